@@ -1,0 +1,6 @@
+//! A GPU-accelerated compute backend for iterative algorithms.
+
+pub mod data;
+mod error;
+
+pub use error::{Error, Place, Result};
