@@ -1,5 +1,6 @@
 //! A GPU-accelerated compute backend for iterative algorithms.
 
+pub mod backend;
 pub mod data;
 mod error;
 

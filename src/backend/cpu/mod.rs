@@ -1,0 +1,1 @@
+//! Kernels on the processor: one file a kernel, of the same stem as its WGSL.
