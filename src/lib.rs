@@ -1,7 +1,10 @@
 //! A GPU-accelerated compute backend for iterative algorithms.
 
 pub mod backend;
+pub mod collective;
 pub mod data;
 mod error;
+pub mod queue;
 
 pub use error::{Error, Place, Result};
+pub use queue::Session;
