@@ -72,6 +72,18 @@ impl Objects {
         self
     }
 
+    /// These objects and those of another declaration.
+    #[must_use]
+    pub fn and(mut self, other: Self) -> Self {
+        self.reads.extend(other.reads);
+        self.writes.extend(other.writes);
+        self.updates.extend(other.updates);
+        self.scratch.extend(other.scratch);
+        self.shapes.extend(other.shapes);
+        self.once_per_device |= other.once_per_device;
+        self
+    }
+
     /// Says that the item computes the same on every task, as what follows an all-reduce does: it then runs once on each
     /// device, and the tasks there share what it wrote.
     #[must_use]
