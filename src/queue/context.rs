@@ -120,7 +120,7 @@ impl<'a> ComContext<'a> {
         self.put_hosted(key.name(), ObjectType::of::<T>(), key.lifetime(), Hosted::new(Box::new(value)))
     }
 
-    /// Changes an object in place. It then has no [`previous`](Self::previous) value.
+    /// Changes an object in place. Unless it was put in this very round, it then has no [`previous`](Self::previous) value.
     ///
     /// # Errors
     /// As [`get`](Self::get).
@@ -130,7 +130,7 @@ impl<'a> ComContext<'a> {
         self.on_host::<T>(name, self.current(name)?)?;
         let (missing, other, round) = (self.missing(name), self.other_type::<T>(name), self.round_no());
         let slot = self.slots.get_mut(name).ok_or(missing)?;
-        slot.modified = round;
+        slot.change(round);
         let stored = slot.current.as_mut().ok_or_else(|| other_message(name))?;
         stored.unshare_host();
         stored.host_mut().and_then(|object| object.as_any_mut().downcast_mut()).ok_or(other)
@@ -161,7 +161,7 @@ impl<'a> ComContext<'a> {
     pub fn previous<T: Object>(&self, key: Key<T>) -> Result<&T> {
         let slot = self.slots.get(key.name()).ok_or_else(|| self.missing(key.name()))?;
         let round = self.round_no();
-        if slot.modified == round {
+        if slot.changed == round {
             let message = "it was changed in place this round, so its last value is gone: put a new value instead";
             return Err(self.error(key.name(), message));
         }

@@ -8,7 +8,7 @@ use super::key::{Declared, Kind};
 use super::object::{ObjectType, Shape};
 use super::plan::Planned;
 use super::shader::{Pass, Size};
-use super::stored::{Slot, Stored};
+use super::stored::Stored;
 use crate::backend::gpu::{DeviceBuffer, GpuDevice, Kernel};
 use crate::backend::{Element, ReduceOp};
 use crate::{Error, Result};
@@ -112,12 +112,13 @@ fn update_target(
         }
         None => Some(upload(declared.name, cx, gpu)?),
     };
-    if let Some(Slot { current: Some(stored), modified, .. }) = cx.slots.get_mut(declared.name) {
+    let Some(slot) = cx.slots.get_mut(declared.name) else { return Ok(()) };
+    slot.change(round);
+    if let Some(stored) = &mut slot.current {
         if let Some(buffer) = buffer {
             stored.device = Some(Arc::new(buffer));
         }
         stored.forget_host();
-        *modified = round;
     }
     Ok(())
 }
