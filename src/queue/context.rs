@@ -136,29 +136,39 @@ impl<'a> ComContext<'a> {
         stored.host_mut().and_then(|object| object.as_any_mut().downcast_mut()).ok_or(other)
     }
 
-    /// Takes an object out of the context.
+    /// Takes an object out of the context. It is then gone, also as a [`previous`](Self::previous) value.
     ///
     /// # Errors
-    /// As [`get`](Self::get).
+    /// As [`get`](Self::get); an item must declare that it writes the object.
     pub fn take<T: Object>(&mut self, key: Key<T>) -> Result<T> {
-        self.get(key)?;
+        self.may_touch(key.name(), true)?;
+        self.on_host::<T>(key.name(), self.current(key.name())?)?;
         let (missing, other) = (self.missing(key.name()), self.other_type::<T>(key.name()));
         let stored = self.slots.get_mut(key.name()).and_then(|slot| slot.current.take()).ok_or(missing)?;
         let object = stored.into_object().ok_or_else(|| other_message(key.name()))?;
         object.into_any().downcast::<T>().map(|object| *object).map_err(|_| other)
     }
 
-    /// Forgets an object.
-    pub fn remove<T: Object>(&mut self, key: Key<T>) {
-        self.slots.remove(key.name());
+    /// Forgets an object, if it is there. The value of the round before stays its [`previous`](Self::previous) one.
+    ///
+    /// # Errors
+    /// When the item that runs did not declare that it writes the object.
+    pub fn remove<T: Object>(&mut self, key: Key<T>) -> Result<()> {
+        self.may_touch(key.name(), true)?;
+        let round = self.round_no();
+        if let Some(slot) = self.slots.get_mut(key.name()) {
+            slot.retire(round);
+        }
+        Ok(())
     }
 
     /// The value an object had at the end of the round before: FLIP-176's `getLastRoundVariableValues`. In round 1 that is
     /// the value it was broadcast with.
     ///
     /// # Errors
-    /// When there was none, or when the object was changed in place.
+    /// When there was none, when the object was changed in place, or when the item that runs did not declare it.
     pub fn previous<T: Object>(&self, key: Key<T>) -> Result<&T> {
+        self.may_touch(key.name(), false)?;
         let slot = self.slots.get(key.name()).ok_or_else(|| self.missing(key.name()))?;
         let round = self.round_no();
         if slot.changed == round {
@@ -198,10 +208,13 @@ impl<'a> ComContext<'a> {
         self.running = running;
     }
 
-    /// Starts a round: objects of one round are forgotten.
+    /// Starts a round: objects of one round are forgotten, except that those broadcast before round 1 live through it.
     pub(crate) fn start_round(&mut self, round: u32) {
         if let Some(last) = self.round.last_mut() {
             *last = round;
+        }
+        if round == 1 {
+            return;
         }
         for slot in self.slots.values_mut().filter(|slot| slot.lifetime == Lifetime::PerRound) {
             slot.retire(round);

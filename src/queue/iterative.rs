@@ -232,12 +232,13 @@ impl<R: Send> IterativeComQueue<'_, R> {
         let mut round = 0;
         let stop = loop {
             round += 1;
-            self.each_listener(|listener| listener.on_round_start(round, &tasks[0]))?;
+            tasks.iter_mut().for_each(|task| task.start_round(round));
+            self.each_listener(round, |listener| listener.on_round_start(round, &tasks[0]))?;
             exec::superstep(&steps, &mut tasks, &devices, round)?;
-            let met = self.criterion.as_ref().map_or(Ok(false), |stop| stop(&tasks[0]))?;
+            let met = self.is_met(round, &tasks[0])?;
             devices.submit()?;
             self.collect(round, &tasks[0], &mut outputs)?;
-            self.each_listener(|listener| listener.on_round_end(round, &tasks[0]))?;
+            self.each_listener(round, |listener| listener.on_round_end(round, &tasks[0]))?;
             if met {
                 break Stop::Criterion;
             } else if self.max_iter == Some(round) {
@@ -246,7 +247,7 @@ impl<R: Send> IterativeComQueue<'_, R> {
                 break Stop::Interrupted;
             }
         };
-        self.each_listener(|listener| listener.on_terminated(round, stop, &tasks[0]))?;
+        self.each_listener(round, |listener| listener.on_terminated(round, stop, &tasks[0]))?;
         let results = tasks.iter_mut().map(|task| (self.complete)(task)).collect::<Result<Vec<R>>>()?;
         Ok(Run { results, rounds: round, stop, outputs })
     }
@@ -296,8 +297,14 @@ impl<R: Send> IterativeComQueue<'_, R> {
         Ok(tasks)
     }
 
-    fn each_listener(&self, tell: impl Fn(&dyn IterationListener) -> Result<()>) -> Result<()> {
-        self.listeners.iter().try_for_each(|listener| tell(&**listener))
+    fn is_met(&self, round: u32, task: &ComContext) -> Result<bool> {
+        let met = self.criterion.as_ref().map_or(Ok(false), |stop| stop(task));
+        met.map_err(|error| exec::in_round(error, round, "criterion"))
+    }
+
+    fn each_listener(&self, round: u32, tell: impl Fn(&dyn IterationListener) -> Result<()>) -> Result<()> {
+        let told = self.listeners.iter().try_for_each(|listener| tell(&**listener));
+        told.map_err(|error| exec::in_round(error, round, "listener"))
     }
 
     fn collect(&self, round: u32, task: &ComContext, outputs: &mut Vec<Output>) -> Result<()> {
