@@ -302,7 +302,7 @@ where
     }
 
     fn objects(&self) -> Objects {
-        Objects::none().updates(self.key)
+        Objects::reads(self.key).writes(self.key)
     }
 
     fn run(&self, tasks: &mut [ComContext], _: &Devices) -> Result<()> {

@@ -66,7 +66,7 @@ pub struct IterativeComQueue<'a, R = ()> {
     criterion: Option<Criterion<'a>>,
     max_iter: Option<u32>,
     listeners: Vec<Box<dyn IterationListener + 'a>>,
-    outputs: Vec<&'static str>,
+    outputs: Vec<Declared>,
     complete: Complete<'a, R>,
 }
 
@@ -171,7 +171,7 @@ impl<'a, R> IterativeComQueue<'a, R> {
     /// Collects an object of task 0 at the end of every round in which it is there: FLIP-176's output stream.
     #[must_use]
     pub fn output<T: Object>(mut self, key: Key<T>) -> Self {
-        self.outputs.push(key.name());
+        self.outputs.push(declare(&key));
         self
     }
 
@@ -224,7 +224,7 @@ impl<R: Send> IterativeComQueue<'_, R> {
 
     fn run_here(self) -> Result<Run<R>> {
         self.check_end()?;
-        let steps = plan::plan(&self.items, self.provided()?)?;
+        let steps = plan::plan(&self.items, &self.outputs, self.provided()?)?;
         let devices = Devices::of(&self.session);
         let steps = exec::compile(steps, &devices)?;
         let mut tasks = self.tasks(&devices)?;
@@ -308,7 +308,7 @@ impl<R: Send> IterativeComQueue<'_, R> {
     }
 
     fn collect(&self, round: u32, task: &ComContext, outputs: &mut Vec<Output>) -> Result<()> {
-        for name in &self.outputs {
+        for Declared { name, .. } in &self.outputs {
             if let Some(value) = task.hosted(name)? {
                 outputs.push(Output { name, round, value: value.duplicate() });
             }
