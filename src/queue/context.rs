@@ -1,6 +1,6 @@
 //! What a task sees of an iteration: its objects, its rows, the round.
 
-use super::declare::Objects;
+use super::declare::{Objects, Rule, ShapeRule};
 use super::key::{Key, Kind, Lifetime, Rows, Value, sealed_value::Sealed};
 use super::object::{AnyObject, Hosted, Object, ObjectType, Shape};
 use super::rows::{RowsSlot, TaskRows};
@@ -263,6 +263,34 @@ impl<'a> ComContext<'a> {
     /// The shape of an object, or of the task's rows, without moving it.
     pub(crate) fn shape(&self, name: &str) -> Option<&Shape> {
         self.stored(name).and_then(|stored| stored.shape.as_ref())
+    }
+
+    /// The shape a rule stands for, once the partitions are cut and the objects it names are there.
+    pub(crate) fn shape_by(&self, rule: &ShapeRule) -> Option<Shape> {
+        let rows = |name: &str| self.rows.get(name).map(RowsSlot::task_rows);
+        match &rule.0 {
+            Rule::Fixed(shape) => Some(shape.clone()),
+            Rule::Like(other) => {
+                self.shape(other).cloned().or_else(|| rows(other).map(|rows| Shape::new([rows.len(), rows.columns()])))
+            }
+            Rule::RowsOf(name, None) => rows(name).map(|rows| Shape::new([rows.len()])),
+            Rule::RowsOf(name, Some(columns)) => rows(name).map(|rows| Shape::new([rows.len(), *columns])),
+        }
+    }
+
+    /// Checks the objects that are there against the shapes their item declares: before it runs those it reads, after it
+    /// all.
+    pub(crate) fn check_shapes(&self, item: &str, objects: &Objects, after: bool) -> Result<()> {
+        for (name, rule) in objects.shapes.iter().filter(|(name, _)| after || !objects.puts_anew(name)) {
+            if let (Some(found), Some(wanted)) = (self.shape(name), self.shape_by(rule))
+                && *found != wanted
+            {
+                let verb = if after { "put" } else { "found" };
+                let message = format!("the item {verb} {found} where it declares {wanted} (task {})", self.task_id);
+                return Err(Error::wiring(item, *name, message));
+            }
+        }
+        Ok(())
     }
 
     fn current(&self, name: &'static str) -> Result<&Stored> {

@@ -2,7 +2,7 @@
 
 use super::bindings::{self, Bound};
 use super::context::ComContext;
-use super::declare::{Objects, Rule};
+use super::declare::{Objects, Rule, ShapeRule};
 use super::exec::Devices;
 use super::key::{Declared, Kind};
 use super::object::{ObjectType, Shape};
@@ -31,6 +31,7 @@ pub(crate) fn compile(item: &Planned, device: &GpuDevice) -> Result<Option<Vec<K
 
 /// Records the passes of an item for one task; nothing waits.
 pub(crate) fn record(item: &Planned, kernels: &[Kernel], cx: &mut ComContext, gpu: &GpuDevice) -> Result<()> {
+    cx.check_shapes(&item.name, &item.objects, false)?;
     prepare(&item.name, &item.objects, cx, gpu)?;
     let passes = item.shader.iter().flat_map(|shader| &shader.passes);
     for (pass, kernel) in passes.zip(kernels) {
@@ -234,16 +235,12 @@ fn workgroups(item: &Planned, pass: &Pass, kernel: &Kernel, cx: &ComContext) -> 
 }
 
 fn resolve(item: &str, objects: &Objects, name: &str, cx: &ComContext) -> Result<Shape> {
-    let resolved = match objects.shape_rule(name).map(|rule| &rule.0) {
-        Some(Rule::Fixed(shape)) => Some(shape.clone()),
-        Some(Rule::Like(other)) => dimensions(other, cx).map(|(rows, columns)| match cx.shape(other) {
-            Some(shape) => shape.clone(),
-            None => Shape::new([rows, columns]),
-        }),
-        Some(Rule::RowsOf(rows, columns)) => cx.rows.get(rows).map(|slot| {
-            let rows = slot.task_rows().len();
-            columns.map_or_else(|| Shape::new([rows]), |columns| Shape::new([rows, columns]))
-        }),
+    let resolved = match objects.shape_rule(name) {
+        Some(rule @ ShapeRule(Rule::Like(other))) => {
+            let scratch = cx.private.scratch.get(other).map(|(shape, _)| shape.clone());
+            cx.shape_by(rule).or(scratch)
+        }
+        Some(rule) => cx.shape_by(rule),
         None => {
             let slot = cx.slots.get(name);
             let held = slot.and_then(|slot| slot.current.as_ref().or(slot.previous.as_ref()));

@@ -189,10 +189,11 @@ fn run_item(ready: &Ready, group: &mut [ComContext]) -> Result<()> {
         return if once { share_written(item, group) } else { Ok(()) };
     }
     let calc = |task: &mut ComContext| {
+        task.check_shapes(&item.name, &item.objects, false)?;
         task.run_as(Some(Running { item: item.name.clone(), objects: item.objects.clone() }));
         let result = item.function.calc(task);
         task.run_as(None);
-        result
+        result.and_then(|()| task.check_shapes(&item.name, &item.objects, true))
     };
     if active == 1 {
         calc(&mut group[0])?;

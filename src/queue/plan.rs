@@ -1,7 +1,7 @@
 //! The checks before round 1: every name, type, shape and WGSL variable of every item.
 
 use super::communicate::Communicate;
-use super::declare::{Objects, Rule};
+use super::declare::{Objects, Rule, ShapeRule};
 use super::item::ComputeFunction;
 use super::key::{Declared, Kind, Lifetime};
 use super::object::Shape;
@@ -70,11 +70,7 @@ impl Provided {
 }
 
 /// Checks all items in their order, chains those between two communications, and checks the outputs.
-pub(crate) fn plan<'q>(
-    items: &'q [Item<'_>],
-    outputs: &[Declared],
-    mut provided: Provided,
-) -> Result<Vec<Step<'q>>> {
+pub(crate) fn plan<'q>(items: &'q [Item<'_>], outputs: &[Declared], mut provided: Provided) -> Result<Vec<Step<'q>>> {
     let mut steps: Vec<Step<'q>> = Vec::new();
     for item in items {
         match item {
@@ -160,22 +156,19 @@ fn check_same(item: &str, declared: &Declared, provided: &Provided) -> Result<()
     Ok(())
 }
 
-/// Shapes that are already known must be those the item asks for.
+/// Shapes that are already known must be those the item asks for; what it puts anew may have any.
 fn check_shapes(item: &str, objects: &Objects, provided: &Provided) -> Result<()> {
     for (name, rule) in &objects.shapes {
         if !objects.names(name) {
             return Err(Error::wiring(item, *name, "a shape is given for an object that the item does not declare"));
         }
-        let Some(known) = provided.known.get(name) else { continue };
-        if let (Kind::Rows, Some(columns), Rule::Fixed(shape)) = (known.kind, known.columns, &rule.0) {
-            let (_, wanted) = shape.rows_and_columns();
+        let Some(known) = provided.known.get(name).filter(|_| !objects.puts_anew(name)) else { continue };
+        if let (Some(columns), Some(wanted)) = (known.columns, provided.columns(rule)) {
             if wanted != columns {
                 let message = format!("the item needs rows of {wanted} columns, {} gave {columns}", known.by);
                 return Err(Error::wiring(item, *name, message));
             }
-            continue;
-        }
-        if let (Some(wanted), Some(found)) = (provided.resolve(rule), &known.shape)
+        } else if let (Some(wanted), Some(found)) = (provided.resolve(rule), &known.shape)
             && wanted != *found
         {
             let message = format!("the item needs {wanted}, {} made it {found}", known.by);
@@ -214,8 +207,17 @@ impl Provided {
         }
     }
 
+    /// The columns that a rule for partitioned rows asks for.
+    fn columns(&self, rule: &ShapeRule) -> Option<usize> {
+        match &rule.0 {
+            Rule::Fixed(shape) => Some(shape.rows_and_columns().1),
+            Rule::Like(name) => self.known.get(name).and_then(|known| known.columns),
+            Rule::RowsOf(_, columns) => Some(columns.unwrap_or(1)),
+        }
+    }
+
     /// The shape a rule stands for, as far as it is known before the data are cut into partitions.
-    fn resolve(&self, rule: &super::declare::ShapeRule) -> Option<Shape> {
+    fn resolve(&self, rule: &ShapeRule) -> Option<Shape> {
         match &rule.0 {
             Rule::Fixed(shape) => Some(shape.clone()),
             Rule::Like(name) => self.known.get(name).and_then(|known| known.shape.clone()),
