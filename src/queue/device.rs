@@ -149,7 +149,8 @@ fn buffer(item: &Planned, variable: &str, cx: &mut ComContext, gpu: &GpuDevice) 
         _ => {
             let missing = || Error::wiring(&*item.name, variable, "there is no such object at this point of the round");
             let declared = declared(variable).ok_or_else(missing)?;
-            if let Some((_, scratch)) = cx.private.scratch.get(declared.name) {
+            let is_scratch = item.objects.scratch.iter().any(|scratch| scratch.name == declared.name);
+            if let (true, Some((_, scratch))) = (is_scratch, cx.private.scratch.get(declared.name)) {
                 return Ok(scratch.clone());
             }
             if declared.kind == Kind::Rows {
@@ -185,14 +186,19 @@ fn rows_buffer(name: &'static str, cx: &mut ComContext, gpu: &GpuDevice) -> Resu
         return Ok(buffer.clone());
     }
     let rows = slot.task_rows();
-    let row_bytes = (rows.columns() * size_of::<f32>()) as u64;
+    let row_bytes = (rows.columns().max(1) * size_of::<f32>()) as u64;
     let mut scratch = Vec::new();
-    let buffer = gpu.upload_with(name, rows.len() as u64 * row_bytes, row_bytes, &mut |offset, out| {
-        let first = (offset / row_bytes) as usize;
-        let count = out.len() / row_bytes as usize;
-        out.copy_from_slice(bytemuck::cast_slice(rows.read(first..first + count, &mut scratch)?));
-        Ok(())
-    })?;
+    let buffer = gpu.upload_with(
+        name,
+        (rows.len() * rows.columns() * size_of::<f32>()) as u64,
+        row_bytes,
+        &mut |offset, out| {
+            let first = (offset / row_bytes) as usize;
+            let count = out.len() / row_bytes as usize;
+            out.copy_from_slice(bytemuck::cast_slice(rows.read(first..first + count, &mut scratch)?));
+            Ok(())
+        },
+    )?;
     let buffer = Arc::new(buffer);
     slot.device = Some(buffer.clone());
     Ok(buffer)

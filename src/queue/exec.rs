@@ -219,7 +219,12 @@ fn share_written(item: &Planned, group: &mut [ComContext]) -> Result<()> {
         let (of, lifetime) = (slot.of, slot.lifetime);
         for task in &mut *rest {
             match (&slot.current, task.slots.get_mut(declared.name)) {
-                (Some(stored), _) => task.put_stored(declared.name, of, lifetime, stored.clone())?,
+                (Some(stored), _) => {
+                    task.put_stored(declared.name, of, lifetime, stored.clone())?;
+                    if let Some(slot) = task.slots.get_mut(declared.name) {
+                        slot.leave_spare();
+                    }
+                }
                 (None, Some(slot)) => slot.retire(round),
                 (None, None) => {}
             }

@@ -146,6 +146,14 @@ impl Slot {
         }
     }
 
+    /// Leaves a retired buffer to the task that shares it with this one: it serves again once nobody else holds it.
+    pub(crate) fn leave_spare(&mut self) {
+        #[cfg(feature = "gpu")]
+        {
+            self.spare = None;
+        }
+    }
+
     fn step_back(&mut self, round: u32, old: Option<Stored>) {
         // A value of this very round was never seen at a round's end: it is not the previous one.
         let superseded = self.replaced == round && round != 0;
