@@ -66,6 +66,30 @@ impl<'a> Prepared<'a> {
             .collect()
     }
 
+    /// The mean variance of the prepared columns, to which the tolerance is relative.
+    pub(super) fn mean_variance(&self) -> Result<f64> {
+        if !self.metric.is_spherical() {
+            let variance = &self.dataset.statistics().variance;
+            return Ok(variance.iter().sum::<f64>() / variance.len().max(1) as f64);
+        }
+        // Rows of length 1 have the variance 1 − |mean|², shared by the columns.
+        let sums = self.blocks().into_par_iter().map(|range| {
+            let rows = self.read_rows(range)?;
+            let mut sums = vec![0.0_f64; self.columns];
+            for row in rows.chunks_exact(self.columns) {
+                sums.iter_mut().zip(row).for_each(|(sum, value)| *sum += f64::from(*value));
+            }
+            Ok(sums)
+        });
+        let mut total = vec![0.0; self.columns];
+        for sums in sums.collect::<Result<Vec<_>>>()? {
+            total.iter_mut().zip(sums).for_each(|(total, sum)| *total += sum);
+        }
+        let rows = self.dataset.rows() as f64;
+        let squared_mean: f64 = total.iter().map(|sum| (sum / rows).powi(2)).sum();
+        Ok((1.0 - squared_mean).max(0.0) / self.columns as f64)
+    }
+
     /// How the sums are kept: a power of two for each column, and as many words as the data's range asks for.
     pub(super) fn fixed_point(&self, centroids: &[f32]) -> Result<FixedPoint> {
         let largest = self.largest();

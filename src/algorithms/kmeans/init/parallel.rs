@@ -1,12 +1,13 @@
 //! k-means||.
 
 use super::{POINTS, Stream, WEIGHTS, matrix, queue, random};
-use crate::algorithms::kmeans::assign_and_sum::MassPerPoint;
+use crate::algorithms::kmeans::assign_and_sum::{AssignAndSum, Plan, Preallocate};
+use crate::algorithms::kmeans::keys::{CENTROIDS, EXPONENTS, NO_WEIGHTS, PARTIALS};
 use crate::algorithms::kmeans::metric::Metric;
 use crate::algorithms::kmeans::params::KMeans;
 use crate::algorithms::kmeans::prepare::Prepared;
 use crate::algorithms::kmeans::progress::Progress;
-use crate::backend::cpu::{Distance, FixedPoint, Isa, Nearest, Scratch};
+use crate::backend::cpu::{Distance, FixedPoint, Isa, Nearest, Partials, Scratch};
 use crate::data::{Dataset, Philox, RowSource};
 use crate::queue::{AllReduce, ComContext, ComputeFunction, IterationListener, Key, Object, Objects, OneDevice, Session};
 use crate::{Result, queue::DeviceChoice};
@@ -62,8 +63,7 @@ pub(super) fn choose(kmeans: &KMeans, session: &Session, prepared: &Prepared, se
         }
         return matrix(values, d);
     }
-    let masses = MassPerPoint::count(session, prepared, kmeans.metric, &candidates)?;
-    let weights: Vec<f32> = masses.into_iter().map(|mass| mass as f32).collect();
+    let weights = masses(kmeans, session, prepared, &candidates)?;
     let dataset = Dataset::uncentred(candidates.view())?.with_weights(weights)?;
     let local = Session::builder()
         .device(DeviceChoice::These(vec![OneDevice::Cpu]))
@@ -73,6 +73,31 @@ pub(super) fn choose(kmeans: &KMeans, session: &Session, prepared: &Prepared, se
     let model = KMeans::new(k).seed(seed).metric(metric).max_iter(30).session(&local).fit_dataset(&dataset)?;
     let centroids = model.centroids().mapv(|value| value as f32);
     if kmeans.metric.is_spherical() { Ok(on_the_sphere(centroids)) } else { Ok(centroids) }
+}
+
+/// The mass of the rows nearest to each candidate: one assignment, as in the iteration itself.
+fn masses(kmeans: &KMeans, session: &Session, prepared: &Prepared, candidates: &Array2<f32>) -> Result<Vec<f32>> {
+    let plan = Plan {
+        k: candidates.nrows(),
+        d: prepared.columns(),
+        metric: kmeans.metric,
+        weighted: prepared.dataset().weights().is_some(),
+        fixed: Arc::new(prepared.fixed_point(candidates.as_slice().unwrap_or(&[]))?),
+    };
+    let queue = queue(session, prepared)
+        .init_with_broadcast_data(CENTROIDS, candidates.clone())
+        .init_with_broadcast_data(EXPONENTS, plan.fixed.device_exponents());
+    let queue = if plan.weighted { queue } else { queue.init_with_broadcast_data(NO_WEIGHTS, vec![1.0]) };
+    queue
+        .add(Preallocate(plan.clone()))
+        .add(AssignAndSum(plan.clone()))
+        .add(AllReduce::sum(PARTIALS))
+        .set_max_iter(1)
+        .close_with(move |cx| {
+            let partials = Partials::from_values(&plan.fixed, plan.k, cx.get(PARTIALS)?.clone())?;
+            Ok((0..plan.k as u32).map(|candidate| partials.mass(candidate) as f32).collect())
+        })
+        .exec()
 }
 
 fn on_the_sphere(mut centroids: Array2<f32>) -> Array2<f32> {
