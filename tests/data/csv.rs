@@ -66,7 +66,7 @@ fn numbers_that_no_f32_holds_make_the_table_f64() {
 #[test]
 fn bad_tables_are_refused_with_file_line_and_column() {
     let folder = Folder::new();
-    let cases: [(&str, Option<u64>, Option<u64>, &str); 17] = [
+    let cases: [(&str, Option<u64>, Option<u64>, &str); 18] = [
         ("", None, None, "empty"),
         ("\n\n", None, None, "empty"),
         ("\u{feff}", None, None, "empty"),
@@ -74,6 +74,7 @@ fn bad_tables_are_refused_with_file_line_and_column() {
         ("1,2\n3,x\n", Some(2), Some(2), "`x`"),
         ("a,b\n1,2\n3,x\n", Some(3), Some(2), "column `b`"),
         ("a,b\r\n1,2\r\n3,x\r\n", Some(3), Some(2), "column `b`"),
+        ("a,b\r1,2\r3,x\r", Some(3), Some(2), "column `b`"),
         ("a,b\n\n\n1,2\n\n3,x\n", Some(6), Some(2), "`x`"),
         ("\"a\nb\",c\n1,2\n3,x\n", Some(4), Some(2), "`x`"),
         ("1,2\n3,\n", Some(2), Some(2), "empty"),
