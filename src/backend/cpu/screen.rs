@@ -1,0 +1,335 @@
+//! The f32 pass over all centroids that settles nearly every row, and tells which it cannot settle.
+//!
+//! Each lane of a vector watches its own share of the centroids and keeps their smallest value, its index, and the
+//! second smallest. A [`Form`] says what is summed and how far f32 rounding can have moved a value: whatever lies above
+//! the smallest value of the row by more than the form's margin is not the nearest. Mostly one centroid is left and is
+//! the label. Else the lanes' own smallest (and all centroids of a lane whose second is within the margin, too) are
+//! measured in f64. So labels are those of the f64 definition, bit for bit, whatever the instruction set.
+
+use super::simd::{Kernel, Simd};
+use super::{Distance, Isa, exact};
+
+/// Vectors in a panel: two, so that a row's value once loaded serves two multiplications.
+const VECTORS: usize = 2;
+
+/// Columns summed in one go; the sums of such tiles are added after. A panel's tile is 16 KB at 32 lanes, half of an L1
+/// cache, and short sums bound the rounding error of long rows: 128 + d/128 roundings instead of d.
+pub(super) const TILE: usize = 128;
+
+/// Rows that pass over a panel's tile before the next is fetched.
+const BLOCK: usize = 96;
+
+/// What is summed over the columns, and how exact that is in f32.
+pub(super) trait Form: Copy {
+    /// The distance it stands for.
+    const DISTANCE: Distance;
+
+    /// Adds one column's term.
+    fn step<S: Simd>(self, simd: S, sum: S::Vector, x: S::Vector, centroid: S::Vector) -> S::Vector;
+
+    /// The value that is compared, from the finished sum and the centroid's bias.
+    fn finish<S: Simd>(self, simd: S, sum: S::Vector, bias: S::Vector) -> S::Vector;
+
+    /// What the threshold must know of the row, if anything: the squared norm.
+    fn row_norm<S: Simd>(self, simd: S, row: &[f32]) -> f32;
+
+    /// The value above which a centroid is not the nearest, given the row's smallest value; infinite or NaN where f32
+    /// tells nothing at all.
+    fn threshold(self, smallest: f32, row_norm: f32) -> f32;
+}
+
+/// The centroids, cut into panels of `2 × LANES` centroids, each panel column by column.
+#[derive(Debug)]
+pub(super) struct Panels {
+    isa: Isa,
+    lanes: usize,
+    k: usize,
+    d: usize,
+    /// `panels × d × width`; the lanes behind the last centroid hold zeros.
+    values: Vec<f32>,
+    /// `panels × width`: what the form adds to each centroid's sum, +∞ behind the last.
+    biases: Vec<f32>,
+    /// `k × d`, as given.
+    centroids: Vec<f32>,
+}
+
+impl Panels {
+    /// Packs `k × d` centroids (`d ≥ 1`) for an instruction set that the machine has.
+    pub(super) fn new(isa: Isa, centroids: Vec<f32>, d: usize, bias: impl Fn(&[f32]) -> f32) -> Self {
+        let lanes = isa.run(LaneCount);
+        let width = VECTORS * lanes;
+        let k = centroids.len() / d;
+        let panels = k.div_ceil(width);
+        let mut values = vec![0.0; panels * d * width];
+        let mut biases = vec![f32::INFINITY; panels * width];
+        for (j, centroid) in centroids.chunks_exact(d).enumerate() {
+            biases[j] = bias(centroid);
+            let lane = values[j / width * d * width + j % width..].iter_mut().step_by(width);
+            for (value, &coordinate) in lane.zip(centroid) {
+                *value = coordinate;
+            }
+        }
+        Self { isa, lanes, k, d, values, biases, centroids }
+    }
+
+    /// How many columns a centroid has.
+    pub(super) fn columns(&self) -> usize {
+        self.d
+    }
+
+    /// The centroids, `k × d` row-major.
+    pub(super) fn centroids(&self) -> &[f32] {
+        &self.centroids
+    }
+
+    /// The instruction set they are packed for.
+    pub(super) fn isa(&self) -> Isa {
+        self.isa
+    }
+
+    /// Labels a block of rows; `rows` is `labels.len() × d`. Returns how many rows f32 could not settle.
+    pub(super) fn assign<F: Form>(&self, form: F, rows: &[f32], lanes: &mut LaneState, labels: &mut [u32]) -> u64 {
+        self.isa.run(Screen { form, panels: self, rows, lanes, labels })
+    }
+
+    /// The label of a row that f32 could not settle: the canonical one among what the screen left over.
+    #[cold]
+    #[inline(never)]
+    fn settle(&self, distance: Distance, row: &[f32], left: &LeftOver, ids: &[f32], candidates: &mut Vec<u32>) -> u32 {
+        candidates.clear();
+        for (lane, id) in ids.iter().enumerate().filter(|(lane, _)| (left.near | left.crowded) >> lane & 1 == 1) {
+            if left.crowded >> lane & 1 == 1 {
+                candidates.extend((lane..self.k).step_by(self.lanes).map(|j| j as u32));
+            } else {
+                candidates.push(id.to_bits() * self.lanes as u32 + lane as u32);
+            }
+        }
+        exact::nearest_of(distance, row, &self.centroids, candidates)
+    }
+}
+
+/// Asks an instruction set for its lanes.
+struct LaneCount;
+
+impl Kernel for LaneCount {
+    type Output = usize;
+
+    #[inline(always)]
+    fn run<S: Simd>(self, _: S) -> usize {
+        S::LANES
+    }
+}
+
+/// What the lanes know of the rows of a block: `rows × lanes` each. Kept between blocks for its memory alone.
+#[derive(Debug, Default)]
+pub(super) struct LaneState {
+    smallest: Vec<f32>,
+    second: Vec<f32>,
+    /// The vector (panel · 2 + half) in which the smallest stood, as the bits of an f32, so that it moves with the same
+    /// instructions: the centroid is `id · lanes + lane`.
+    ids: Vec<f32>,
+    /// Sums of the tiles before, `rows × 2 × lanes`.
+    sums: Vec<f32>,
+    candidates: Vec<u32>,
+}
+
+impl LaneState {
+    fn reset(&mut self, rows: usize, lanes: usize) {
+        for (values, start) in
+            [(&mut self.smallest, f32::INFINITY), (&mut self.second, f32::INFINITY), (&mut self.ids, 0.0)]
+        {
+            values.clear();
+            values.resize(rows * lanes, start);
+        }
+        self.sums.resize(rows * VECTORS * lanes, 0.0);
+    }
+}
+
+/// The lanes of a row whose smallest, and whose second, are within the margin.
+struct LeftOver {
+    near: u32,
+    crowded: u32,
+}
+
+impl LeftOver {
+    const ALL: Self = Self { near: u32::MAX, crowded: u32::MAX };
+
+    fn is_settled(&self) -> bool {
+        self.crowded == 0 && self.near.is_power_of_two()
+    }
+}
+
+struct Screen<'a, F> {
+    form: F,
+    panels: &'a Panels,
+    rows: &'a [f32],
+    lanes: &'a mut LaneState,
+    labels: &'a mut [u32],
+}
+
+impl<F: Form> Kernel for Screen<'_, F> {
+    type Output = u64;
+
+    #[inline(always)]
+    fn run<S: Simd>(self, simd: S) -> u64 {
+        let d = self.panels.d;
+        let mut unsettled = 0;
+        for (rows, labels) in self.rows.chunks(BLOCK * d).zip(self.labels.chunks_mut(BLOCK)) {
+            self.lanes.reset(labels.len(), S::LANES);
+            let block = Block { simd, form: self.form, panels: self.panels, rows, d };
+            // The branch is known when this is compiled: an array's length cannot be `S::ROWS` itself.
+            match S::ROWS {
+                12 => block.sweep::<12>(self.lanes),
+                6 => block.sweep::<6>(self.lanes),
+                _ => block.sweep::<2>(self.lanes),
+            }
+            unsettled += block.decide(self.lanes, labels);
+        }
+        unsettled
+    }
+}
+
+/// A block of at most [`BLOCK`] rows on its way past the panels.
+struct Block<'a, S, F> {
+    simd: S,
+    form: F,
+    panels: &'a Panels,
+    rows: &'a [f32],
+    d: usize,
+}
+
+impl<S: Simd, F: Form> Block<'_, S, F> {
+    /// Takes all rows past all panels.
+    #[inline(always)]
+    fn sweep<const ROWS: usize>(&self, state: &mut LaneState) {
+        let width = VECTORS * S::LANES;
+        let panels = self.panels.values.chunks_exact(self.d * width).zip(self.panels.biases.chunks_exact(width));
+        for (index, (panel, biases)) in panels.enumerate() {
+            for (tile, values) in panel.chunks(TILE * width).enumerate() {
+                let first_column = tile * TILE;
+                let is_last = first_column + TILE >= self.d;
+                for first_row in (0..self.rows.len() / self.d).step_by(ROWS) {
+                    let mut sums = self.tile_sums::<ROWS>(first_row, first_column, values);
+                    if tile > 0 {
+                        self.add_earlier(&mut sums, first_row, state);
+                    }
+                    if is_last {
+                        self.watch(&sums, first_row, index, biases, state);
+                    } else {
+                        self.keep(&sums, first_row, state);
+                    }
+                }
+            }
+        }
+    }
+
+    /// The sums of `ROWS` rows with the `2 × LANES` centroids of a panel over the columns of a tile. Rows behind the
+    /// last are its copies.
+    #[inline(always)]
+    fn tile_sums<const ROWS: usize>(&self, row: usize, column: usize, tile: &[f32]) -> [[S::Vector; VECTORS]; ROWS] {
+        let (simd, width) = (self.simd, VECTORS * S::LANES);
+        let columns = tile.len() / width;
+        let last = self.rows.len() / self.d - 1;
+        let rows: [&[f32]; ROWS] =
+            std::array::from_fn(|i| &self.rows[(row + i).min(last) * self.d + column..][..columns]);
+        let mut sums = [[simd.splat(0.0); VECTORS]; ROWS];
+        for (i, centroids) in (0..columns).zip(tile.chunks_exact(width)) {
+            let centroids = [simd.load(centroids), simd.load(&centroids[S::LANES..])];
+            for (sums, row) in sums.iter_mut().zip(&rows) {
+                let x = simd.splat(row[i]);
+                sums[0] = self.form.step(simd, sums[0], x, centroids[0]);
+                sums[1] = self.form.step(simd, sums[1], x, centroids[1]);
+            }
+        }
+        sums
+    }
+
+    #[inline(always)]
+    fn add_earlier(&self, sums: &mut [[S::Vector; VECTORS]], first_row: usize, state: &LaneState) {
+        let earlier = state.sums[first_row * VECTORS * S::LANES..].chunks_exact(VECTORS * S::LANES);
+        for (sums, earlier) in sums.iter_mut().zip(earlier) {
+            sums[0] = self.simd.add(self.simd.load(earlier), sums[0]);
+            sums[1] = self.simd.add(self.simd.load(&earlier[S::LANES..]), sums[1]);
+        }
+    }
+
+    #[inline(always)]
+    fn keep(&self, sums: &[[S::Vector; VECTORS]], first_row: usize, state: &mut LaneState) {
+        let kept = state.sums[first_row * VECTORS * S::LANES..].chunks_exact_mut(VECTORS * S::LANES);
+        for (sums, kept) in sums.iter().zip(kept) {
+            self.simd.store(sums[0], kept);
+            self.simd.store(sums[1], &mut kept[S::LANES..]);
+        }
+    }
+
+    /// Shows the finished sums of a panel to the lanes.
+    #[inline(always)]
+    fn watch(&self, sums: &[[S::Vector; VECTORS]], row: usize, panel: usize, biases: &[f32], state: &mut LaneState) {
+        let simd = self.simd;
+        let first_id = (panel * VECTORS) as u32;
+        let ids = [simd.splat(f32::from_bits(first_id)), simd.splat(f32::from_bits(first_id + 1))];
+        let biases = [simd.load(biases), simd.load(&biases[S::LANES..])];
+        let smallest = state.smallest[row * S::LANES..].chunks_exact_mut(S::LANES);
+        let second = state.second[row * S::LANES..].chunks_exact_mut(S::LANES);
+        let watched = state.ids[row * S::LANES..].chunks_exact_mut(S::LANES);
+        for (((sums, smallest_at), second_at), id_at) in sums.iter().zip(smallest).zip(second).zip(watched) {
+            let (mut smallest, mut second, mut id) = (simd.load(smallest_at), simd.load(second_at), simd.load(id_at));
+            for v in 0..VECTORS {
+                let value = self.form.finish(simd, sums[v], biases[v]);
+                second = simd.min(second, simd.max(smallest, value));
+                id = simd.select_less(value, smallest, ids[v], id);
+                smallest = simd.min(smallest, value);
+            }
+            simd.store(smallest, smallest_at);
+            simd.store(second, second_at);
+            simd.store(id, id_at);
+        }
+    }
+
+    /// Labels the rows from what the lanes saw. Returns how many needed f64.
+    #[inline(always)]
+    fn decide(&self, state: &mut LaneState, labels: &mut [u32]) -> u64 {
+        let LaneState { smallest, second, ids, candidates, .. } = state;
+        let smallest = smallest.chunks_exact(S::LANES);
+        let lanes = smallest.zip(second.chunks_exact(S::LANES)).zip(ids.chunks_exact(S::LANES));
+        let mut unsettled = 0;
+        for ((row, label), ((smallest, second), ids)) in self.rows.chunks_exact(self.d).zip(labels).zip(lanes) {
+            let left = self.left_over(row, smallest, second);
+            if left.is_settled() {
+                let lane = left.near.trailing_zeros();
+                *label = ids[lane as usize % S::LANES].to_bits() * S::LANES as u32 + lane;
+            } else {
+                unsettled += 1;
+                *label = self.panels.settle(F::DISTANCE, row, &left, ids, candidates);
+            }
+        }
+        unsettled
+    }
+
+    #[inline(always)]
+    fn left_over(&self, row: &[f32], smallest: &[f32], second: &[f32]) -> LeftOver {
+        let simd = self.simd;
+        let (smallest, second) = (simd.load(smallest), simd.load(second));
+        let threshold = self.form.threshold(simd.reduce_min(smallest), self.form.row_norm(simd, row));
+        if threshold < f32::INFINITY {
+            let threshold = simd.splat(threshold);
+            LeftOver { near: simd.at_most(smallest, threshold), crowded: simd.at_most(second, threshold) }
+        } else {
+            LeftOver::ALL
+        }
+    }
+}
+
+/// The least f32 that is not below a value.
+#[inline(always)]
+pub(super) fn round_up(value: f64) -> f32 {
+    let nearest = value as f32;
+    if f64::from(nearest) < value { nearest.next_up() } else { nearest }
+}
+
+/// `n·u / (1 − n·u)` with `u = 2⁻²⁴`: the relative error of `n` roundings in a chain (Higham, *Accuracy and Stability
+/// of Numerical Algorithms*, lemma 3.1); infinite where the chain is so long that the lemma says nothing.
+pub(super) fn gamma(n: usize) -> f64 {
+    let nu = n as f64 / f64::from(1 << 24);
+    if nu < 0.5 { nu / (1.0 - nu) } else { f64::INFINITY }
+}

@@ -1,0 +1,4 @@
+//! The kernels of the processor, on every instruction set at hand, against oracles written for these tests.
+
+mod assign;
+mod oracle;
