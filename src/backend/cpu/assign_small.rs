@@ -4,7 +4,7 @@
 //! that an offset of the data costs nothing. For few columns that is the better bargain.
 
 use super::Distance;
-use super::screen::{Form, TILE, gamma, round_up};
+use super::screen::{Form, TILE, gamma};
 use super::simd::Simd;
 
 /// Up to this number of columns squared distances are taken in the difference form.
@@ -15,25 +15,25 @@ pub(super) const FEW_COLUMNS: usize = 8;
 /// All terms have one sign, so the error is relative: a difference is rounded once, its square once more, and a term
 /// passes at most `TILE` additions in its tile and `m = ⌈d / TILE⌉` after it: the computed value `s` is within
 /// `γ_{TILE + m + 3}` of the true distance, relatively (`γ_n` as in [`gamma`]). A square may fall below the normal
-/// range, which adds at most 2⁻¹⁵⁰ each. The rounding of the f64 definition is covered by one more in the chain. Hence
-/// what is nearer than the smallest value `s₀` has a value of at most `s₀·(1 + γ)/(1 − γ)` plus the underflow.
-/// Overflow gives infinity, and then the threshold is infinite, too.
+/// range, which adds at most 2⁻¹⁵⁰ each. The rounding of the f64 definition, of the threshold and of its factor are
+/// covered by four more in the chain. Hence what is nearer than the smallest value `s₀` has a value of at most
+/// `s₀·(1 + γ)/(1 − γ)` plus the underflow. Overflow gives infinity, and then the threshold is infinite, too.
 #[derive(Clone, Copy, Debug)]
 struct Relative {
-    factor: f64,
-    underflow: f64,
+    factor: f32,
+    underflow: f32,
 }
 
 impl Relative {
     fn new(d: usize) -> Self {
-        let gamma = gamma(d.min(TILE) + d.div_ceil(TILE) + 5);
+        let gamma = gamma(d.min(TILE) + d.div_ceil(TILE) + 7);
         let factor = if gamma < 0.5 { (1.0 + gamma) / (1.0 - gamma) } else { f64::INFINITY };
-        Self { factor, underflow: (d + 1) as f64 * 2f64.powi(-147) }
+        Self { factor: factor as f32, underflow: ((d + 1) as f64 * 2f64.powi(-147)) as f32 }
     }
 
     #[inline(always)]
     fn threshold(self, smallest: f32) -> f32 {
-        round_up(f64::from(smallest) * self.factor + self.underflow)
+        smallest * self.factor + self.underflow
     }
 }
 
@@ -63,9 +63,7 @@ impl Form for Squares {
     }
 
     #[inline(always)]
-    fn row_norm<S: Simd>(self, _: S, _: &[f32]) -> f32 {
-        0.0
-    }
+    fn margins<S: Simd>(self, _: S, _: &[f32], _: usize, _: &mut [f32]) {}
 
     #[inline(always)]
     fn threshold(self, smallest: f32, _: f32) -> f32 {
@@ -98,9 +96,7 @@ impl Form for Absolutes {
     }
 
     #[inline(always)]
-    fn row_norm<S: Simd>(self, _: S, _: &[f32]) -> f32 {
-        0.0
-    }
+    fn margins<S: Simd>(self, _: S, _: &[f32], _: usize, _: &mut [f32]) {}
 
     #[inline(always)]
     fn threshold(self, smallest: f32, _: f32) -> f32 {

@@ -15,6 +15,7 @@ const TOGETHER: usize = 4;
 ///
 /// # Errors
 /// When there is no centroid or the row has another length than they.
+#[expect(clippy::needless_pass_by_value, reason = "views are handed over by value, as ndarray does")]
 pub fn nearest_row(centroids: ArrayView2<f32>, row: &[f32], distance: Distance) -> Result<u32> {
     let (k, d) = centroids.dim();
     if k == 0 || u32::try_from(k).is_err() {

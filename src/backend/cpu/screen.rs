@@ -30,12 +30,12 @@ pub(super) trait Form: Copy {
     /// The value that is compared, from the finished sum and the centroid's bias.
     fn finish<S: Simd>(self, simd: S, sum: S::Vector, bias: S::Vector) -> S::Vector;
 
-    /// What the threshold must know of the row, if anything: the squared norm.
-    fn row_norm<S: Simd>(self, simd: S, row: &[f32]) -> f32;
+    /// What the thresholds must know of each row of `d` columns, if anything.
+    fn margins<S: Simd>(self, simd: S, rows: &[f32], d: usize, margins: &mut [f32]);
 
-    /// The value above which a centroid is not the nearest, given the row's smallest value; infinite or NaN where f32
-    /// tells nothing at all.
-    fn threshold(self, smallest: f32, row_norm: f32) -> f32;
+    /// The value above which a centroid is not the nearest, given the row's smallest value and its margin; infinite or
+    /// NaN where f32 tells nothing at all.
+    fn threshold(self, smallest: f32, margin: f32) -> f32;
 }
 
 /// The centroids, cut into panels of `2 × LANES` centroids, each panel column by column.
@@ -130,18 +130,19 @@ pub(super) struct LaneState {
     ids: Vec<f32>,
     /// Sums of the tiles before, `rows × 2 × lanes`.
     sums: Vec<f32>,
+    /// One a row, see [`Form::margins`].
+    margins: Vec<f32>,
     candidates: Vec<u32>,
 }
 
 impl LaneState {
-    fn reset(&mut self, rows: usize, lanes: usize) {
-        for (values, start) in
-            [(&mut self.smallest, f32::INFINITY), (&mut self.second, f32::INFINITY), (&mut self.ids, 0.0)]
-        {
-            values.clear();
-            values.resize(rows * lanes, start);
+    /// Makes room; what is in it from the block before is never read.
+    fn make_room(&mut self, rows: usize, lanes: usize) {
+        for values in [&mut self.smallest, &mut self.second, &mut self.ids] {
+            values.resize(rows * lanes, 0.0);
         }
         self.sums.resize(rows * VECTORS * lanes, 0.0);
+        self.margins.resize(rows, 0.0);
     }
 }
 
@@ -175,7 +176,7 @@ impl<F: Form> Kernel for Screen<'_, F> {
         let d = self.panels.d;
         let mut unsettled = 0;
         for (rows, labels) in self.rows.chunks(BLOCK * d).zip(self.labels.chunks_mut(BLOCK)) {
-            self.lanes.reset(labels.len(), S::LANES);
+            self.lanes.make_room(labels.len(), S::LANES);
             let block = Block { simd, form: self.form, panels: self.panels, rows, d };
             // The branch is known when this is compiled: an array's length cannot be `S::ROWS` itself.
             match S::ROWS {
@@ -269,11 +270,16 @@ impl<S: Simd, F: Form> Block<'_, S, F> {
         let first_id = (panel * VECTORS) as u32;
         let ids = [simd.splat(f32::from_bits(first_id)), simd.splat(f32::from_bits(first_id + 1))];
         let biases = [simd.load(biases), simd.load(&biases[S::LANES..])];
+        let nothing_yet = simd.splat(f32::INFINITY);
         let smallest = state.smallest[row * S::LANES..].chunks_exact_mut(S::LANES);
         let second = state.second[row * S::LANES..].chunks_exact_mut(S::LANES);
         let watched = state.ids[row * S::LANES..].chunks_exact_mut(S::LANES);
         for (((sums, smallest_at), second_at), id_at) in sums.iter().zip(smallest).zip(second).zip(watched) {
-            let (mut smallest, mut second, mut id) = (simd.load(smallest_at), simd.load(second_at), simd.load(id_at));
+            let (mut smallest, mut second, mut id) = if panel == 0 {
+                (nothing_yet, nothing_yet, ids[0])
+            } else {
+                (simd.load(smallest_at), simd.load(second_at), simd.load(id_at))
+            };
             for v in 0..VECTORS {
                 let value = self.form.finish(simd, sums[v], biases[v]);
                 second = simd.min(second, simd.max(smallest, value));
@@ -289,12 +295,14 @@ impl<S: Simd, F: Form> Block<'_, S, F> {
     /// Labels the rows from what the lanes saw. Returns how many needed f64.
     #[inline(always)]
     fn decide(&self, state: &mut LaneState, labels: &mut [u32]) -> u64 {
-        let LaneState { smallest, second, ids, candidates, .. } = state;
-        let smallest = smallest.chunks_exact(S::LANES);
-        let lanes = smallest.zip(second.chunks_exact(S::LANES)).zip(ids.chunks_exact(S::LANES));
+        let LaneState { smallest, second, ids, margins, candidates, .. } = state;
+        self.form.margins(self.simd, self.rows, self.d, margins);
+        let lanes = smallest.chunks_exact(S::LANES).zip(second.chunks_exact(S::LANES)).zip(ids.chunks_exact(S::LANES));
         let mut unsettled = 0;
-        for ((row, label), ((smallest, second), ids)) in self.rows.chunks_exact(self.d).zip(labels).zip(lanes) {
-            let left = self.left_over(row, smallest, second);
+        for (((row, label), margin), ((smallest, second), ids)) in
+            self.rows.chunks_exact(self.d).zip(labels).zip(margins).zip(lanes)
+        {
+            let left = self.left_over(self.simd.load(smallest), self.simd.load(second), *margin);
             if left.is_settled() {
                 let lane = left.near.trailing_zeros();
                 *label = ids[lane as usize % S::LANES].to_bits() * S::LANES as u32 + lane;
@@ -307,24 +315,15 @@ impl<S: Simd, F: Form> Block<'_, S, F> {
     }
 
     #[inline(always)]
-    fn left_over(&self, row: &[f32], smallest: &[f32], second: &[f32]) -> LeftOver {
-        let simd = self.simd;
-        let (smallest, second) = (simd.load(smallest), simd.load(second));
-        let threshold = self.form.threshold(simd.reduce_min(smallest), self.form.row_norm(simd, row));
+    fn left_over(&self, smallest: S::Vector, second: S::Vector, margin: f32) -> LeftOver {
+        let threshold = self.form.threshold(self.simd.reduce_min(smallest), margin);
         if threshold < f32::INFINITY {
-            let threshold = simd.splat(threshold);
-            LeftOver { near: simd.at_most(smallest, threshold), crowded: simd.at_most(second, threshold) }
+            let threshold = self.simd.splat(threshold);
+            LeftOver { near: self.simd.at_most(smallest, threshold), crowded: self.simd.at_most(second, threshold) }
         } else {
             LeftOver::ALL
         }
     }
-}
-
-/// The least f32 that is not below a value.
-#[inline(always)]
-pub(super) fn round_up(value: f64) -> f32 {
-    let nearest = value as f32;
-    if f64::from(nearest) < value { nearest.next_up() } else { nearest }
 }
 
 /// `n·u / (1 − n·u)` with `u = 2⁻²⁴`: the relative error of `n` roundings in a chain (Higham, *Accuracy and Stability
