@@ -14,6 +14,7 @@ mod isa;
 mod median_digit;
 mod median_pick;
 mod nearest;
+pub mod reduce;
 mod screen;
 mod simd;
 pub mod sum_by_label;
