@@ -115,16 +115,12 @@ fn rows_are_read_block_by_block() -> Result<()> {
             assert_says(&error_of(outside, "outside"), &["range", &format!("a task that has {}", rows.len())]);
             Ok(all)
         });
-        Ok::<_, Error>(queue_values(run.run()?.results))
+        Ok::<_, Error>(run.run()?.results.concat())
     };
     let expected: Vec<f32> = data.iter().copied().collect();
     assert_eq!(blocks(&data)?, expected);
     assert_eq!(blocks(&wide)?, expected);
     Ok(())
-}
-
-fn queue_values(parts: Vec<Vec<f32>>) -> Vec<f32> {
-    parts.concat()
 }
 
 #[test]
