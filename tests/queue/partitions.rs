@@ -32,7 +32,10 @@ fn every_row_belongs_to_one_task_in_order() -> Result<()> {
             let parts = queue
                 .close_with(|cx| {
                     let rows = cx.rows(LEFT)?;
-                    assert_eq!((rows.len(), rows.columns(), rows.is_empty()), (rows.view()?.nrows(), 2, rows.len() == 0));
+                    assert_eq!(
+                        (rows.len(), rows.columns(), rows.is_empty()),
+                        (rows.view()?.nrows(), 2, rows.len() == 0)
+                    );
                     Ok((rows.first_row() as usize, rows.len(), rows.view()?.to_owned()))
                 })
                 .run()?

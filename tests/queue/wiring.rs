@@ -4,8 +4,8 @@ use crate::support::{assert_says, cpu, error_of, item, table};
 use ndarray::{Array1, array};
 use superstep::Result;
 use superstep::queue::{
-    AllReduce, Bcast, ComContext, ComputeFunction, Gather, Gathered, IterationListener, IterativeComQueue, Key, Objects,
-    ReduceScatter, Rows, Session, ShapeRule,
+    AllReduce, Bcast, ComContext, ComputeFunction, Gather, Gathered, IterationListener, IterativeComQueue, Key,
+    Objects, ReduceScatter, Rows, Session, ShapeRule,
 };
 
 const ROWS: Key<Rows> = Key::new("rows");
@@ -66,7 +66,11 @@ fn names_that_nobody_provides() {
             |queue| queue.add(Gather::new(OTHER, Key::<Gathered<Array1<f32>>>::new("all"))),
             &["item `Gather(other)`", "object `other`"],
         ),
-        ("a reduce-scatter", |queue| queue.add(ReduceScatter::sum(LIST)), &["item `ReduceScatter(list)`", "object `list`"]),
+        (
+            "a reduce-scatter",
+            |queue| queue.add(ReduceScatter::sum(LIST)),
+            &["item `ReduceScatter(list)`", "object `list`"],
+        ),
         ("an output", |queue| queue.output(OTHER), &["item `output`", "object `other`", "nobody provides it"]),
     ]);
 }
@@ -211,10 +215,25 @@ fn what_an_item_does_at_run_time_must_be_what_it_declared() {
     let misdeeds: [Misdeed; 9] = [
         ("undeclared get", Objects::none(), |cx| cx.get(VECTOR).map(drop), &["`vector`", "reads it without declaring"]),
         ("undeclared rows", Objects::none(), |cx| cx.rows(ROWS).map(drop), &["`rows`", "reads it without declaring"]),
-        ("undeclared previous", Objects::none(), |cx| cx.previous(VECTOR).map(drop), &["`vector`", "without declaring"]),
-        ("undeclared put", Objects::none(), |cx| cx.put(OTHER, array![1.0]), &["`other`", "changes it without declaring"]),
+        (
+            "undeclared previous",
+            Objects::none(),
+            |cx| cx.previous(VECTOR).map(drop),
+            &["`vector`", "without declaring"],
+        ),
+        (
+            "undeclared put",
+            Objects::none(),
+            |cx| cx.put(OTHER, array![1.0]),
+            &["`other`", "changes it without declaring"],
+        ),
         ("put of what is read", Objects::reads(VECTOR), |cx| cx.put(VECTOR, array![1.0]), &["`vector`", "changes it"]),
-        ("change of what is read", Objects::reads(VECTOR), |cx| cx.get_mut(VECTOR).map(drop), &["`vector`", "changes it"]),
+        (
+            "change of what is read",
+            Objects::reads(VECTOR),
+            |cx| cx.get_mut(VECTOR).map(drop),
+            &["`vector`", "changes it"],
+        ),
         ("take of what is read", Objects::reads(VECTOR), |cx| cx.take(VECTOR).map(drop), &["`vector`", "changes it"]),
         ("removal of what is read", Objects::reads(VECTOR), |cx| cx.remove(VECTOR), &["`vector`", "changes it"]),
         (
