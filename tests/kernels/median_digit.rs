@@ -38,6 +38,7 @@ impl Rows {
         }
         Launch::new(device, "median_digit")
             .constant("DIMENSIONS", self.d as u32)
+            .constant("CLUSTERS", self.k as u32)
             .constant("WEIGHTED", u8::from(self.weights.is_some()))
             .bind("points", &self.points)
             .shape("points_shape", self.labels.len(), self.d)
