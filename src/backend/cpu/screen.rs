@@ -9,7 +9,8 @@
 use super::simd::{Kernel, Simd};
 use super::{Distance, Isa, exact};
 
-/// Vectors in a panel: two, so that a row's value once loaded serves two multiplications.
+/// Vectors in a panel: two, so that a row's value once loaded serves two multiplications. Only the last panel may have
+/// one, where no more centroids are left: ten clusters in 32 lanes would waste twice the time that they take in 16.
 const VECTORS: usize = 2;
 
 /// Columns summed in one go; the sums of such tiles are added after. A panel's tile is 16 KB at 32 lanes, half of an L1
@@ -38,16 +39,16 @@ pub(super) trait Form: Copy {
     fn threshold(self, smallest: f32, margin: f32) -> f32;
 }
 
-/// The centroids, cut into panels of `2 × LANES` centroids, each panel column by column.
+/// The centroids, cut into panels of `2 × LANES` centroids (the last perhaps `LANES`), each panel column by column.
 #[derive(Debug)]
 pub(super) struct Panels {
     isa: Isa,
     lanes: usize,
     k: usize,
     d: usize,
-    /// `panels × d × width`; the lanes behind the last centroid hold zeros.
+    /// `vectors × LANES × d`; the lanes behind the last centroid hold zeros.
     values: Vec<f32>,
-    /// `panels × width`: what the form adds to each centroid's sum, +∞ behind the last.
+    /// `vectors × LANES`: what the form adds to each centroid's sum, +∞ behind the last.
     biases: Vec<f32>,
     /// `k × d`, as given.
     centroids: Vec<f32>,
@@ -57,17 +58,21 @@ impl Panels {
     /// Packs `k × d` centroids (`d ≥ 1`) for an instruction set that the machine has.
     pub(super) fn new(isa: Isa, centroids: Vec<f32>, d: usize, bias: impl Fn(&[f32]) -> f32) -> Self {
         let lanes = isa.run(LaneCount);
-        let width = VECTORS * lanes;
         let k = centroids.len() / d;
-        let panels = k.div_ceil(width);
-        let mut values = vec![0.0; panels * d * width];
-        let mut biases = vec![f32::INFINITY; panels * width];
-        for (j, centroid) in centroids.chunks_exact(d).enumerate() {
-            biases[j] = bias(centroid);
-            let lane = values[j / width * d * width + j % width..].iter_mut().step_by(width);
-            for (value, &coordinate) in lane.zip(centroid) {
-                *value = coordinate;
+        let vectors = k.div_ceil(lanes);
+        let mut values = vec![0.0; vectors * lanes * d];
+        let mut biases = vec![f32::INFINITY; vectors * lanes];
+        let panels = values.chunks_mut(VECTORS * lanes * d).zip(centroids.chunks(VECTORS * lanes * d));
+        for (panel, centroids) in panels {
+            let width = panel.len() / d;
+            for (lane, centroid) in centroids.chunks_exact(d).enumerate() {
+                for (value, &coordinate) in panel[lane..].iter_mut().step_by(width).zip(centroid) {
+                    *value = coordinate;
+                }
             }
+        }
+        for (value, centroid) in biases.iter_mut().zip(centroids.chunks_exact(d)) {
+            *value = bias(centroid);
         }
         Self { isa, lanes, k, d, values, biases, centroids }
     }
@@ -177,17 +182,23 @@ impl<F: Form> Kernel for Screen<'_, F> {
         let mut unsettled = 0;
         for (rows, labels) in self.rows.chunks(BLOCK * d).zip(self.labels.chunks_mut(BLOCK)) {
             self.lanes.make_room(labels.len(), S::LANES);
-            let block = Block { simd, form: self.form, panels: self.panels, rows, d };
-            // The branch is known when this is compiled: an array's length cannot be `S::ROWS` itself.
-            match S::ROWS {
-                12 => block.sweep::<12>(self.lanes),
-                6 => block.sweep::<6>(self.lanes),
-                _ => block.sweep::<2>(self.lanes),
-            }
+            let form = self.form;
+            let block = Block { simd, form, panels: self.panels, rows, d };
+            // First, since it reads the rows from end to end, as prefetchers like it: the sweep finds them in the cache.
+            form.margins(simd, rows, d, &mut self.lanes.margins);
+            block.sweep(self.lanes);
             unsettled += block.decide(self.lanes, labels);
         }
         unsettled
     }
+}
+
+/// `2 × LANES` centroids, or `LANES`.
+struct Panel<'a> {
+    values: &'a [f32],
+    biases: &'a [f32],
+    /// See [`LaneState::ids`].
+    first_id: u32,
 }
 
 /// A block of at most [`BLOCK`] rows on its way past the panels.
@@ -202,85 +213,116 @@ struct Block<'a, S, F> {
 impl<S: Simd, F: Form> Block<'_, S, F> {
     /// Takes all rows past all panels.
     #[inline(always)]
-    fn sweep<const ROWS: usize>(&self, state: &mut LaneState) {
+    fn sweep(&self, state: &mut LaneState) {
         let width = VECTORS * S::LANES;
-        let panels = self.panels.values.chunks_exact(self.d * width).zip(self.panels.biases.chunks_exact(width));
-        for (index, (panel, biases)) in panels.enumerate() {
-            for (tile, values) in panel.chunks(TILE * width).enumerate() {
-                let first_column = tile * TILE;
-                let is_last = first_column + TILE >= self.d;
-                for first_row in (0..self.rows.len() / self.d).step_by(ROWS) {
-                    let mut sums = self.tile_sums::<ROWS>(first_row, first_column, values);
-                    if tile > 0 {
-                        self.add_earlier(&mut sums, first_row, state);
-                    }
-                    if is_last {
-                        self.watch(&sums, first_row, index, biases, state);
-                    } else {
-                        self.keep(&sums, first_row, state);
-                    }
+        let panels = self.panels.values.chunks(width * self.d).zip(self.panels.biases.chunks(width));
+        for ((values, biases), vector) in panels.zip((0..).step_by(VECTORS)) {
+            let panel = Panel { values, biases, first_id: vector };
+            // The matches are decided when this is compiled: an array's length cannot be `S::ROWS` itself.
+            if biases.len() == width {
+                match S::ROWS {
+                    12 => self.pass::<12, VECTORS>(&panel, state),
+                    6 => self.pass::<6, VECTORS>(&panel, state),
+                    _ => self.pass::<2, VECTORS>(&panel, state),
+                }
+            } else {
+                match S::ROWS {
+                    2 => self.pass::<4, 1>(&panel, state),
+                    _ => self.pass::<12, 1>(&panel, state),
                 }
             }
         }
     }
 
-    /// The sums of `ROWS` rows with the `2 × LANES` centroids of a panel over the columns of a tile. Rows behind the
-    /// last are its copies.
+    /// Takes all rows past one panel, `ROWS` at a time.
     #[inline(always)]
-    fn tile_sums<const ROWS: usize>(&self, row: usize, column: usize, tile: &[f32]) -> [[S::Vector; VECTORS]; ROWS] {
-        let (simd, width) = (self.simd, VECTORS * S::LANES);
-        let columns = tile.len() / width;
+    fn pass<const ROWS: usize, const V: usize>(&self, panel: &Panel, state: &mut LaneState) {
+        for (tile, values) in panel.values.chunks(TILE * V * S::LANES).enumerate() {
+            let first_column = tile * TILE;
+            let is_last = first_column + TILE >= self.d;
+            for first_row in (0..self.rows.len() / self.d).step_by(ROWS) {
+                let mut sums = self.tile_sums::<ROWS, V>(first_row, first_column, values);
+                if tile > 0 {
+                    self.add_earlier(&mut sums, first_row, state);
+                }
+                if is_last {
+                    self.watch(&sums, first_row, panel, state);
+                } else {
+                    self.keep(&sums, first_row, state);
+                }
+            }
+        }
+    }
+
+    /// The sums of `ROWS` rows with the centroids of a panel over the columns of a tile. Rows behind the last are its
+    /// copies.
+    #[inline(always)]
+    fn tile_sums<const ROWS: usize, const V: usize>(
+        &self,
+        row: usize,
+        column: usize,
+        tile: &[f32],
+    ) -> [[S::Vector; V]; ROWS] {
+        let (simd, columns) = (self.simd, tile.len() / (V * S::LANES));
         let last = self.rows.len() / self.d - 1;
         let rows: [&[f32]; ROWS] =
             std::array::from_fn(|i| &self.rows[(row + i).min(last) * self.d + column..][..columns]);
-        let mut sums = [[simd.splat(0.0); VECTORS]; ROWS];
-        for (i, centroids) in (0..columns).zip(tile.chunks_exact(width)) {
-            let centroids = [simd.load(centroids), simd.load(&centroids[S::LANES..])];
+        let mut sums = [[simd.splat(0.0); V]; ROWS];
+        for (i, centroids) in (0..columns).zip(tile.chunks_exact(V * S::LANES)) {
+            let centroids: [S::Vector; V] = self.load(centroids);
             for (sums, row) in sums.iter_mut().zip(&rows) {
                 let x = simd.splat(row[i]);
-                sums[0] = self.form.step(simd, sums[0], x, centroids[0]);
-                sums[1] = self.form.step(simd, sums[1], x, centroids[1]);
+                for v in 0..V {
+                    sums[v] = self.form.step(simd, sums[v], x, centroids[v]);
+                }
             }
         }
         sums
     }
 
     #[inline(always)]
-    fn add_earlier(&self, sums: &mut [[S::Vector; VECTORS]], first_row: usize, state: &LaneState) {
+    fn load<const V: usize>(&self, from: &[f32]) -> [S::Vector; V] {
+        std::array::from_fn(|v| self.simd.load(&from[v * S::LANES..]))
+    }
+
+    #[inline(always)]
+    fn add_earlier<const V: usize>(&self, sums: &mut [[S::Vector; V]], first_row: usize, state: &LaneState) {
         let earlier = state.sums[first_row * VECTORS * S::LANES..].chunks_exact(VECTORS * S::LANES);
         for (sums, earlier) in sums.iter_mut().zip(earlier) {
-            sums[0] = self.simd.add(self.simd.load(earlier), sums[0]);
-            sums[1] = self.simd.add(self.simd.load(&earlier[S::LANES..]), sums[1]);
+            let earlier: [S::Vector; V] = self.load(earlier);
+            for v in 0..V {
+                sums[v] = self.simd.add(earlier[v], sums[v]);
+            }
         }
     }
 
     #[inline(always)]
-    fn keep(&self, sums: &[[S::Vector; VECTORS]], first_row: usize, state: &mut LaneState) {
+    fn keep<const V: usize>(&self, sums: &[[S::Vector; V]], first_row: usize, state: &mut LaneState) {
         let kept = state.sums[first_row * VECTORS * S::LANES..].chunks_exact_mut(VECTORS * S::LANES);
         for (sums, kept) in sums.iter().zip(kept) {
-            self.simd.store(sums[0], kept);
-            self.simd.store(sums[1], &mut kept[S::LANES..]);
+            for v in 0..V {
+                self.simd.store(sums[v], &mut kept[v * S::LANES..]);
+            }
         }
     }
 
     /// Shows the finished sums of a panel to the lanes.
     #[inline(always)]
-    fn watch(&self, sums: &[[S::Vector; VECTORS]], row: usize, panel: usize, biases: &[f32], state: &mut LaneState) {
+    fn watch<const V: usize>(&self, sums: &[[S::Vector; V]], row: usize, panel: &Panel, state: &mut LaneState) {
         let simd = self.simd;
-        let first_id = (panel * VECTORS) as u32;
-        let ids = [simd.splat(f32::from_bits(first_id)), simd.splat(f32::from_bits(first_id + 1))];
-        let biases = [simd.load(biases), simd.load(&biases[S::LANES..])];
+        let ids: [S::Vector; V] = std::array::from_fn(|v| simd.splat(f32::from_bits(panel.first_id + v as u32)));
+        let biases: [S::Vector; V] = self.load(panel.biases);
         let nothing_yet = simd.splat(f32::INFINITY);
         let smallest = state.smallest[row * S::LANES..].chunks_exact_mut(S::LANES);
         let second = state.second[row * S::LANES..].chunks_exact_mut(S::LANES);
         let watched = state.ids[row * S::LANES..].chunks_exact_mut(S::LANES);
         for (((sums, smallest_at), second_at), id_at) in sums.iter().zip(smallest).zip(second).zip(watched) {
-            let (mut smallest, mut second, mut id) = if panel == 0 {
+            let (mut smallest, mut second, mut id) = if panel.first_id == 0 {
                 (nothing_yet, nothing_yet, ids[0])
             } else {
                 (simd.load(smallest_at), simd.load(second_at), simd.load(id_at))
             };
-            for v in 0..VECTORS {
+            for v in 0..V {
                 let value = self.form.finish(simd, sums[v], biases[v]);
                 second = simd.min(second, simd.max(smallest, value));
                 id = simd.select_less(value, smallest, ids[v], id);
@@ -296,13 +338,12 @@ impl<S: Simd, F: Form> Block<'_, S, F> {
     #[inline(always)]
     fn decide(&self, state: &mut LaneState, labels: &mut [u32]) -> u64 {
         let LaneState { smallest, second, ids, margins, candidates, .. } = state;
-        self.form.margins(self.simd, self.rows, self.d, margins);
         let lanes = smallest.chunks_exact(S::LANES).zip(second.chunks_exact(S::LANES)).zip(ids.chunks_exact(S::LANES));
         let mut unsettled = 0;
-        for (((row, label), margin), ((smallest, second), ids)) in
-            self.rows.chunks_exact(self.d).zip(labels).zip(margins).zip(lanes)
+        for (((row, label), &margin), ((smallest, second), ids)) in
+            self.rows.chunks_exact(self.d).zip(labels).zip(&*margins).zip(lanes)
         {
-            let left = self.left_over(self.simd.load(smallest), self.simd.load(second), *margin);
+            let left = self.left_over(self.simd.load(smallest), self.simd.load(second), margin);
             if left.is_settled() {
                 let lane = left.near.trailing_zeros();
                 *label = ids[lane as usize % S::LANES].to_bits() * S::LANES as u32 + lane;
