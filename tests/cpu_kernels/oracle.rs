@@ -114,3 +114,117 @@ pub(crate) fn cases() -> Vec<Case> {
     }
     cases
 }
+
+/// `round(value / 2^unit)`, half to even, in integers.
+pub(crate) fn round_to_unit(value: f32, unit: i32) -> i128 {
+    let bits = value.to_bits();
+    let biased = (bits >> 23 & 0xff) as i32;
+    let fraction = i128::from(bits & 0x7f_ffff);
+    let (significand, exponent) = if biased == 0 { (fraction, -149) } else { (fraction | 1 << 23, biased - 150) };
+    let shift = exponent - unit;
+    let magnitude = if shift >= 0 {
+        significand << shift
+    } else if shift < -30 {
+        0
+    } else {
+        let (kept, rest, half) = (significand >> -shift, significand & ((1 << -shift) - 1), 1 << (-shift - 1));
+        kept + i128::from(rest > half || (rest == half && kept % 2 == 1))
+    };
+    if value.is_sign_negative() { -magnitude } else { magnitude }
+}
+
+/// Whether a value is `sum / mass · 2^exponent` rounded to the nearest f32, ties to even: whether the quotient lies
+/// between the midpoints to the neighbours, all compared as big integers.
+pub(crate) fn is_nearest(value: f32, sum: i128, mass: u64, exponent: i32) -> bool {
+    if sum == 0 {
+        return value == 0.0;
+    }
+    if value != 0.0 && (value < 0.0) != (sum < 0) {
+        return false;
+    }
+    let value = value.abs();
+    let quotient = Big::from(sum.unsigned_abs());
+    // Twice a midpoint is the sum of two neighbours; everything in units of 2^-150 and cleared of the mass.
+    let midpoint = |a: f32, b: f32| (units(a).plus(&units(b))).times(mass);
+    let (mut left, mut scale) = (quotient, exponent + 150);
+    let mut midpoint_shift = 0;
+    if scale < 0 {
+        midpoint_shift = -scale;
+        scale = 0;
+    }
+    left = left.shifted(scale as usize);
+    let above = midpoint(value, value.next_up()).shifted(midpoint_shift as usize);
+    let even = value.to_bits().is_multiple_of(2);
+    let below_above = if even { left <= above } else { left < above };
+    if value == 0.0 {
+        return below_above;
+    }
+    let below = midpoint(value.next_down(), value).shifted(midpoint_shift as usize);
+    below_above && if even { below <= left } else { below < left }
+}
+
+/// A value ≥ 0 in units of 2^-149, so that the sum of two is their midpoint in units of 2^-150.
+fn units(value: f32) -> Big {
+    let bits = value.to_bits();
+    let (biased, fraction) = (bits >> 23, u128::from(bits & 0x7f_ffff));
+    if biased == 0 { Big::from(fraction) } else { Big::from(fraction | 1 << 23).shifted(biased as usize - 1) }
+}
+
+/// A natural number: 32-bit digits, the lowest first, no zeros at the end.
+#[derive(PartialEq, Eq)]
+struct Big(Vec<u32>);
+
+impl From<u128> for Big {
+    fn from(value: u128) -> Self {
+        Self((0..4).map(|i| (value >> (32 * i)) as u32).collect()).trimmed()
+    }
+}
+
+impl Big {
+    fn trimmed(mut self) -> Self {
+        while self.0.last() == Some(&0) {
+            self.0.pop();
+        }
+        self
+    }
+
+    fn shifted(&self, by: usize) -> Self {
+        let mut digits = vec![0; by / 32];
+        let mut carry = 0;
+        for &digit in self.0.iter().chain([&0]) {
+            let wide = u64::from(digit) << (by % 32) | carry;
+            digits.push(wide as u32);
+            carry = wide >> 32;
+        }
+        Self(digits).trimmed()
+    }
+
+    fn plus(&self, other: &Self) -> Self {
+        let mut carry = 0;
+        let digit = |big: &Self, i: usize| u64::from(big.0.get(i).copied().unwrap_or(0));
+        let length = self.0.len().max(other.0.len()) + 1;
+        let digits = (0..length).map(|i| {
+            let sum = digit(self, i) + digit(other, i) + carry;
+            carry = sum >> 32;
+            sum as u32
+        });
+        Self(digits.collect()).trimmed()
+    }
+
+    fn times(&self, factor: u64) -> Self {
+        let mut carry = 0;
+        let mut digits = Vec::new();
+        for &digit in self.0.iter().chain(&[0, 0, 0]) {
+            let product = u128::from(digit) * u128::from(factor) + carry;
+            digits.push(product as u32);
+            carry = product >> 32;
+        }
+        Self(digits).trimmed()
+    }
+}
+
+impl PartialOrd for Big {
+    fn partial_cmp(&self, other: &Self) -> Option<std::cmp::Ordering> {
+        Some(self.0.len().cmp(&other.0.len()).then_with(|| self.0.iter().rev().cmp(other.0.iter().rev())))
+    }
+}
