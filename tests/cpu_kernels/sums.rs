@@ -99,8 +99,6 @@ fn sums_are_those_of_big_integers_on_every_instruction_set() {
                                 let value = sample.value(*i, column);
                                 let first = round_to_unit(value, unit);
                                 assert!(first.abs() <= 1 << bits, "{name}: {first} takes more than {bits} bits");
-                                // The residual's own rounding is that of the value to the finer unit, but for ties
-                                // that the first word broke: so it is taken from the residual.
                                 if words == 1 { first } else { (first << bits) + residual(value, first, unit, bits) }
                             })
                             .sum();
@@ -121,7 +119,7 @@ fn sums_are_those_of_big_integers_on_every_instruction_set() {
 
 /// `round((value − first · 2^unit) / 2^(unit − bits))`, half to even.
 fn residual(value: f32, first: i128, unit: i32, bits: i32) -> i128 {
-    // Both are multiples of 2^-149, or value is a whole number of units and nothing is left.
+    // Every step is exact in f64 but the last: at most 24 bits of the value are left.
     let whole = f64::from(value) * 2f64.powi(-unit);
     let rest = whole - first as f64;
     (rest * 2f64.powi(bits)).round_ties_even() as i128

@@ -26,8 +26,8 @@ impl WideColumns {
     /// Starts counting for these units.
     pub fn new(fixed: &FixedPoint) -> Self {
         let d = fixed.columns();
-        // A power of two: exact in f32 but for the far end of the subnormals, where all nonzero values are large enough
-        // or the limit is beyond the column's largest value.
+        // A power of two. Where it falls below the f32 range, it becomes 0, and no value is below it: all are large
+        // enough. Where it goes beyond, it becomes infinite: all are small.
         let limits = fixed.scales()[..d].iter().map(|scale| (FEW_UNITS / scale) as f32).collect();
         Self { limits, small: vec![0; d], nonzero: vec![0; d] }
     }
