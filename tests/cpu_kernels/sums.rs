@@ -190,6 +190,17 @@ fn means_of_chosen_sums_are_rounded_to_even_and_below_the_normal_range() {
 }
 
 #[test]
+fn a_mean_just_above_the_middle_is_rounded_up_however_little_it_is() {
+    // 2^61 rows; the sum, in units of the smallest f32, is 2^61 · (2^23 + 1/2), or one more.
+    let fixed = FixedPoint::from_exponents(50, 2, false, vec![99, 0, 0]).unwrap();
+    for (more, expected) in [(-1, 1 << 23), (0, 1 << 23), (1, (1 << 23) + 1)] {
+        let sums = vec![((1 << 24) + 1) << 10, more, 1 << 61, 0, 0, 0];
+        let partials = Partials::from_values(&fixed, 1, sums).unwrap();
+        assert_eq!(partials.mean(0, 0), Some(f32::from_bits(expected)), "{more} more");
+    }
+}
+
+#[test]
 fn an_empty_cluster_has_no_mean() {
     let partials = Partials::new(&FixedPoint::plan(1, &[1.0], None, 1.0).unwrap(), 2).unwrap();
     assert_eq!((partials.mean(1, 0), partials.mean(2, 0), partials.mean(0, 1)), (None, None, None));
