@@ -1,6 +1,6 @@
 use superstep::backend::cpu::{FixedPoint, Isa, Partials, Rows, WideColumns};
 
-use crate::oracle::{Numbers, round_to_unit};
+use crate::oracle::{Maker, Numbers, is_nearest, round_to_unit};
 
 /// Rows with everything that the sums take.
 struct Sample {
@@ -14,7 +14,7 @@ struct Sample {
 }
 
 impl Sample {
-    fn new(seed: u64, (n, d, k): (usize, usize, usize), weighted: bool, value: fn(&mut Numbers) -> f32) -> Self {
+    fn new(seed: u64, (n, d, k): (usize, usize, usize), weighted: bool, value: Maker) -> Self {
         let mut numbers = Numbers::new(seed);
         let values = (0..n * d).map(|_| value(&mut numbers)).collect();
         let weights = weighted.then(|| (0..n).map(|_| numbers.unit().abs()).collect());
@@ -61,11 +61,11 @@ impl Sample {
     }
 }
 
-const VALUES: [(&str, fn(&mut Numbers) -> f32); 6] = [
+const VALUES: [(&str, Maker); 6] = [
     ("uniform", |r| r.unit()),
     ("zero", |_| 0.0),
     ("offset", |r| 1e6 + r.unit()),
-    ("denormal", |r| f32::from_bits(r.next() % 50 | r.next() << 31)),
+    ("denormal", |r| f32::from_bits((r.next() % 50) | (r.next() << 31))),
     ("huge", |r| f32::MAX * r.unit()),
     ("all magnitudes", |r| r.unit() * 2f32.powi(r.below(200) as i32 - 100)),
 ];
@@ -155,10 +155,7 @@ fn a_mean_is_the_f32_nearest_to_the_exact_quotient() {
                     let finer = if words == 1 { 0 } else { fixed.bits() as i32 };
                     let exponent = fixed.mass_exponent() - fixed.exponents()[column] - finer;
                     let (sum, mass) = (partials.sum_exact(cluster, column), partials.mass_units(cluster) as u64);
-                    assert!(
-                        crate::oracle::is_nearest(mean, sum, mass, exponent),
-                        "{name}: {mean:e} = {sum} / {mass} · 2^{exponent}"
-                    );
+                    assert!(is_nearest(mean, sum, mass, exponent), "{name}: {mean:e} = {sum} / {mass} · 2^{exponent}");
                 }
             }
         }

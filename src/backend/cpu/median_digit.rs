@@ -85,7 +85,7 @@ fn check(
         let message = format!("{values} values and {weights} weights, but {n} labels of rows of {d} columns");
         return Err(Error::parameter("rows", message));
     }
-    if prefixes % d != 0 || prefixes.checked_mul(DIGITS) != Some(counts) {
+    if !prefixes.is_multiple_of(d) || prefixes.checked_mul(DIGITS) != Some(counts) {
         let message = format!("{prefixes} prefixes and {counts} counts do not fit {d} columns of {DIGITS} digits");
         return Err(Error::parameter("counts", message));
     }
