@@ -70,7 +70,7 @@ fn labels_do_not_depend_on_how_rows_are_cut_into_blocks() {
     }
 }
 
-/// LabelledRows halfway between two centroids but for the last bit of one value: f32 sums cannot tell them apart, f64 can.
+/// Rows halfway between two centroids but for the last bit of one value: f32 sums cannot tell them apart, f64 can.
 #[test]
 fn rows_that_f32_cannot_decide_are_decided_in_f64() {
     for d in [2, 8, 9, 40, 300] {

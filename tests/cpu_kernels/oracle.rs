@@ -50,7 +50,7 @@ pub(crate) fn nearest(kind: Distance, row: &[f32], centroids: &Array2<f32>) -> u
     best.1
 }
 
-/// LabelledRows and centroids to try: a name, `n × d`, `k × d`.
+/// Rows and centroids to try: a name, `n × d`, `k × d`.
 pub(crate) struct Case {
     pub(crate) name: String,
     pub(crate) rows: Array2<f32>,

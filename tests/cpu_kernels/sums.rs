@@ -2,7 +2,7 @@ use superstep::backend::cpu::{FixedPoint, Isa, LabelledRows, Partials, WideColum
 
 use crate::oracle::{Maker, Numbers, is_nearest, round_to_unit};
 
-/// LabelledRows with everything that the sums take.
+/// Rows with everything that the sums take.
 struct Sample {
     k: usize,
     d: usize,

@@ -1,6 +1,6 @@
 //! The nearest centroid for more than a few columns: `|c|² − 2x·c`, one multiplication and addition per column.
 //!
-//! LabelledRows are read where they lie, `n × d` row-major; their values are broadcast against panels of packed centroids (see
+//! Rows are read where they lie, `n × d` row-major; their values are broadcast against panels of packed centroids (see
 //! [`screen`](super::screen)). A row costs `2·k·d` operations.
 
 use super::Distance;

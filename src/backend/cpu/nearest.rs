@@ -142,7 +142,7 @@ impl Nearest {
     }
 }
 
-/// LabelledRows, the clusters they are measured against, and room for the distances.
+/// Rows, the clusters they are measured against, and room for the distances.
 struct Pairs<'a> {
     rows: &'a [f32],
     labels: &'a [u32],

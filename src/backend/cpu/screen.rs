@@ -17,7 +17,7 @@ const VECTORS: usize = 2;
 /// cache, and short sums bound the rounding error of long rows: 128 + d/128 roundings instead of d.
 pub(super) const TILE: usize = 128;
 
-/// LabelledRows that pass over a panel's tile before the next is fetched.
+/// Rows that pass over a panel's tile before the next is fetched.
 const BLOCK: usize = 96;
 
 /// What is summed over the columns, and how exact that is in f32.
@@ -254,7 +254,7 @@ impl<S: Simd, F: Form> Block<'_, S, F> {
         }
     }
 
-    /// The sums of `ROWS` rows with the centroids of a panel over the columns of a tile. LabelledRows behind the last are its
+    /// The sums of `ROWS` rows with the centroids of a panel over the columns of a tile. Rows behind the last are its
     /// copies.
     #[inline(always)]
     fn tile_sums<const ROWS: usize, const V: usize>(
