@@ -1,4 +1,4 @@
-use superstep::backend::cpu::{FixedPoint, Isa, LabelledRows, Partials, WideColumns};
+use superstep::backend::cpu::{FixedPoint, Isa, Partials, Rows, WideColumns};
 
 use crate::oracle::{Maker, Numbers, is_nearest, round_to_unit};
 
@@ -44,8 +44,8 @@ impl Sample {
         FixedPoint::plan(self.n() as u64, &columns, weight, 100.0).unwrap().with_words(words).unwrap()
     }
 
-    fn rows(&self, block: std::ops::Range<usize>) -> LabelledRows<'_> {
-        LabelledRows {
+    fn rows(&self, block: std::ops::Range<usize>) -> Rows<'_> {
+        Rows {
             values: &self.values[block.start * self.d..block.end * self.d],
             weights: self.weights.as_ref().map(|weights| &weights[block.clone()]),
             labels: &self.labels[block.clone()],
@@ -211,7 +211,7 @@ fn a_distance_beyond_the_plan_counts_as_the_largest() {
         let mut partials = Partials::new(&fixed, 1).unwrap();
         let distances = &[distance, 1.0];
         partials
-            .add_rows(&LabelledRows { values: &[1.0; 2], weights: None, labels: &[0; 2], previous: &[0; 2], distances })
+            .add_rows(&Rows { values: &[1.0; 2], weights: None, labels: &[0; 2], previous: &[0; 2], distances })
             .unwrap();
         assert_eq!(partials.inertia(), 5.0, "{distance}");
     }
@@ -246,11 +246,11 @@ fn rows_that_do_not_fit_are_refused_and_leave_the_sums_alone() {
     let rows = sample.rows(0..4);
     let mut partials = Partials::new(&sample.plan(1), 2).unwrap();
     for (what, wrong) in [
-        ("values", LabelledRows { values: &rows.values[1..], ..rows }),
-        ("previous", LabelledRows { previous: &rows.previous[1..], ..rows }),
-        ("distances", LabelledRows { distances: &rows.distances[1..], ..rows }),
-        ("label", LabelledRows { labels: &[0, 1, 2, 0], ..rows }),
-        ("weights against the plan", LabelledRows { weights: Some(&[1.0; 4]), ..rows }),
+        ("values", Rows { values: &rows.values[1..], ..rows }),
+        ("previous", Rows { previous: &rows.previous[1..], ..rows }),
+        ("distances", Rows { distances: &rows.distances[1..], ..rows }),
+        ("label", Rows { labels: &[0, 1, 2, 0], ..rows }),
+        ("weights against the plan", Rows { weights: Some(&[1.0; 4]), ..rows }),
     ] {
         assert!(partials.add_rows(&wrong).is_err(), "{what}");
     }
@@ -292,7 +292,7 @@ fn more_rows_than_a_float_can_count_are_counted() {
     for first in (0..n).step_by(block) {
         let m = block.min(n - first);
         let (values, labels, distances) = (&ones[..m], &labels[..m], &zeros[..m]);
-        partials.add_rows(&LabelledRows { values, weights: None, labels, previous: labels, distances }).unwrap();
+        partials.add_rows(&Rows { values, weights: None, labels, previous: labels, distances }).unwrap();
     }
     assert_eq!((partials.mass(0), partials.mean(0, 0)), (n as f64, Some(1.0)));
 }

@@ -18,4 +18,4 @@ pub mod sum_by_label;
 pub use exact::nearest_row;
 pub use isa::Isa;
 pub use nearest::{Distance, Nearest, Scratch};
-pub use sum_by_label::{FixedPoint, LabelledRows, Partials, PartialsLayout, WideColumns};
+pub use sum_by_label::{FixedPoint, Partials, PartialsLayout, Rows, WideColumns};

@@ -47,7 +47,7 @@ impl PartialsLayout {
 
 /// A block of rows with what the assignment found for them; `n` is the length of `labels`.
 #[derive(Debug, Clone, Copy)]
-pub struct LabelledRows<'a> {
+pub struct Rows<'a> {
     /// The values, `n × d` row-major.
     pub values: &'a [f32],
     /// A weight per row, where there are any.
@@ -60,7 +60,7 @@ pub struct LabelledRows<'a> {
     pub distances: &'a [f32],
 }
 
-impl LabelledRows<'_> {
+impl Rows<'_> {
     /// A row's factor: 1, which changes no bit, where there are no weights.
     #[inline(always)]
     fn weight(&self, row: usize) -> f32 {
@@ -74,11 +74,11 @@ impl LabelledRows<'_> {
 /// the order: a value is at most `2^B` units, and `n · 2^B ≤ 2^62` (see [`FixedPoint`]).
 ///
 /// ```
-/// use superstep::backend::cpu::sum_by_label::{FixedPoint, Partials, LabelledRows};
+/// use superstep::backend::cpu::sum_by_label::{FixedPoint, Partials, Rows};
 ///
 /// let fixed = FixedPoint::plan(3, &[4.0], None, 1.0)?;
 /// let mut sums = Partials::new(&fixed, 2)?;
-/// sums.add_rows(&LabelledRows {
+/// sums.add_rows(&Rows {
 ///     values: &[1.0, 2.0, 4.0],
 ///     weights: None,
 ///     labels: &[0, 0, 1],
@@ -160,7 +160,7 @@ impl Partials {
     /// # Errors
     /// When the lengths disagree, a label is no cluster, or weights are given or missing against the plan. Nothing is
     /// added then.
-    pub fn add_rows(&mut self, rows: &LabelledRows) -> Result<()> {
+    pub fn add_rows(&mut self, rows: &Rows) -> Result<()> {
         self.check(rows)?;
         self.isa.run(AddRows { partials: self, rows });
         Ok(())
@@ -223,7 +223,7 @@ impl Partials {
         self.values[self.layout.moved()]
     }
 
-    fn check(&self, rows: &LabelledRows) -> Result<()> {
+    fn check(&self, rows: &Rows) -> Result<()> {
         let (n, d) = (rows.labels.len(), self.layout.d);
         let weights = rows.weights.map_or(n, <[_]>::len);
         if n.checked_mul(d) != Some(rows.values.len()) || [rows.previous.len(), rows.distances.len(), weights] != [n; 3]
@@ -253,7 +253,7 @@ impl Partials {
 /// loops that it vectorises for the instruction set at hand.
 struct AddRows<'a> {
     partials: &'a mut Partials,
-    rows: &'a LabelledRows<'a>,
+    rows: &'a Rows<'a>,
 }
 
 impl Kernel for AddRows<'_> {
@@ -277,7 +277,7 @@ impl Kernel for AddRows<'_> {
 
 /// Adds the values of the rows to the sums of their clusters.
 #[inline(always)]
-fn add_values(rows: &LabelledRows, fixed: &FixedPoint, layout: PartialsLayout, sums: &mut [i64]) {
+fn add_values(rows: &Rows, fixed: &FixedPoint, layout: PartialsLayout, sums: &mut [i64]) {
     let PartialsLayout { k, d, words } = layout;
     let (first, second) = sums.split_at_mut(k * d);
     let scales = &fixed.scales()[..d];
@@ -295,7 +295,7 @@ fn add_values(rows: &LabelledRows, fixed: &FixedPoint, layout: PartialsLayout, s
 /// What the rows add to both words of the inertia and to the number of moved rows. A distance beyond what was planned
 /// counts as `2^B` units, the most there is room for.
 #[inline(always)]
-fn row_totals(rows: &LabelledRows, fixed: &FixedPoint) -> [i64; 3] {
+fn row_totals(rows: &Rows, fixed: &FixedPoint) -> [i64; 3] {
     let scale = fixed.scales()[fixed.columns() + 1];
     let further = power_of_two(fixed.bits().cast_signed());
     let mut totals = [0i64; 3];
