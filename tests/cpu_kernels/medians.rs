@@ -1,5 +1,4 @@
-use superstep::backend::cpu::FixedPoint;
-use superstep::backend::cpu::median_digit::{DIGITS, ROUNDS, from_order_key, median_digit, median_pick, order_key};
+use superstep::backend::cpu::{DIGITS, FixedPoint, MedianState, VALUES, median_digit, median_pick};
 
 use crate::oracle::Numbers;
 
@@ -17,47 +16,51 @@ fn lower_median(mut values: Vec<(f32, i64)>) -> f32 {
     panic!("no values");
 }
 
-/// The medians by the kernel, rows cut into blocks.
+/// The medians by the kernels, rows cut into blocks; where a cluster has no mass, −7.
 fn medians(rows: &[f32], weights: Option<&[f32]>, labels: &[u32], fixed: &FixedPoint, k: usize) -> Vec<f32> {
     let d = fixed.columns();
-    let mut masses = vec![0; k];
-    for (i, &label) in labels.iter().enumerate() {
-        masses[label as usize] += fixed.mass_units(weights.map(|weights| weights[i]));
-    }
-    let (mut below, mut prefixes) = (vec![0; k * d], vec![0; k * d]);
-    for round in 0..ROUNDS {
-        let mut counts = vec![0; k * d * DIGITS];
+    let mut state = MedianState { prefix: vec![0; k * d], rank: vec![0; k * d] };
+    let mut medians = vec![-7.0; k * d];
+    for digit in 0..DIGITS {
+        let mut histogram = vec![0; k * d * VALUES];
         for first in (0..labels.len()).step_by(7) {
             let block = first..(first + 7).min(labels.len());
             let values = &rows[block.start * d..block.end * d];
             let weights = weights.map(|weights| &weights[block.clone()]);
-            median_digit(round, values, weights, &labels[block], fixed, &prefixes, &mut counts).unwrap();
+            median_digit(values, weights, &labels[block], digit, &state.prefix, fixed, &mut histogram).unwrap();
         }
-        median_pick(&counts, &masses, &mut below, &mut prefixes).unwrap();
+        median_pick(&histogram, digit, &mut state, &mut medians).unwrap();
     }
-    prefixes.into_iter().map(from_order_key).collect()
+    medians
 }
 
 #[test]
-fn keys_sort_as_the_values_do() {
+fn values_of_every_kind_are_found_in_their_order() {
     let values = [
         f32::MIN,
         -2.0,
-        -1.0,
         -f32::MIN_POSITIVE,
         -f32::from_bits(1),
-        0.0,
+        -0.0,
         f32::from_bits(1),
         f32::MIN_POSITIVE,
         1.0,
         1.0f32.next_up(),
         f32::MAX,
     ];
-    assert!(values.windows(2).all(|pair| order_key(pair[0]) < order_key(pair[1])));
-    assert_eq!(order_key(-0.0), order_key(0.0));
-    for value in values {
-        assert_eq!(from_order_key(order_key(value)), value);
+    let fixed = FixedPoint::plan(3, &[f64::from(f32::MAX)], None, 1.0).unwrap();
+    for three in values.windows(3) {
+        for order in [[0, 1, 2], [2, 1, 0], [1, 2, 0]] {
+            let rows = order.map(|i| three[i]);
+            assert_eq!(medians(&rows, None, &[0; 3], &fixed, 1), [three[1]], "{rows:?}");
+        }
     }
+}
+
+#[test]
+fn a_cluster_without_mass_keeps_its_centroid() {
+    let fixed = FixedPoint::plan(2, &[1.0], Some(1.0), 1.0).unwrap();
+    assert_eq!(medians(&[0.5, 0.25], Some(&[1.0, 0.0]), &[1, 2], &fixed, 3), [-7.0, 0.5, -7.0]);
 }
 
 #[test]
@@ -93,19 +96,20 @@ fn an_even_number_of_rows_gives_the_lower_of_the_middle_two() {
 }
 
 #[test]
-fn counts_that_do_not_fit_are_refused() {
+fn what_does_not_fit_is_refused() {
     let fixed = FixedPoint::plan(4, &[1.0], None, 1.0).unwrap();
-    let mut counts = vec![0; DIGITS];
+    let mut cells = vec![0; VALUES];
+    let mut state = MedianState { prefix: vec![0; 2], rank: vec![0; 2] };
     for (what, result) in [
-        ("round", median_digit(ROUNDS, &[1.0], None, &[0], &fixed, &[0], &mut counts)),
-        ("rows", median_digit(0, &[1.0, 2.0], None, &[0], &fixed, &[0], &mut counts)),
-        ("rows", median_digit(0, &[1.0], Some(&[]), &[0], &fixed, &[0], &mut counts)),
-        ("labels", median_digit(0, &[1.0], None, &[1], &fixed, &[0], &mut counts)),
-        ("counts", median_digit(0, &[1.0], None, &[0], &fixed, &[0, 0], &mut counts)),
-        ("counts", median_pick(&counts, &[1], &mut [0, 0], &mut [0])),
-        ("counts", median_pick(&counts, &[], &mut [], &mut [0])),
+        ("digit", median_digit(&[1.0], None, &[0], DIGITS, &[0], &fixed, &mut cells)),
+        ("rows", median_digit(&[1.0, 2.0], None, &[0], 0, &[0], &fixed, &mut cells)),
+        ("weights", median_digit(&[1.0], Some(&[]), &[0], 0, &[0], &fixed, &mut cells)),
+        ("prefixes", median_digit(&[1.0], None, &[0], 0, &[0, 0], &fixed, &mut cells)),
+        ("histogram", median_pick(&cells, 0, &mut state, &mut [0.0; 2])),
+        ("centroids", median_pick(&[0; 2 * VALUES], 0, &mut state, &mut [0.0])),
+        ("digit to pick", median_pick(&[0; 2 * VALUES], DIGITS, &mut state, &mut [0.0; 2])),
     ] {
-        assert!(result.unwrap_err().to_string().starts_with(what));
+        assert!(result.is_err(), "{what}");
     }
-    assert_eq!(counts, [0; DIGITS]);
+    assert_eq!(cells, [0; VALUES]);
 }

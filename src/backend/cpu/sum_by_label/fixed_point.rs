@@ -123,6 +123,18 @@ impl FixedPoint {
         }
     }
 
+    /// A distance (times its weight) in units, in one word.
+    #[inline]
+    pub fn distance_units(&self, distance: f32) -> i64 {
+        rounded(f64::from(distance) * self.scales[self.columns() + 1])
+    }
+
+    /// The sum of distances that two words of units stand for.
+    pub fn inertia(&self, words: [i64; 2]) -> f64 {
+        let unit = power_of_two(-self.distance_exponent());
+        words[0] as f64 * unit + words[1] as f64 * unit * power_of_two(-self.bits.cast_signed())
+    }
+
     /// `2^e` for every exponent.
     pub(super) fn scales(&self) -> &[f64] {
         &self.scales

@@ -201,6 +201,49 @@ impl Partials {
         Some(nearest_quotient(self.sum_exact(cluster, column), mass, exponent))
     }
 
+    /// The direction of a cluster's sum, of length 1. None where the sum is zero or the cluster is not there.
+    pub fn direction(&self, cluster: usize) -> Option<Vec<f32>> {
+        let further = if self.layout.words == 1 { 0 } else { self.fixed.bits().cast_signed() };
+        let sum = |column: usize| {
+            let unit = power_of_two(-self.fixed.exponents()[column]) * power_of_two(-further);
+            self.sum_exact(cluster, column) as f64 * unit
+        };
+        let sums: Vec<f64> = (0..self.layout.d).map(sum).collect();
+        let norm = sums.iter().map(|sum| sum * sum).sum::<f64>().sqrt();
+        (norm > 0.0).then(|| sums.into_iter().map(|sum| (sum / norm) as f32).collect())
+    }
+
+    /// Takes a row out of the sums of one cluster and adds it to those of another.
+    ///
+    /// # Errors
+    /// When the row has another width, a cluster is not there, or a weight is given or missing against the plan.
+    pub fn move_row(&mut self, values: &[f32], weight: Option<f32>, from: u32, to: u32) -> Result<()> {
+        let weights = weight.map(|weight| [weight]);
+        let weights = weights.as_ref().map(<[f32; 1]>::as_slice);
+        let mut alone = Self::new(&self.fixed, 1)?;
+        alone.add_rows(&Rows { values, weights, labels: &[0], previous: &[0], distances: &[0.0] })?;
+        let (from, to) = (from as usize, to as usize);
+        if from.max(to) >= self.layout.k {
+            return Err(Error::parameter(
+                "labels",
+                format!("{from} or {to}, but there are {} clusters", self.layout.k),
+            ));
+        }
+        for word in 0..self.layout.words {
+            for column in 0..self.layout.d {
+                let units = alone.values[alone.layout.sum(word, 0, column)];
+                let (less, more) = (self.layout.sum(word, from, column), self.layout.sum(word, to, column));
+                self.values[less] = self.values[less].wrapping_sub(units);
+                self.values[more] = self.values[more].wrapping_add(units);
+            }
+        }
+        let mass = alone.values[alone.layout.mass(0)];
+        let (less, more) = (self.layout.mass(from), self.layout.mass(to));
+        self.values[less] = self.values[less].wrapping_sub(mass);
+        self.values[more] = self.values[more].wrapping_add(mass);
+        Ok(())
+    }
+
     /// A cluster's mass in its units: its rows, or their weights in fixed point; 0 where there is no such cluster.
     pub fn mass_units(&self, cluster: usize) -> i64 {
         if cluster < self.layout.k { self.values[self.layout.mass(cluster)] } else { 0 }
@@ -213,9 +256,7 @@ impl Partials {
 
     /// The sum of all (weighted) distances.
     pub fn inertia(&self) -> f64 {
-        let word = |word| self.values[self.layout.inertia(word)] as f64;
-        let unit = power_of_two(-self.fixed.distance_exponent());
-        word(0) * unit + word(1) * unit * power_of_two(-self.fixed.bits().cast_signed())
+        self.fixed.inertia([0, 1].map(|word| self.values[self.layout.inertia(word)]))
     }
 
     /// How many rows changed their label.
