@@ -1,15 +1,11 @@
 //! Several devices in one session give the answer that one gives.
 
-use crate::shaders::{Follow, SumColumns, followed};
+use crate::kernels::{Follow, ROWS, STATE, SUMS, SumColumns, followed};
 use crate::support::{gpus, session, table};
 use ndarray::{Array1, Array2};
 use superstep::data::RowSource;
-use superstep::queue::{AllReduce, DeviceChoice, IterativeComQueue, Key, OneDevice, Rows, Session};
+use superstep::queue::{AllReduce, DeviceChoice, IterativeComQueue, OneDevice, Session};
 use superstep::{Place, Result};
-
-const ROWS: Key<Rows> = Key::new("rows");
-const SUMS: Key<Array1<f32>> = Key::new("sums");
-const STATE: Key<Array1<f32>> = Key::new("state");
 
 /// The lists of devices of which each is to compute what the CPU alone does.
 fn teams() -> Vec<Vec<OneDevice>> {
