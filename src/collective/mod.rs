@@ -8,7 +8,7 @@ use crate::backend::ReduceOp;
 
 /// A number that partial results are made of.
 pub trait Number: bytemuck::Pod + PartialOrd + Send + Sync {
-    /// Merges the same element of several partial results; `None` where the result does not fit the type.
+    /// Merges the same element of several partial results; `None` where there is none or the result does not fit.
     fn merge(op: ReduceOp, values: impl Iterator<Item = Self>) -> Option<Self>;
 }
 
