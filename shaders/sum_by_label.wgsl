@@ -81,8 +81,8 @@ fn signed(magnitude: vec2<u32>, negative: bool) -> vec2<u32> {
 // magnitude·2^shift rounded half to even, for a magnitude of at most 24 bits.
 fn shifted(magnitude: u32, shift: i32) -> vec2<u32> {
     if (shift >= 0) {
-        // Past 39 the planner's exponent would be wrong; the limit keeps the shifts defined.
-        let left = u32(min(shift, 39));
+        // Exponents of the plan keep the result below 2⁶³; whatever they are, the shifts stay defined.
+        let left = u32(min(shift, 63));
         if (left >= 32u) {
             return vec2(0u, magnitude << (left - 32u));
         }
