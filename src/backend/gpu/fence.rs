@@ -3,7 +3,7 @@
 //! Three facts shape this file. Error scopes belong to a thread, so each call opens and closes its own. `Device::poll`
 //! panics on some losses, so it runs under `catch_unwind`. And an operation that fails because the device is lost
 //! reports nothing at all: the loss goes to a callback, of which there is one, the caller's on a borrowed device. So
-//! we probe instead: a buffer made on a lost device cannot be mapped.
+//! we probe instead: on a lost device no buffer can be mapped.
 
 use crate::{Error, Result};
 use std::any::Any;
@@ -43,18 +43,41 @@ pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
+/// Runs calls into wgpu on this thread and catches what they panic with and the first error they report.
+fn scoped<T>(device: &wgpu::Device, work: impl FnOnce() -> T) -> (std::thread::Result<T>, Option<wgpu::Error>) {
+    let filters = [wgpu::ErrorFilter::Internal, wgpu::ErrorFilter::Validation, wgpu::ErrorFilter::OutOfMemory];
+    let scopes = filters.map(|filter| device.push_error_scope(filter));
+    let outcome = catch_unwind(AssertUnwindSafe(work));
+    // All scopes must close, in the reverse of the order they were opened.
+    let mut errors = Vec::new();
+    for scope in scopes.into_iter().rev() {
+        errors.extend(pollster::block_on(scope.pop()));
+    }
+    (outcome, errors.into_iter().next())
+}
+
 /// A device of wgpu behind the fence.
 pub(super) struct Fence {
     pub(super) device: wgpu::Device,
     pub(super) queue: wgpu::Queue,
     name: String,
     troubles: Arc<Troubles>,
+    /// A buffer that nothing uses, to see whether the device still answers.
+    witness: Mutex<Option<wgpu::Buffer>>,
 }
 
 impl Fence {
     /// A device of the caller's, whose callbacks stay the caller's.
     pub(super) fn borrowed(device: wgpu::Device, queue: wgpu::Queue, name: String) -> Self {
-        Self { device, queue, name, troubles: Arc::default() }
+        let descriptor = wgpu::BufferDescriptor {
+            label: Some("witness"),
+            size: wgpu::COPY_BUFFER_ALIGNMENT,
+            usage: wgpu::BufferUsages::MAP_READ | wgpu::BufferUsages::COPY_DST,
+            mapped_at_creation: false,
+        };
+        // A device on which even this fails is found lost at its first use.
+        let (witness, _) = scoped(&device, || device.create_buffer(&descriptor));
+        Self { device, queue, name, troubles: Arc::default(), witness: Mutex::new(witness.ok()) }
     }
 
     /// A device of our own: a loss is noted as soon as wgpu reports it, and an error outside of a scope is kept for the
@@ -92,14 +115,9 @@ impl Fence {
     /// Runs calls into wgpu. `doing` completes the sentence "could not …".
     pub(super) fn run<T>(&self, doing: impl FnOnce() -> String, work: impl FnOnce() -> T) -> Result<T> {
         self.check()?;
-        let filters = [wgpu::ErrorFilter::Internal, wgpu::ErrorFilter::Validation, wgpu::ErrorFilter::OutOfMemory];
-        let scopes = filters.map(|filter| self.device.push_error_scope(filter));
-        let outcome = catch_unwind(AssertUnwindSafe(work));
-        // Scopes close in the reverse of the order they were opened; all must close, so no early end.
-        let errors: Vec<wgpu::Error> =
-            scopes.into_iter().rev().filter_map(|scope| pollster::block_on(scope.pop())).collect();
+        let (outcome, error) = scoped(&self.device, work);
         let value = outcome.map_err(|panic| self.panicked(panic.as_ref()))?;
-        match errors.into_iter().next() {
+        match error {
             None => Ok(value),
             Some(wgpu::Error::OutOfMemory { .. }) => Err(self.out_of_memory(format!("could not {}", doing()))),
             Some(error) => Err(self.error(format!("could not {}: {error}", doing()))),
@@ -115,14 +133,16 @@ impl Fence {
         self.check().map(|()| value)
     }
 
+    /// Asks for the witness to be mapped: a lost device refuses at once, a living one lets the wish be withdrawn.
+    /// (A new buffer that is mapped at its creation tells the same, in twice the time.)
     fn is_alive(&self) -> bool {
-        let witness = self.device.create_buffer(&wgpu::BufferDescriptor {
-            label: Some("witness"),
-            size: wgpu::MAP_ALIGNMENT,
-            usage: wgpu::BufferUsages::MAP_WRITE | wgpu::BufferUsages::COPY_SRC,
-            mapped_at_creation: true,
-        });
-        witness.get_mapped_range_mut(..).is_ok()
+        let witness = lock(&self.witness);
+        let Some(witness) = witness.as_ref() else { return false };
+        let alive = self.map(witness, wgpu::MapMode::Read).try_recv() != Ok(false);
+        if alive {
+            witness.unmap();
+        }
+        alive
     }
 
     /// Waits until a submission has ended, in slices, so that a loss ends the wait.

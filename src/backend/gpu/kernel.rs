@@ -91,13 +91,19 @@ impl GpuDevice {
         Ok(lock(&self.shared.kernels).entry(key).or_insert(kernel).clone())
     }
 
+    /// Checks what wgpu leaves to the driver, and drivers to chance.
     fn check_workgroup(&self, spec: &KernelSpec, interface: &Interface) -> Result<()> {
         let threads: u64 = interface.workgroup_size.iter().map(|&extent| u64::from(extent)).product();
-        let (most, name) = (self.limits().max_invocations, &self.info().name);
-        if threads <= u64::from(most) {
-            return Ok(());
+        let (limits, name, bytes) = (self.limits(), &self.info().name, interface.workgroup_bytes);
+        if threads > u64::from(limits.max_invocations) {
+            let most = limits.max_invocations;
+            return Err(spec.error(format!("a workgroup of {threads} threads, but {name} runs at most {most}")));
         }
-        Err(spec.error(format!("a workgroup of {threads} threads, but {name} runs at most {most}")))
+        if bytes > u64::from(limits.max_workgroup_bytes) {
+            let most = limits.max_workgroup_bytes;
+            return Err(spec.error(format!("{bytes} bytes of workgroup memory, but {name} has {most}")));
+        }
+        Ok(())
     }
 
     fn build(&self, spec: &KernelSpec, interface: Interface) -> Result<Compiled> {

@@ -15,6 +15,8 @@ pub struct Interface {
     pub bindings: Vec<Binding>,
     /// Threads along x, y and z, with the overridable constants put in.
     pub workgroup_size: [u32; 3],
+    /// Workgroup memory, in bytes, of the variables that the entry point uses.
+    pub workgroup_bytes: u64,
 }
 
 /// A variable of a kernel that a buffer is bound to.
@@ -85,14 +87,14 @@ pub fn reflect(spec: &KernelSpec) -> Result<Interface> {
     let (point, used) = (&module.entry_points[index], info.get_entry_point(index));
     let mut layouter = Layouter::default();
     layouter.update(module.to_ctx()).map_err(|error| spec.error(error.to_string()))?;
-    let bindings = module
-        .global_variables
-        .iter()
-        .filter(|(variable, _)| !used[*variable].is_empty())
-        .filter_map(|(_, variable)| Some((variable, variable.binding?)))
-        .map(|(variable, at)| binding(spec, &module, &layouter, variable, at))
-        .collect::<Result<_>>()?;
-    Ok(Interface { bindings, workgroup_size: point.workgroup_size })
+    let variables = module.global_variables.iter().filter(|(variable, _)| !used[*variable].is_empty());
+    let variables: Vec<&naga::GlobalVariable> = variables.map(|(_, variable)| variable).collect();
+    let bound = variables.iter().filter_map(|variable| Some((*variable, variable.binding?)));
+    let bindings =
+        bound.map(|(variable, at)| binding(spec, &module, &layouter, variable, at)).collect::<Result<_>>()?;
+    let workgroup = variables.iter().filter(|variable| variable.space == AddressSpace::WorkGroup);
+    let workgroup_bytes = workgroup.map(|variable| u64::from(layouter[variable.ty].size)).sum();
+    Ok(Interface { bindings, workgroup_size: point.workgroup_size, workgroup_bytes })
 }
 
 fn entry_point(spec: &KernelSpec, module: &Module) -> Result<String> {
