@@ -15,7 +15,7 @@
 //   labels        n: the cluster of each row, below k
 //   exponents     d + 2: one a column, then that of the weights, then that of the inertia
 //   digit         1: the round, 0 to 7
-//   prefix        k × d: the digits found so far, in the high bits; not looked at in round 0
+//   prefix        k × d: the digits found so far, the last of them lowest; not looked at in round 0
 //   histogram     k × d × 16 integers of 64 bits, low word first, added to; zero it before each round
 // Overrides
 //   DIMENSIONS    d
@@ -96,8 +96,7 @@ fn median_digit(
     let cell = labels[row] * DIMENSIONS + at % DIMENSIONS;
     let value = key(points[at]);
     let known = DIGIT_BITS * digit[0];
-    let known_bits = ~(0xffffffffu >> known);
-    if (((value ^ prefix[cell]) & known_bits) != 0u) {
+    if (known > 0u && value >> (32u - known) != prefix[cell]) {
         return;
     }
     var mass = vec2(1u, 0u);

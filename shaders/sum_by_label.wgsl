@@ -117,6 +117,13 @@ fn fixed_point(value: f32, exponent: i32) -> vec4<u32> {
     return vec4(signed(word, negative), signed(shifted(left, shift + i32(BITS)), negative != over));
 }
 
+// Distances beyond what was planned count as 2^BITS units, the most there is room for.
+fn planned(distance: f32, exponent: i32) -> f32 {
+    // The bits of 2^(BITS - exponent); as bits, numbers that are not negative are ordered as they are.
+    let most = min(u32(clamp(i32(BITS) - exponent, -126, 128) + 127) << 23u, 0x7f7fffffu);
+    return bitcast<f32>(min(bitcast<u32>(distance), most));
+}
+
 fn add_private(cell: u32, value: vec2<u32>) {
     let at = 2u * (cell - PRIVATE_FROM);
     let old = atomicAdd(&private_cells[at], value.x);
@@ -158,7 +165,8 @@ fn tally_rows(first: u32, step: u32, rows: u32) {
             mass = fixed_point(weights[row], exponents[DIMENSIONS]).xy;
         }
         add_to(MASSES + label, mass);
-        let value = fixed_point(distance, exponents[DIMENSIONS + 1u]);
+        let exponent = exponents[DIMENSIONS + 1u];
+        let value = fixed_point(planned(distance, exponent), exponent);
         inertia = vec4(add(inertia.xy, value.xy), add(inertia.zw, value.zw));
         moved += u32(labels[row] != label);
         labels[row] = label;

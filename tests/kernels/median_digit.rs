@@ -73,14 +73,15 @@ fn counts_the_digit_after_the_known_ones() {
         for (case, rows) in cases.iter().enumerate() {
             let (k, d) = (rows.clusters, rows.d);
             // The digits of some row's own value are known, so that some rows always agree.
-            let prefix: Vec<u32> = (0..k * d).map(|cell| key(rows.points[cell % rows.points.len()])).collect();
+            let known: Vec<u32> = (0..k * d).map(|cell| key(rows.points[cell % rows.points.len()])).collect();
             for round in 0..8u32 {
+                let prefix: Vec<u32> = known.iter().map(|&key| (u64::from(key) >> (32 - 4 * round)) as u32).collect();
                 let mut expected = vec![0i64; k * d * 16];
                 for (at, &value) in rows.points.iter().enumerate() {
                     let cell = rows.labels[at / d] as usize * d + at % d;
-                    let (value, known) = (u64::from(key(value)), 32 - 4 * round);
-                    if value >> known == u64::from(prefix[cell]) >> known {
-                        expected[cell * 16 + (value >> (known - 4)) as usize % 16] += rows.mass(at / d);
+                    let (value, unknown) = (u64::from(key(value)), 32 - 4 * round);
+                    if value >> unknown == u64::from(prefix[cell]) {
+                        expected[cell * 16 + (value >> (unknown - 4)) as usize % 16] += rows.mass(at / d);
                     }
                 }
                 let launch = rows
