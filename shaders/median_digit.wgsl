@@ -12,13 +12,14 @@
 //   points        n × d, row-major; n·d < 2²⁹ (a binding holds less than 2³¹ bytes), so indices fit u32
 //   points_shape  (n, d)
 //   weights       n, or 1 value that is not read where WEIGHTED is false
-//   labels        n: the cluster of each row, below k
+//   labels        n: the cluster of each row; rows whose label is no cluster (not below k) are passed over
 //   exponents     d + 2: one a column, then that of the weights, then that of the inertia
 //   digit         1: the round, 0 to 7
-//   prefix        k × d: the digits found so far, the last of them lowest; not looked at in round 0
+//   prefix        k × d: the digits found so far, in the high bits; not looked at in round 0
 //   histogram     k × d × 16 integers of 64 bits, low word first, added to; zero it before each round
 // Overrides
 //   DIMENSIONS    d
+//   CLUSTERS      k
 //   WEIGHTED      whether rows have weights
 //
 // A workgroup of 256 threads takes 256 values: dispatch ceil(n·d / 256). A thread owns one value; neighbours take
@@ -26,6 +27,7 @@
 // Traffic per row: 8d + 4 bytes read. Work: 20·d integer operations and 1 or 2 atomics for each value that agrees.
 
 override DIMENSIONS: u32;
+override CLUSTERS: u32;
 override WEIGHTED: bool = false;
 
 const WORKGROUP: u32 = 256u;
@@ -93,10 +95,14 @@ fn median_digit(
         return;
     }
     let row = at / DIMENSIONS;
+    if (labels[row] >= CLUSTERS) {
+        return;
+    }
     let cell = labels[row] * DIMENSIONS + at % DIMENSIONS;
     let value = key(points[at]);
     let known = DIGIT_BITS * digit[0];
-    if (known > 0u && value >> (32u - known) != prefix[cell]) {
+    let known_bits = ~(0xffffffffu >> known);
+    if (((value ^ prefix[cell]) & known_bits) != 0u) {
         return;
     }
     var mass = vec2(1u, 0u);

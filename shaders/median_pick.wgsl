@@ -1,11 +1,10 @@
 // One step of the radix selection of medians (city block centroids): picks the digit that the median has from the
 // histogram of median_digit, and after the last digit writes the centroid.
 //
-// The median is the lower weighted one: the smallest value v for which twice the mass of the values up to v reaches the
-// mass of the cluster.
+// The median is the lower one: the smallest value v with 2·(mass of values ≤ v) ≥ total mass, which is the value of
+// rank ceil(total / 2), counted in mass from 1.
 //
-//   prefix[j][i] gains the first digit for which twice below[j][i] and the bins up to it reaches the mass of cluster j;
-//   below[j][i] gains the bins before it
+//   prefix[j][i] gains the first digit whose cumulative mass reaches rank[j][i]; rank[j][i] loses the mass before it
 //   centroids[j][i] = the f32 whose key is prefix[j][i], after round 7
 //   shifts[j]       = sum over i of (new - old)², after round 7
 //
@@ -13,25 +12,22 @@
 //
 // Bindings
 //   histogram  k × d × 16 integers of 64 bits, low word first: the mass of each next digit
-//   partials   k·d·w + k + 3 integers of 64 bits, low word first, as sum_by_label leaves them (w = WORDS): only the
-//              masses (k, from k·d·w on) are read
 //   digit      1: the round, 0 to 7
-//   prefix     k × d: the digits found so far, the last of them lowest; round 0 begins it
-//   below      k × d integers of 64 bits, low word first: the mass of the values below the prefix; round 0 begins it
+//   prefix     k × d: the digits found so far, in the high bits; round 0 begins it
+//   rank       k × d integers of 64 bits, low word first: the rank left among the values that agree with the prefix;
+//              round 0 begins it
 //   centroids  k × d, row-major, in the space of the rows; read and written in round 7 only
 //   shifts     k, written in round 7 only: squared Euclidean
 //   empty      1, added to in round 7 only: clusters without mass; zero it before
 // Overrides
 //   DIMENSIONS  d
 //   CLUSTERS    k
-//   WORDS       w, 1 or 2
 //
 // A workgroup of 256 threads takes one cluster: dispatch k. A thread owns every 256th column.
-// Traffic per cluster: 128d bytes of histogram, 24d of prefixes and masses below. Workgroup memory: 1 KiB.
+// Traffic per cluster: 128d bytes of histogram, 24d of ranks and prefixes. Workgroup memory: 1 KiB.
 
 override DIMENSIONS: u32;
 override CLUSTERS: u32;
-override WORDS: u32 = 1u;
 
 const WORKGROUP: u32 = 256u;
 const DIGIT_BITS: u32 = 4u;
@@ -39,22 +35,16 @@ const DIGITS: u32 = 16u;
 const LAST_ROUND: u32 = 7u;
 
 @group(0) @binding(0) var<storage, read> histogram: array<u32>;
-@group(0) @binding(1) var<storage, read> partials: array<u32>;
-@group(0) @binding(2) var<storage, read> digit: array<u32>;
-@group(0) @binding(3) var<storage, read_write> prefix: array<u32>;
-@group(0) @binding(4) var<storage, read_write> below: array<u32>;
-@group(0) @binding(5) var<storage, read_write> centroids: array<f32>;
-@group(0) @binding(6) var<storage, read_write> shifts: array<f32>;
-@group(0) @binding(7) var<storage, read_write> empty: array<atomic<u32>>;
+@group(0) @binding(1) var<storage, read> digit: array<u32>;
+@group(0) @binding(2) var<storage, read_write> prefix: array<u32>;
+@group(0) @binding(3) var<storage, read_write> rank: array<u32>;
+@group(0) @binding(4) var<storage, read_write> centroids: array<f32>;
+@group(0) @binding(5) var<storage, read_write> shifts: array<f32>;
+@group(0) @binding(6) var<storage, read_write> empty: array<atomic<u32>>;
 
 var<workgroup> gathered: array<f32, WORKGROUP>;
 
-// 64-bit integers are vec2(low, high); masses are not negative and at most 2⁶².
-
-fn mass_of(cluster: u32) -> vec2<u32> {
-    let at = 2u * (CLUSTERS * DIMENSIONS * WORDS + cluster);
-    return vec2(partials[at], partials[at + 1u]);
-}
+// 64-bit integers are vec2(low, high); masses are not negative.
 
 fn bin(cell: u32, which: u32) -> vec2<u32> {
     let at = 2u * (cell * DIGITS + which);
@@ -66,31 +56,47 @@ fn add(a: vec2<u32>, b: vec2<u32>) -> vec2<u32> {
     return vec2(low, a.y + b.y + u32(low < a.x));
 }
 
+fn subtract(a: vec2<u32>, b: vec2<u32>) -> vec2<u32> {
+    return vec2(a.x - b.x, a.y - b.y - u32(a.x < b.x));
+}
+
 fn less(a: vec2<u32>, b: vec2<u32>) -> bool {
     return a.y < b.y || (a.y == b.y && a.x < b.x);
 }
 
+fn total_mass(cell: u32) -> vec2<u32> {
+    var total = vec2(0u);
+    for (var which = 0u; which < DIGITS; which++) {
+        total = add(total, bin(cell, which));
+    }
+    return total;
+}
+
+fn half_up(a: vec2<u32>) -> vec2<u32> {
+    let more = add(a, vec2(1u, 0u));
+    return vec2((more.x >> 1u) | (more.y << 31u), more.y >> 1u);
+}
+
 // Narrows one column of one cluster by a digit and returns the prefix found so far.
-fn pick(cell: u32, mass: vec2<u32>, round: u32) -> u32 {
+fn pick(cell: u32, round: u32) -> u32 {
     var found = 0u;
-    var before = vec2(0u);
+    var left = half_up(total_mass(cell));
     if (round > 0u) {
         found = prefix[cell];
-        before = vec2(below[2u * cell], below[2u * cell + 1u]);
+        left = vec2(rank[2u * cell], rank[2u * cell + 1u]);
     }
-    // The last digit is not tried: what the others do not hold, it does.
     var which = 0u;
     for (; which < DIGITS - 1u; which++) {
-        let reached = add(before, bin(cell, which));
-        if (!less(add(reached, reached), mass)) {
+        let mass = bin(cell, which);
+        if (!less(mass, left)) {
             break;
         }
-        before = reached;
+        left = subtract(left, mass);
     }
-    found = (found << DIGIT_BITS) | which;
+    found = found | (which << (32u - DIGIT_BITS * (round + 1u)));
     prefix[cell] = found;
-    below[2u * cell] = before.x;
-    below[2u * cell + 1u] = before.y;
+    rank[2u * cell] = left.x;
+    rank[2u * cell + 1u] = left.y;
     return found;
 }
 
@@ -125,14 +131,14 @@ fn median_pick(
     if (cluster >= CLUSTERS) {
         return;
     }
-    let mass = mass_of(cluster);
-    let has_mass = any(mass != vec2(0u));
+    // The mass of a cluster is the same in every column, and in every round some value agrees with the prefix.
+    let has_mass = any(total_mass(cluster * DIMENSIONS) != vec2(0u));
     let round = digit[0];
     var shift = 0.0;
     if (has_mass) {
         for (var column = thread; column < DIMENSIONS; column += WORKGROUP) {
             let cell = cluster * DIMENSIONS + column;
-            let found = pick(cell, mass, round);
+            let found = pick(cell, round);
             if (round == LAST_ROUND) {
                 let median = value_of(found);
                 let difference = median - centroids[cell];

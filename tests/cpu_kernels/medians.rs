@@ -1,5 +1,4 @@
-use superstep::backend::cpu::FixedPoint;
-use superstep::backend::cpu::median_digit::{DIGITS, ROUNDS, from_order_key, median_digit, median_pick, order_key};
+use superstep::backend::cpu::{DIGITS, FixedPoint, MedianState, VALUES, median_digit, median_pick};
 
 use crate::oracle::Numbers;
 
@@ -17,47 +16,41 @@ fn lower_median(mut values: Vec<(f32, i64)>) -> f32 {
     panic!("no values");
 }
 
-/// The medians by the kernel, rows cut into blocks.
+/// The medians by the kernels, rows cut into blocks.
 fn medians(rows: &[f32], weights: Option<&[f32]>, labels: &[u32], fixed: &FixedPoint, k: usize) -> Vec<f32> {
     let d = fixed.columns();
-    let mut masses = vec![0; k];
-    for (i, &label) in labels.iter().enumerate() {
-        masses[label as usize] += fixed.mass_units(weights.map(|weights| weights[i]));
-    }
-    let (mut below, mut prefixes) = (vec![0; k * d], vec![0; k * d]);
-    for round in 0..ROUNDS {
-        let mut counts = vec![0; k * d * DIGITS];
+    let mut state = MedianState { prefix: vec![0; k * d], rank: vec![0; k * d] };
+    let mut centroids = vec![f32::NAN; k * d];
+    for digit in 0..DIGITS {
+        let mut histogram = vec![0; k * d * VALUES];
         for first in (0..labels.len()).step_by(7) {
             let block = first..(first + 7).min(labels.len());
             let values = &rows[block.start * d..block.end * d];
             let weights = weights.map(|weights| &weights[block.clone()]);
-            median_digit(round, values, weights, &labels[block], fixed, &prefixes, &mut counts).unwrap();
+            median_digit(values, weights, &labels[block], digit, &state.prefix, fixed, &mut histogram).unwrap();
         }
-        median_pick(&counts, &masses, &mut below, &mut prefixes).unwrap();
+        median_pick(&histogram, digit, &mut state, &mut centroids).unwrap();
     }
-    prefixes.into_iter().map(from_order_key).collect()
+    centroids
 }
 
 #[test]
-fn keys_sort_as_the_values_do() {
-    let values = [
-        f32::MIN,
-        -2.0,
-        -1.0,
-        -f32::MIN_POSITIVE,
-        -f32::from_bits(1),
-        0.0,
-        f32::from_bits(1),
-        f32::MIN_POSITIVE,
-        1.0,
-        1.0f32.next_up(),
-        f32::MAX,
-    ];
-    assert!(values.windows(2).all(|pair| order_key(pair[0]) < order_key(pair[1])));
-    assert_eq!(order_key(-0.0), order_key(0.0));
-    for value in values {
-        assert_eq!(from_order_key(order_key(value)), value);
+fn extremes_subnormals_and_zeros_of_both_signs_are_told_apart_as_numbers_are() {
+    let sorted = [f32::MIN, -2.0, -f32::MIN_POSITIVE, -f32::from_bits(1), -0.0, f32::from_bits(1), 1.0, f32::MAX];
+    let fixed = FixedPoint::plan(8, &[f32::MAX.into()], None, 1.0).unwrap();
+    for count in 1..=sorted.len() {
+        let rows: Vec<f32> = sorted[..count].iter().rev().copied().collect();
+        let expected = sorted[(count - 1) / 2];
+        assert_eq!(medians(&rows, None, &vec![0; count], &fixed, 1), [expected], "of the first {count}");
     }
+}
+
+#[test]
+fn rows_without_a_cluster_are_passed_over_and_clusters_without_mass_keep_their_centroid() {
+    let fixed = FixedPoint::plan(3, &[9.0], Some(1.0), 1.0).unwrap();
+    let found = medians(&[5.0, 7.0, 9.0], Some(&[1.0, 1.0, 0.0]), &[0, u32::MAX, 1], &fixed, 2);
+    assert_eq!(found[0], 5.0);
+    assert!(found[1].is_nan());
 }
 
 #[test]
@@ -93,19 +86,21 @@ fn an_even_number_of_rows_gives_the_lower_of_the_middle_two() {
 }
 
 #[test]
-fn counts_that_do_not_fit_are_refused() {
+fn histograms_that_do_not_fit_are_refused() {
     let fixed = FixedPoint::plan(4, &[1.0], None, 1.0).unwrap();
-    let mut counts = vec![0; DIGITS];
+    let mut histogram = vec![0; VALUES];
+    let mut one = MedianState { prefix: vec![0], rank: vec![0] };
+    let mut two = MedianState { prefix: vec![0; 2], rank: vec![0] };
     for (what, result) in [
-        ("round", median_digit(ROUNDS, &[1.0], None, &[0], &fixed, &[0], &mut counts)),
-        ("rows", median_digit(0, &[1.0, 2.0], None, &[0], &fixed, &[0], &mut counts)),
-        ("rows", median_digit(0, &[1.0], Some(&[]), &[0], &fixed, &[0], &mut counts)),
-        ("labels", median_digit(0, &[1.0], None, &[1], &fixed, &[0], &mut counts)),
-        ("counts", median_digit(0, &[1.0], None, &[0], &fixed, &[0, 0], &mut counts)),
-        ("counts", median_pick(&counts, &[1], &mut [0, 0], &mut [0])),
-        ("counts", median_pick(&counts, &[], &mut [], &mut [0])),
+        ("rows", median_digit(&[1.0], None, &[0], DIGITS, &[0], &fixed, &mut histogram)),
+        ("rows", median_digit(&[1.0, 2.0], None, &[0], 0, &[0], &fixed, &mut histogram)),
+        ("rows", median_digit(&[1.0], Some(&[]), &[0], 0, &[0], &fixed, &mut histogram)),
+        ("rows", median_digit(&[1.0], None, &[0], 0, &[0, 0], &fixed, &mut histogram)),
+        ("histogram", median_pick(&histogram, DIGITS, &mut one, &mut [0.0])),
+        ("histogram", median_pick(&histogram, 0, &mut two, &mut [0.0, 0.0])),
+        ("histogram", median_pick(&histogram, 0, &mut one, &mut [])),
     ] {
         assert!(result.unwrap_err().to_string().starts_with(what));
     }
-    assert_eq!(counts, [0; DIGITS]);
+    assert_eq!(histogram, [0; VALUES]);
 }

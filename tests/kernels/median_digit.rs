@@ -38,6 +38,7 @@ impl Rows {
         }
         Launch::new(device, "median_digit")
             .constant("DIMENSIONS", self.d as u32)
+            .constant("CLUSTERS", self.k as u32)
             .constant("WEIGHTED", u8::from(self.weights.is_some()))
             .bind("points", &self.points)
             .shape("points_shape", self.labels.len(), self.d)
@@ -73,15 +74,14 @@ fn counts_the_digit_after_the_known_ones() {
         for (case, rows) in cases.iter().enumerate() {
             let (k, d) = (rows.clusters, rows.d);
             // The digits of some row's own value are known, so that some rows always agree.
-            let known: Vec<u32> = (0..k * d).map(|cell| key(rows.points[cell % rows.points.len()])).collect();
+            let prefix: Vec<u32> = (0..k * d).map(|cell| key(rows.points[cell % rows.points.len()])).collect();
             for round in 0..8u32 {
-                let prefix: Vec<u32> = known.iter().map(|&key| (u64::from(key) >> (32 - 4 * round)) as u32).collect();
                 let mut expected = vec![0i64; k * d * 16];
                 for (at, &value) in rows.points.iter().enumerate() {
                     let cell = rows.labels[at / d] as usize * d + at % d;
-                    let (value, unknown) = (u64::from(key(value)), 32 - 4 * round);
-                    if value >> unknown == u64::from(prefix[cell]) {
-                        expected[cell * 16 + (value >> (unknown - 4)) as usize % 16] += rows.mass(at / d);
+                    let (value, known) = (u64::from(key(value)), 32 - 4 * round);
+                    if value >> known == u64::from(prefix[cell]) >> known {
+                        expected[cell * 16 + (value >> (known - 4)) as usize % 16] += rows.mass(at / d);
                     }
                 }
                 let launch = rows

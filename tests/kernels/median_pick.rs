@@ -8,17 +8,12 @@ use superstep::backend::gpu::GpuDevice;
 fn medians(device: &GpuDevice, rows: &Rows, old: &[f32]) -> (Vec<f32>, Vec<f32>, u32) {
     let cells = rows.clusters * rows.d;
     let mut count = rows.launch(device);
-    let mut partials = vec![-77i64; cells + rows.clusters + 3];
-    for (cluster, mass) in partials[cells..][..rows.clusters].iter_mut().enumerate() {
-        *mass = (0..rows.labels.len()).filter(|&r| rows.labels[r] as usize == cluster).map(|r| rows.mass(r)).sum();
-    }
     // What round 0 must not look at is noise.
     let mut pick = Launch::new(device, "median_pick")
         .constant("DIMENSIONS", rows.d as u32)
         .constant("CLUSTERS", rows.clusters as u32)
         .bind("prefix", &vec![0x1234_5678u32; cells])
-        .bind("below", &vec![-5i64; cells])
-        .bind("partials", &partials)
+        .bind("rank", &vec![-5i64; cells])
         .bind("centroids", old)
         .bind("shifts", &vec![f32::NAN; rows.clusters])
         .bind("empty", &[0u32]);

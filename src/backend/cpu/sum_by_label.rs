@@ -10,5 +10,5 @@ mod partials;
 mod wide;
 
 pub use fixed_point::FixedPoint;
-pub use partials::{LabelledRows, Partials, PartialsLayout};
+pub use partials::{Partials, PartialsLayout, Rows};
 pub use wide::WideColumns;

@@ -21,6 +21,16 @@ struct Inner {
     device: Weak<Shared>,
 }
 
+const _: () = {
+    const fn shared_by_threads<T: Send + Sync>() {}
+    shared_by_threads::<(u64, String, wgpu::Buffer, Weak<Shared>)>();
+};
+
+// SAFETY: every field is Send, as the lines above prove; see `Shared` for why the proof ends here.
+unsafe impl Send for Inner {}
+// SAFETY: as for Send.
+unsafe impl Sync for Inner {}
+
 impl DeviceBuffer {
     pub(super) fn new(device: &Arc<Shared>, label: &str, bytes: u64, raw: wgpu::Buffer) -> Self {
         static NEXT: AtomicU64 = AtomicU64::new(0);

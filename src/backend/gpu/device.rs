@@ -81,6 +81,21 @@ pub(super) struct Shared {
     pub(super) fence: Fence,
 }
 
+/// The compiler checks each field here, so that the two lines below cannot become false unnoticed.
+const _: () = {
+    const fn shared_by_threads<T: Send + Sync>() {}
+    shared_by_threads::<Mutex<Recorder>>();
+    shared_by_threads::<Mutex<HashMap<KernelKey, Kernel>>>();
+    shared_by_threads::<Mutex<HashMap<BindGroupKey, BindGroups>>>();
+    shared_by_threads::<(AtomicU64, DeviceInfo, Limits, Fence)>();
+};
+
+// SAFETY: every field is Send, as the lines above prove. The proof for the whole goes so deep into wgpu's types that it
+// passes rustc's default recursion limit, and every crate that sends a session to a thread would have to raise it.
+unsafe impl Send for Shared {}
+// SAFETY: as for Send.
+unsafe impl Sync for Shared {}
+
 /// A kernel by its number, and buffer and bytes of each of its variables.
 pub(super) type BindGroupKey = (u64, Vec<(u64, u64)>);
 /// Bind groups with their numbers.

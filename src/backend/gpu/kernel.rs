@@ -55,6 +55,17 @@ pub(super) struct Compiled {
     pub(super) device: wgpu::Device,
 }
 
+const _: () = {
+    const fn shared_by_threads<T: Send + Sync>() {}
+    shared_by_threads::<(u64, String, Interface, wgpu::ComputePipeline, wgpu::Device)>();
+    shared_by_threads::<Vec<Option<wgpu::BindGroupLayout>>>();
+};
+
+// SAFETY: every field is Send, as the lines above prove; see `Shared` for why the proof ends here.
+unsafe impl Send for Compiled {}
+// SAFETY: as for Send.
+unsafe impl Sync for Compiled {}
+
 impl Kernel {
     /// What it wants bound, and the size of its workgroups.
     pub fn interface(&self) -> &Interface {

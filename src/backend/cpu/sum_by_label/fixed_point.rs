@@ -31,8 +31,7 @@ impl FixedPoint {
     /// f32 where there are weights; `max_weight` where there are any; `max_distance` of the weighted distances. One
     /// word per sum; see [`with_words`](Self::with_words).
     ///
-    /// Larger values than those named here make sums wrong without a sign of it; larger distances are counted as about
-    /// the largest.
+    /// Larger values than those named here make sums wrong without a sign of it.
     ///
     /// # Errors
     /// When a largest value is negative, not finite, or larger than an f32 can be; when there are no columns.
@@ -121,6 +120,18 @@ impl FixedPoint {
             Some(weight) if self.weighted => rounded(f64::from(weight) * self.scales[self.columns()]),
             _ => 1,
         }
+    }
+
+    /// A distance (times its weight) in units, in one word.
+    #[inline]
+    pub fn distance_units(&self, distance: f32) -> i64 {
+        rounded(f64::from(distance) * self.scales[self.columns() + 1])
+    }
+
+    /// The sum of distances that two words of units stand for.
+    pub fn inertia(&self, words: [i64; 2]) -> f64 {
+        let unit = power_of_two(-self.distance_exponent());
+        words[0] as f64 * unit + words[1] as f64 * unit * power_of_two(-self.bits.cast_signed())
     }
 
     /// `2^e` for every exponent.

@@ -47,7 +47,7 @@ impl PartialsLayout {
 
 /// A block of rows with what the assignment found for them; `n` is the length of `labels`.
 #[derive(Debug, Clone, Copy)]
-pub struct LabelledRows<'a> {
+pub struct Rows<'a> {
     /// The values, `n × d` row-major.
     pub values: &'a [f32],
     /// A weight per row, where there are any.
@@ -60,25 +60,17 @@ pub struct LabelledRows<'a> {
     pub distances: &'a [f32],
 }
 
-impl LabelledRows<'_> {
-    /// A row's factor: 1, which changes no bit, where there are no weights.
-    #[inline(always)]
-    fn weight(&self, row: usize) -> f32 {
-        self.weights.map_or(1.0, |weights| weights[row])
-    }
-}
-
 /// Sums over some of the rows: per cluster and column, masses, the inertia, and how many labels changed.
 ///
 /// Integers, so that blocks may be added and merged in any order and give the same bits. No sum leaves an i64, whatever
 /// the order: a value is at most `2^B` units, and `n · 2^B ≤ 2^62` (see [`FixedPoint`]).
 ///
 /// ```
-/// use superstep::backend::cpu::sum_by_label::{FixedPoint, Partials, LabelledRows};
+/// use superstep::backend::cpu::sum_by_label::{FixedPoint, Partials, Rows};
 ///
 /// let fixed = FixedPoint::plan(3, &[4.0], None, 1.0)?;
 /// let mut sums = Partials::new(&fixed, 2)?;
-/// sums.add_rows(&LabelledRows {
+/// sums.add_rows(&Rows {
 ///     values: &[1.0, 2.0, 4.0],
 ///     weights: None,
 ///     labels: &[0, 0, 1],
@@ -160,7 +152,7 @@ impl Partials {
     /// # Errors
     /// When the lengths disagree, a label is no cluster, or weights are given or missing against the plan. Nothing is
     /// added then.
-    pub fn add_rows(&mut self, rows: &LabelledRows) -> Result<()> {
+    pub fn add_rows(&mut self, rows: &Rows) -> Result<()> {
         self.check(rows)?;
         self.isa.run(AddRows { partials: self, rows });
         Ok(())
@@ -201,6 +193,48 @@ impl Partials {
         Some(nearest_quotient(self.sum_exact(cluster, column), mass, exponent))
     }
 
+    /// The direction of a cluster's sum, of length 1. None where the sum is zero or the cluster is not there.
+    pub fn direction(&self, cluster: usize) -> Option<Vec<f32>> {
+        let further = if self.layout.words == 1 { 0 } else { self.fixed.bits().cast_signed() };
+        let sum = |column: usize| {
+            let unit = power_of_two(-self.fixed.exponents()[column]) * power_of_two(-further);
+            self.sum_exact(cluster, column) as f64 * unit
+        };
+        let sums: Vec<f64> = (0..self.layout.d).map(sum).collect();
+        let norm = sums.iter().map(|sum| sum * sum).sum::<f64>().sqrt();
+        (norm > 0.0).then(|| sums.into_iter().map(|sum| (sum / norm) as f32).collect())
+    }
+
+    /// Takes a row out of the sums of one cluster and adds it to those of another.
+    ///
+    /// # Errors
+    /// When the row has another width, a cluster is not there, or a weight is given or missing against the plan.
+    pub fn move_row(&mut self, values: &[f32], weight: Option<f32>, from: u32, to: u32) -> Result<()> {
+        let weights = weight.map(|weight| [weight]);
+        let weights = weights.as_ref().map(<[f32; 1]>::as_slice);
+        let mut alone = Self::new(&self.fixed, 1)?;
+        alone.add_rows(&Rows { values, weights, labels: &[0], previous: &[0], distances: &[0.0] })?;
+        let (from, to) = (from as usize, to as usize);
+        if from.max(to) >= self.layout.k {
+            return Err(Error::parameter(
+                "labels",
+                format!("{from} or {to}, but there are {} clusters", self.layout.k),
+            ));
+        }
+        for word in 0..self.layout.words {
+            for column in 0..self.layout.d {
+                let units = alone.values[alone.layout.sum(word, 0, column)];
+                let (less, more) = (self.layout.sum(word, from, column), self.layout.sum(word, to, column));
+                self.values[less] = self.values[less].wrapping_sub(units);
+                self.values[more] = self.values[more].wrapping_add(units);
+            }
+        }
+        let mass = alone.values[alone.layout.mass(0)];
+        self.values[self.layout.mass(from)] -= mass;
+        self.values[self.layout.mass(to)] += mass;
+        Ok(())
+    }
+
     /// A cluster's mass in its units: its rows, or their weights in fixed point; 0 where there is no such cluster.
     pub fn mass_units(&self, cluster: usize) -> i64 {
         if cluster < self.layout.k { self.values[self.layout.mass(cluster)] } else { 0 }
@@ -213,9 +247,7 @@ impl Partials {
 
     /// The sum of all (weighted) distances.
     pub fn inertia(&self) -> f64 {
-        let word = |word| self.values[self.layout.inertia(word)] as f64;
-        let unit = power_of_two(-self.fixed.distance_exponent());
-        word(0) * unit + word(1) * unit * power_of_two(-self.fixed.bits().cast_signed())
+        self.fixed.inertia([0, 1].map(|word| self.values[self.layout.inertia(word)]))
     }
 
     /// How many rows changed their label.
@@ -223,7 +255,7 @@ impl Partials {
         self.values[self.layout.moved()]
     }
 
-    fn check(&self, rows: &LabelledRows) -> Result<()> {
+    fn check(&self, rows: &Rows) -> Result<()> {
         let (n, d) = (rows.labels.len(), self.layout.d);
         let weights = rows.weights.map_or(n, <[_]>::len);
         if n.checked_mul(d) != Some(rows.values.len()) || [rows.previous.len(), rows.distances.len(), weights] != [n; 3]
@@ -253,7 +285,7 @@ impl Partials {
 /// loops that it vectorises for the instruction set at hand.
 struct AddRows<'a> {
     partials: &'a mut Partials,
-    rows: &'a LabelledRows<'a>,
+    rows: &'a Rows<'a>,
 }
 
 impl Kernel for AddRows<'_> {
@@ -262,50 +294,29 @@ impl Kernel for AddRows<'_> {
     #[inline(always)]
     fn run<S: Simd>(self, _: S) {
         let Partials { fixed, layout, values, .. } = self.partials;
-        let (sums, rest) = values.split_at_mut(layout.k * layout.d * layout.words);
-        let (masses, totals) = rest.split_at_mut(layout.k);
-        add_values(self.rows, fixed, *layout, sums);
-        for (i, &label) in self.rows.labels.iter().enumerate() {
-            let mass = &mut masses[label as usize];
-            *mass = mass.wrapping_add(fixed.mass_units(self.rows.weights.map(|weights| weights[i])));
-        }
-        for (total, more) in totals.iter_mut().zip(row_totals(self.rows, fixed)) {
-            *total = total.wrapping_add(more);
-        }
-    }
-}
-
-/// Adds the values of the rows to the sums of their clusters.
-#[inline(always)]
-fn add_values(rows: &LabelledRows, fixed: &FixedPoint, layout: PartialsLayout, sums: &mut [i64]) {
-    let PartialsLayout { k, d, words } = layout;
-    let (first, second) = sums.split_at_mut(k * d);
-    let scales = &fixed.scales()[..d];
-    let further = power_of_two(fixed.bits().cast_signed());
-    for (i, (row, &label)) in rows.values.chunks_exact(d).zip(rows.labels).enumerate() {
-        let at = label as usize * d;
-        if words == 1 {
-            add_one_word(row, rows.weight(i), scales, &mut first[at..][..d]);
-        } else {
-            add_two_words(row, rows.weight(i), scales, further, &mut first[at..][..d], &mut second[at..][..d]);
+        let (d, k) = (layout.d, layout.k);
+        let (sums, tail) = values.split_at_mut(k * d * layout.words);
+        let (first, second) = sums.split_at_mut(k * d);
+        let further = power_of_two(fixed.bits().cast_signed());
+        for (i, (row, &label)) in self.rows.values.chunks_exact(d).zip(self.rows.labels).enumerate() {
+            let weight = self.rows.weights.map(|weights| weights[i]);
+            let cluster = label as usize;
+            let scales = &fixed.scales()[..d];
+            let first = &mut first[cluster * d..][..d];
+            // Without weights the factor is 1, which changes no bit.
+            let factor = weight.unwrap_or(1.0);
+            if layout.words == 1 {
+                add_one_word(row, factor, scales, first);
+            } else {
+                add_two_words(row, factor, scales, further, first, &mut second[cluster * d..][..d]);
+            }
+            let distance = f64::from(self.rows.distances[i] * factor) * fixed.scales()[d + 1];
+            tail[cluster] = tail[cluster].wrapping_add(fixed.mass_units(weight));
+            tail[k] = tail[k].wrapping_add(rounded(distance));
+            tail[k + 1] = tail[k + 1].wrapping_add(rounded(rounding_rest(distance) * further));
+            tail[k + 2] += i64::from(label != self.rows.previous[i]);
         }
     }
-}
-
-/// What the rows add to both words of the inertia and to the number of moved rows. A distance beyond what was planned
-/// counts as `2^B` units, the most there is room for.
-#[inline(always)]
-fn row_totals(rows: &LabelledRows, fixed: &FixedPoint) -> [i64; 3] {
-    let scale = fixed.scales()[fixed.columns() + 1];
-    let further = power_of_two(fixed.bits().cast_signed());
-    let mut totals = [0i64; 3];
-    for (i, &distance) in rows.distances.iter().enumerate() {
-        let scaled = (f64::from(distance * rows.weight(i)) * scale).min(further);
-        totals[0] = totals[0].wrapping_add(rounded(scaled));
-        totals[1] = totals[1].wrapping_add(rounded(rounding_rest(scaled) * further));
-    }
-    totals[2] = rows.labels.iter().zip(rows.previous).map(|(label, previous)| i64::from(label != previous)).sum();
-    totals
 }
 
 #[inline(always)]

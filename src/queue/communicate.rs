@@ -1,0 +1,370 @@
+//! The communication items: all-reduce, broadcast, gather and reduce-scatter.
+
+use super::context::ComContext;
+use super::declare::Objects;
+use super::exec::Devices;
+use super::key::Key;
+use super::object::{Hosted, Object, ObjectType, Shape};
+use super::stored::Stored;
+use crate::backend::ReduceOp;
+use crate::collective::{self, Number};
+use crate::{Error, Result};
+use ndarray::{Array1, Array2};
+
+/// What happens between the tasks; every task waits for it.
+pub(crate) trait Communicate: Send + Sync {
+    fn name(&self) -> String;
+    fn objects(&self) -> Objects;
+    fn run(&self, tasks: &mut [ComContext], devices: &Devices) -> Result<()>;
+}
+
+/// An object whose elements can be summed, or their extremes taken: numbers, `Vec`s and arrays of them.
+pub trait Reduce: Object {
+    /// Merges the same object of several tasks, element by element, in their order. Elements past the prefix length, or
+    /// past the shortest part, are those of the first part.
+    ///
+    /// # Errors
+    /// The index of the first element whose result does not fit the type.
+    fn reduce(op: ReduceOp, parts: &[&Self], prefix: Option<usize>) -> Result<Self, usize>;
+}
+
+fn reduce_slices<N: Number>(op: ReduceOp, parts: &[&[N]], prefix: Option<usize>) -> Result<Vec<N>, usize> {
+    let Some(first) = parts.first() else { return Ok(Vec::new()) };
+    let shortest = parts.iter().map(|part| part.len()).min().unwrap_or(0);
+    let length = prefix.unwrap_or(usize::MAX).min(shortest);
+    let heads: Vec<&[N]> = parts.iter().map(|part| &part[..length]).collect();
+    let mut merged = collective::merge(op, &heads)?;
+    merged.extend_from_slice(&first[length..]);
+    Ok(merged)
+}
+
+macro_rules! reductions_of {
+    ($($number:ty),+) => {$(
+        impl Reduce for $number {
+            fn reduce(op: ReduceOp, parts: &[&Self], _: Option<usize>) -> Result<Self, usize> {
+                Number::merge(op, parts.iter().map(|part| **part)).ok_or(0)
+            }
+        }
+
+        impl Reduce for Vec<$number> {
+            fn reduce(op: ReduceOp, parts: &[&Self], prefix: Option<usize>) -> Result<Self, usize> {
+                reduce_slices(op, &parts.iter().map(|part| part.as_slice()).collect::<Vec<_>>(), prefix)
+            }
+        }
+
+        impl Reduce for Array1<$number> {
+            fn reduce(op: ReduceOp, parts: &[&Self], prefix: Option<usize>) -> Result<Self, usize> {
+                let parts: Vec<_> = parts.iter().map(|part| part.as_standard_layout()).collect();
+                let slices: Vec<&[$number]> = parts.iter().filter_map(|part| part.as_slice()).collect();
+                reduce_slices(op, &slices, prefix).map(Array1::from)
+            }
+        }
+
+        impl Reduce for Array2<$number> {
+            fn reduce(op: ReduceOp, parts: &[&Self], prefix: Option<usize>) -> Result<Self, usize> {
+                let shape = parts.first().map_or((0, 0), |part| part.dim());
+                let parts: Vec<_> = parts.iter().map(|part| part.as_standard_layout()).collect();
+                let slices: Vec<&[$number]> = parts.iter().filter_map(|part| part.as_slice()).collect();
+                Array2::from_shape_vec(shape, reduce_slices(op, &slices, prefix)?).map_err(|_| 0)
+            }
+        }
+    )+};
+}
+
+reductions_of!(f32, f64, i32, u32, i64, u64);
+
+type Combine<T> = Box<dyn Fn(&mut T, &T) -> Result<()> + Send + Sync>;
+type Merge<T> = fn(ReduceOp, &[&T], Option<usize>) -> Result<T, usize>;
+
+enum Operation<T> {
+    Known(ReduceOp, Merge<T>),
+    Custom(Combine<T>),
+}
+
+/// Replaces an object on every task by the merge of all tasks' values: Alink's `AllReduce`.
+///
+/// Partitions of one device are merged there, devices on the host in f64 (integers exactly). The order is that of the
+/// tasks, so the result is the same on every run; lengths that differ are an error. Where no task has put the object,
+/// nothing happens.
+///
+/// ```
+/// use ndarray::Array1;
+/// use superstep::queue::{AllReduce, Key};
+///
+/// const GRADIENT: Key<Array1<f64>> = Key::new("gradient");
+/// const LONGEST: Key<Vec<f32>> = Key::new("longest");
+///
+/// let sum = AllReduce::sum(GRADIENT);
+/// let heads = AllReduce::max(LONGEST).prefix(2);
+/// let merge = AllReduce::by(GRADIENT, |into, from| {
+///     into.zip_mut_with(from, |a, b| *a = a.hypot(*b));
+///     Ok(())
+/// });
+/// # let _ = (sum, heads, merge);
+/// ```
+pub struct AllReduce<T> {
+    key: Key<T>,
+    operation: Operation<T>,
+    prefix: Option<usize>,
+}
+
+impl<T: Reduce> AllReduce<T> {
+    /// The sum over all tasks.
+    pub fn sum(key: Key<T>) -> Self {
+        Self { key, operation: Operation::Known(ReduceOp::Sum, T::reduce), prefix: None }
+    }
+
+    /// The largest of all tasks' values, element by element.
+    pub fn max(key: Key<T>) -> Self {
+        Self { key, operation: Operation::Known(ReduceOp::Max, T::reduce), prefix: None }
+    }
+
+    /// The smallest of all tasks' values, element by element.
+    pub fn min(key: Key<T>) -> Self {
+        Self { key, operation: Operation::Known(ReduceOp::Min, T::reduce), prefix: None }
+    }
+
+    /// Merges only the first `length` elements, in row-major order; of the rest, every task keeps its own.
+    #[must_use]
+    pub fn prefix(mut self, length: usize) -> Self {
+        self.prefix = Some(length);
+        self
+    }
+}
+
+impl<T: Object> AllReduce<T> {
+    /// Merges with an operation of the caller's: `combine(into, from)` is called for tasks 1, 2, … in order, `into`
+    /// starting as the value of task 0.
+    pub fn by(key: Key<T>, combine: impl Fn(&mut T, &T) -> Result<()> + Send + Sync + 'static) -> Self {
+        Self { key, operation: Operation::Custom(Box::new(combine)), prefix: None }
+    }
+
+    fn merge(&self, parts: &[&T]) -> Result<Option<T>> {
+        match &self.operation {
+            Operation::Known(op, merge) => merge(*op, parts, self.prefix).map(Some).map_err(|at| {
+                let message = format!("the {op:?} of element {at} over {} tasks does not fit its type", parts.len());
+                Error::wiring(self.name(), self.key.name(), message)
+            }),
+            Operation::Custom(combine) => {
+                let Some((first, rest)) = parts.split_first() else { return Ok(None) };
+                let mut merged = (*first).clone();
+                rest.iter().try_for_each(|part| combine(&mut merged, part))?;
+                Ok(Some(merged))
+            }
+        }
+    }
+}
+
+impl<T: Object> Communicate for AllReduce<T> {
+    fn name(&self) -> String {
+        format!("AllReduce({})", self.key.name())
+    }
+
+    fn objects(&self) -> Objects {
+        Objects::none().updates(self.key)
+    }
+
+    fn run(&self, tasks: &mut [ComContext], devices: &Devices) -> Result<()> {
+        let name = self.name();
+        if !present_everywhere(&name, self.key, tasks)? {
+            return Ok(());
+        }
+        same_shapes(&name, self.key.name(), tasks)?;
+        let leaders = match (&self.operation, self.prefix) {
+            (Operation::Known(op, _), None) => {
+                devices.merge_within(*op, ObjectType::of::<T>(), self.key.name(), tasks)?
+            }
+            _ => (0..tasks.len()).collect(),
+        };
+        if let [leader] = leaders[..] {
+            return share_stored(self.key, leader, tasks);
+        }
+        let parts = leaders.iter().map(|&leader| tasks[leader].get(self.key)).collect::<Result<Vec<&T>>>()?;
+        let Some(merged) = self.merge(&parts)? else { return Ok(()) };
+        let Some(length) = self.prefix else { return share(self.key, merged, tasks) };
+        let changed = || Error::wiring(name.clone(), self.key.name(), "the merge is not of the shape of its parts");
+        let own = parts.iter().map(|part| with_head(*part, &merged, length).ok_or_else(changed));
+        let own = own.collect::<Result<Vec<T>>>()?;
+        tasks.iter_mut().zip(own).try_for_each(|(task, value)| task.put(self.key, value))
+    }
+}
+
+/// A copy of `own` whose first `length` elements are those of `merged`; `None` where their shapes differ.
+fn with_head<T: Object>(own: &T, merged: &T, length: usize) -> Option<T> {
+    let (shape, size) = (own.shape()?, T::ELEMENT?.size());
+    let (head, tail) = (merged.to_bytes()?, own.to_bytes()?);
+    let at = length.saturating_mul(size).min(tail.len());
+    T::from_bytes(&shape, &[head.get(..at)?, tail.get(at..)?].concat())
+}
+
+/// Gives every task the object that one task has: Alink's `Bcast`. Where no task has put the object, nothing happens.
+pub struct Bcast<T> {
+    key: Key<T>,
+    root: usize,
+}
+
+impl<T: Object> Bcast<T> {
+    /// Broadcasts the object of task `root`.
+    pub fn from_task(root: usize, key: Key<T>) -> Self {
+        Self { key, root }
+    }
+}
+
+impl<T: Object> Communicate for Bcast<T> {
+    fn name(&self) -> String {
+        format!("Bcast({})", self.key.name())
+    }
+
+    fn objects(&self) -> Objects {
+        Objects::none().updates(self.key)
+    }
+
+    fn run(&self, tasks: &mut [ComContext], _: &Devices) -> Result<()> {
+        let count = tasks.len();
+        let fail = |message: String| Err(Error::wiring(self.name(), self.key.name(), message));
+        let Some(root) = tasks.get(self.root) else {
+            return fail(format!("there is no task {}: {count} tasks run", self.root));
+        };
+        if !tasks.iter().any(|task| task.contains(self.key)) {
+            return Ok(());
+        }
+        if !root.contains(self.key) {
+            return fail(format!("task {} has not put it, and it is the one whose value goes to all", self.root));
+        }
+        let value = root.get(self.key)?.clone();
+        share(self.key, value, tasks)
+    }
+}
+
+/// Collects an object of all tasks, in their order, on every task: Alink's `Gather`.
+pub struct Gather<T> {
+    from: Key<T>,
+    into: Key<Gathered<T>>,
+}
+
+/// What [`Gather`] collected: one value for each task.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Gathered<T>(pub Vec<T>);
+
+impl<T: Object> Object for Gathered<T> {}
+
+impl<T: Object> Gather<T> {
+    /// Collects the objects `from` in one object `into`.
+    pub fn new(from: Key<T>, into: Key<Gathered<T>>) -> Self {
+        Self { from, into }
+    }
+}
+
+impl<T: Object> Communicate for Gather<T> {
+    fn name(&self) -> String {
+        format!("Gather({})", self.from.name())
+    }
+
+    fn objects(&self) -> Objects {
+        Objects::reads(self.from).writes(self.into)
+    }
+
+    fn run(&self, tasks: &mut [ComContext], _: &Devices) -> Result<()> {
+        if !present_everywhere(&self.name(), self.from, tasks)? {
+            return Ok(());
+        }
+        let values = tasks.iter().map(|task| task.get(self.from).cloned()).collect::<Result<Vec<T>>>()?;
+        share(self.into, Gathered(values), tasks)
+    }
+}
+
+/// Sums a vector over all tasks and leaves each task its own part of the sum: Alink's `ReduceScatter`.
+///
+/// Of m elements and T tasks, task t keeps those from ⌊t·m/T⌋ to ⌊(t+1)·m/T⌋.
+pub struct ReduceScatter<N> {
+    key: Key<Vec<N>>,
+    op: ReduceOp,
+}
+
+impl<N> ReduceScatter<N>
+where
+    N: Number,
+    Vec<N>: Reduce,
+{
+    /// The sum, scattered.
+    pub fn sum(key: Key<Vec<N>>) -> Self {
+        Self { key, op: ReduceOp::Sum }
+    }
+}
+
+impl<N> Communicate for ReduceScatter<N>
+where
+    N: Number,
+    Vec<N>: Reduce,
+{
+    fn name(&self) -> String {
+        format!("ReduceScatter({})", self.key.name())
+    }
+
+    fn objects(&self) -> Objects {
+        Objects::reads(self.key).writes(self.key)
+    }
+
+    fn run(&self, tasks: &mut [ComContext], _: &Devices) -> Result<()> {
+        if !present_everywhere(&self.name(), self.key, tasks)? {
+            return Ok(());
+        }
+        same_shapes(&self.name(), self.key.name(), tasks)?;
+        let parts = tasks.iter().map(|task| task.get(self.key)).collect::<Result<Vec<&Vec<N>>>>()?;
+        let merged = Vec::reduce(self.op, &parts, None).map_err(|at| {
+            Error::wiring(self.name(), self.key.name(), format!("the sum of element {at} does not fit its type"))
+        })?;
+        let count = tasks.len();
+        for (id, task) in tasks.iter_mut().enumerate() {
+            let part = merged[id * merged.len() / count..(id + 1) * merged.len() / count].to_vec();
+            task.put(self.key, part)?;
+        }
+        Ok(())
+    }
+}
+
+/// Whether all tasks have the object (true) or none has (false).
+fn present_everywhere<T: Object>(item: &str, key: Key<T>, tasks: &[ComContext]) -> Result<bool> {
+    let without: Vec<usize> = (0..tasks.len()).filter(|&id| !tasks[id].contains(key)).collect();
+    if without.is_empty() || without.len() == tasks.len() {
+        return Ok(without.is_empty());
+    }
+    let message = format!("tasks {without:?} of {} have not put it: every task must, or none", tasks.len());
+    Err(Error::wiring(item, key.name(), message))
+}
+
+fn same_shapes(item: &str, name: &'static str, tasks: &[ComContext]) -> Result<()> {
+    let shapes: Vec<Option<&Shape>> = tasks.iter().map(|task| task.shape(name)).collect();
+    match shapes.iter().position(|shape| *shape != shapes[0]) {
+        None => Ok(()),
+        Some(id) => {
+            let describe = |shape: Option<&Shape>| shape.map_or("no shape".to_owned(), Shape::to_string);
+            let (first, other) = (describe(shapes[0]), describe(shapes[id]));
+            let message = format!("task 0 put {first} and task {id} put {other}: all must have one length");
+            Err(Error::wiring(item, name, message))
+        }
+    }
+}
+
+/// Gives all tasks what one of them holds, on the host or on their common device.
+fn share_stored<T: Object>(key: Key<T>, leader: usize, tasks: &mut [ComContext]) -> Result<()> {
+    if tasks.len() == 1 {
+        return Ok(());
+    }
+    let Some(stored) = tasks[leader].stored(key.name()).cloned() else { return Ok(()) };
+    for (_, task) in tasks.iter_mut().enumerate().filter(|(id, _)| *id != leader) {
+        task.put_stored(key.name(), ObjectType::of::<T>(), key.lifetime(), stored.clone())?;
+    }
+    Ok(())
+}
+
+/// Puts one value into all tasks' contexts; it is held once.
+fn share<T: Object>(key: Key<T>, value: T, tasks: &mut [ComContext]) -> Result<()> {
+    let shape = value.shape();
+    let hosted = Hosted::new(Box::new(value));
+    for task in tasks {
+        let stored = Stored::on_host(hosted.clone(), shape.clone());
+        task.put_stored(key.name(), ObjectType::of::<T>(), key.lifetime(), stored)?;
+    }
+    Ok(())
+}

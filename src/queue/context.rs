@@ -1,0 +1,349 @@
+//! What a task sees of an iteration: its objects, its rows, the round.
+
+use super::declare::{Objects, Rule, ShapeRule};
+use super::key::{Key, Kind, Lifetime, Rows, Value, sealed_value::Sealed};
+use super::object::{AnyObject, Hosted, Object, ObjectType, Shape};
+use super::rows::{RowsSlot, TaskRows};
+use super::stored::{Slot, Stored};
+use crate::{Error, Result};
+use ndarray::ArrayView2;
+use std::collections::HashMap;
+use std::sync::Arc;
+
+/// The context of one task in one round: Alink's `ComContext`.
+///
+/// Every task has one; objects put into it live to the end of the queue, or of the round where their key says so.
+/// Objects are moved between a device and the host when they are asked for, not before.
+pub struct ComContext<'a> {
+    pub(crate) slots: HashMap<&'static str, Slot>,
+    pub(crate) rows: HashMap<&'static str, RowsSlot<'a>>,
+    pub(crate) round: Vec<u32>,
+    pub(crate) place: Place,
+    /// Device memory that only the engine sees: scratch of items, shapes and rounds as WGSL reads them.
+    #[cfg(feature = "gpu")]
+    pub(crate) private: super::device::Private,
+    task_id: usize,
+    num_task: usize,
+    running: Option<Running>,
+}
+
+/// The device a task belongs to.
+#[derive(Clone)]
+pub(crate) struct Place {
+    pub(crate) device: usize,
+    #[cfg(feature = "gpu")]
+    pub(crate) gpu: Option<crate::backend::gpu::GpuDevice>,
+}
+
+/// The item that runs, for checks against what it declared.
+#[derive(Clone)]
+pub(crate) struct Running {
+    pub(crate) item: Arc<str>,
+    pub(crate) objects: Arc<Objects>,
+}
+
+/// Reads a value by its key; implemented for [`Rows`] and for every [`Object`].
+///
+/// This trait is sealed through [`Value`].
+pub trait Readable: Value {
+    /// What [`ComContext::get`] gives: a reference to an object, a view of rows.
+    type Ref<'c>;
+
+    #[doc(hidden)]
+    fn read<'c>(cx: &'c ComContext<'_>, key: Key<Self>) -> Result<Self::Ref<'c>>
+    where
+        Self: Sized;
+}
+
+impl<T: Object> Readable for T {
+    type Ref<'c> = &'c T;
+
+    fn read<'c>(cx: &'c ComContext<'_>, key: Key<T>) -> Result<&'c T> {
+        cx.may_touch(key.name(), false)?;
+        let stored = cx.current(key.name())?;
+        cx.on_host(key.name(), stored)
+    }
+}
+
+impl Readable for Rows {
+    type Ref<'c> = ArrayView2<'c, f32>;
+
+    fn read<'c>(cx: &'c ComContext<'_>, key: Key<Rows>) -> Result<ArrayView2<'c, f32>> {
+        cx.rows(key)?.view()
+    }
+}
+
+impl<'a> ComContext<'a> {
+    pub(crate) fn new(task_id: usize, num_task: usize, place: Place) -> Self {
+        let (slots, rows) = (HashMap::new(), HashMap::new());
+        Self {
+            slots,
+            rows,
+            round: vec![0],
+            place,
+            #[cfg(feature = "gpu")]
+            private: Default::default(),
+            task_id,
+            num_task,
+            running: None,
+        }
+    }
+
+    /// Reads an object, or the task's rows as a view.
+    ///
+    /// # Errors
+    /// When nobody has put it, when it has another type, or when the item that runs did not declare it.
+    pub fn get<T: Readable>(&self, key: Key<T>) -> Result<T::Ref<'_>> {
+        T::read(self, key)
+    }
+
+    /// The task's rows of a partitioned object, to be read block by block without a copy of the whole.
+    ///
+    /// # Errors
+    /// When there are no rows of this name.
+    pub fn rows(&self, key: Key<Rows>) -> Result<TaskRows<'_>> {
+        self.may_touch(key.name(), false)?;
+        self.rows.get(key.name()).map(RowsSlot::task_rows).ok_or_else(|| self.missing(key.name()))
+    }
+
+    /// Whether an object is there.
+    pub fn contains<T: Value>(&self, key: Key<T>) -> bool {
+        self.rows.contains_key(key.name()) || self.slots.get(key.name()).is_some_and(|slot| slot.current.is_some())
+    }
+
+    /// Puts an object in place of what was there; that becomes [`previous`](Self::previous) if it is of an earlier round.
+    ///
+    /// # Errors
+    /// When the object of this name has another type, or when the item that runs did not declare that it writes it.
+    pub fn put<T: Object>(&mut self, key: Key<T>, value: T) -> Result<()> {
+        self.may_touch(key.name(), true)?;
+        self.put_hosted(key.name(), ObjectType::of::<T>(), key.lifetime(), Hosted::new(Box::new(value)))
+    }
+
+    /// Changes an object in place. Unless it was put in this very round, it then has no [`previous`](Self::previous) value.
+    ///
+    /// # Errors
+    /// As [`get`](Self::get).
+    pub fn get_mut<T: Object>(&mut self, key: Key<T>) -> Result<&mut T> {
+        self.may_touch(key.name(), true)?;
+        let name = key.name();
+        self.on_host::<T>(name, self.current(name)?)?;
+        let (missing, other, round) = (self.missing(name), self.other_type::<T>(name), self.round_no());
+        let slot = self.slots.get_mut(name).ok_or(missing)?;
+        slot.change(round);
+        let stored = slot.current.as_mut().ok_or_else(|| other_message(name))?;
+        stored.unshare_host();
+        stored.host_mut().and_then(|object| object.as_any_mut().downcast_mut()).ok_or(other)
+    }
+
+    /// Takes an object out of the context. It is then gone, also as a [`previous`](Self::previous) value.
+    ///
+    /// # Errors
+    /// As [`get`](Self::get); an item must declare that it writes the object.
+    pub fn take<T: Object>(&mut self, key: Key<T>) -> Result<T> {
+        self.may_touch(key.name(), true)?;
+        self.on_host::<T>(key.name(), self.current(key.name())?)?;
+        let (missing, other) = (self.missing(key.name()), self.other_type::<T>(key.name()));
+        let stored = self.slots.get_mut(key.name()).and_then(|slot| slot.current.take()).ok_or(missing)?;
+        let object = stored.into_object().ok_or_else(|| other_message(key.name()))?;
+        object.into_any().downcast::<T>().map(|object| *object).map_err(|_| other)
+    }
+
+    /// Forgets an object, if it is there. The value of the round before stays its [`previous`](Self::previous) one.
+    ///
+    /// # Errors
+    /// When the item that runs did not declare that it writes the object.
+    pub fn remove<T: Object>(&mut self, key: Key<T>) -> Result<()> {
+        self.may_touch(key.name(), true)?;
+        let round = self.round_no();
+        if let Some(slot) = self.slots.get_mut(key.name()) {
+            slot.retire(round);
+        }
+        Ok(())
+    }
+
+    /// The value an object had at the end of the round before: FLIP-176's `getLastRoundVariableValues`. In round 1 that is
+    /// the value it was broadcast with.
+    ///
+    /// # Errors
+    /// When there was none, when the object was changed in place, or when the item that runs did not declare it.
+    pub fn previous<T: Object>(&self, key: Key<T>) -> Result<&T> {
+        self.may_touch(key.name(), false)?;
+        let slot = self.slots.get(key.name()).ok_or_else(|| self.missing(key.name()))?;
+        let round = self.round_no();
+        if slot.changed == round {
+            let message = "it was changed in place this round, so its last value is gone: put a new value instead";
+            return Err(self.error(key.name(), message));
+        }
+        let stored = if slot.replaced == round { slot.previous.as_ref() } else { slot.current.as_ref() };
+        let stored = stored.ok_or_else(|| self.error(key.name(), "it had no value in the round before"))?;
+        self.on_host(key.name(), stored)
+    }
+
+    /// The round, counted from 1: Alink's `getStepNo`.
+    pub fn step_no(&self) -> u32 {
+        self.round_no()
+    }
+
+    /// The rounds of this iteration and of those around it, the outermost first: FLIP-176's `getRound`.
+    pub fn round(&self) -> &[u32] {
+        &self.round
+    }
+
+    /// This task's number, from 0.
+    pub fn task_id(&self) -> usize {
+        self.task_id
+    }
+
+    /// How many tasks there are: one for each partition.
+    pub fn num_task(&self) -> usize {
+        self.num_task
+    }
+
+    pub(crate) fn round_no(&self) -> u32 {
+        self.round.last().copied().unwrap_or(0)
+    }
+
+    pub(crate) fn run_as(&mut self, running: Option<Running>) {
+        self.running = running;
+    }
+
+    /// Starts a round: objects of one round are forgotten, except that those broadcast before round 1 live through it.
+    pub(crate) fn start_round(&mut self, round: u32) {
+        if let Some(last) = self.round.last_mut() {
+            *last = round;
+        }
+        if round == 1 {
+            return;
+        }
+        for slot in self.slots.values_mut().filter(|slot| slot.lifetime == Lifetime::PerRound) {
+            slot.retire(round);
+        }
+    }
+
+    pub(crate) fn put_hosted(
+        &mut self,
+        name: &'static str,
+        of: ObjectType,
+        lifetime: Lifetime,
+        value: Arc<Hosted>,
+    ) -> Result<()> {
+        let shape = value.object.shape();
+        self.put_stored(name, of, lifetime, Stored::on_host(value, shape))
+    }
+
+    pub(crate) fn put_stored(
+        &mut self,
+        name: &'static str,
+        of: ObjectType,
+        lifetime: Lifetime,
+        value: Stored,
+    ) -> Result<()> {
+        if self.rows.contains_key(name) {
+            return Err(self.error(name, "it names partitioned rows, which are constant"));
+        }
+        let round = self.round_no();
+        match self.slots.get_mut(name) {
+            Some(slot) if slot.of == of => slot.replace(round, value),
+            Some(slot) => {
+                let message = format!("it holds {}, and {} was put", slot.of.name, of.name);
+                return Err(self.error(name, message));
+            }
+            None => {
+                self.slots.insert(name, Slot::new(of, lifetime, round, value));
+            }
+        }
+        Ok(())
+    }
+
+    pub(crate) fn stored(&self, name: &str) -> Option<&Stored> {
+        self.slots.get(name).and_then(|slot| slot.current.as_ref())
+    }
+
+    /// The shape of an object, or of the task's rows, without moving it.
+    pub(crate) fn shape(&self, name: &str) -> Option<&Shape> {
+        self.stored(name).and_then(|stored| stored.shape.as_ref())
+    }
+
+    /// The shape a rule stands for, once the partitions are cut and the objects it names are there.
+    pub(crate) fn shape_by(&self, rule: &ShapeRule) -> Option<Shape> {
+        let rows = |name: &str| self.rows.get(name).map(RowsSlot::task_rows);
+        match &rule.0 {
+            Rule::Fixed(shape) => Some(shape.clone()),
+            Rule::Like(other) => {
+                self.shape(other).cloned().or_else(|| rows(other).map(|rows| Shape::new([rows.len(), rows.columns()])))
+            }
+            Rule::RowsOf(name, None) => rows(name).map(|rows| Shape::new([rows.len()])),
+            Rule::RowsOf(name, Some(columns)) => rows(name).map(|rows| Shape::new([rows.len(), *columns])),
+        }
+    }
+
+    /// Checks the objects that are there against the shapes their item declares: before it runs those it reads, after it
+    /// all.
+    pub(crate) fn check_shapes(&self, item: &str, objects: &Objects, after: bool) -> Result<()> {
+        for (name, rule) in objects.shapes.iter().filter(|(name, _)| after || !objects.puts_anew(name)) {
+            if let (Some(found), Some(wanted)) = (self.shape(name), self.shape_by(rule))
+                && *found != wanted
+            {
+                let verb = if after { "put" } else { "found" };
+                let message = format!("the item {verb} {found} where it declares {wanted} (task {})", self.task_id);
+                return Err(Error::wiring(item, *name, message));
+            }
+        }
+        Ok(())
+    }
+
+    fn current(&self, name: &'static str) -> Result<&Stored> {
+        self.slots.get(name).and_then(|slot| slot.current.as_ref()).ok_or_else(|| self.missing(name))
+    }
+
+    fn on_host<'c, T: Object>(&'c self, name: &'static str, stored: &'c Stored) -> Result<&'c T> {
+        let of = self.slots.get(name).map(|slot| slot.of).ok_or_else(|| self.missing(name))?;
+        if !of.is::<T>() {
+            return Err(self.other_type::<T>(name));
+        }
+        let object = stored.object(&self.place, of, name)?;
+        object.as_any().downcast_ref().ok_or_else(|| self.other_type::<T>(name))
+    }
+
+    /// The host value of an object with its type taken out, moved from the device if it is there.
+    pub(crate) fn hosted(&self, name: &'static str) -> Result<Option<&dyn AnyObject>> {
+        match self.slots.get(name) {
+            Some(Slot { current: Some(stored), of, .. }) => stored.object(&self.place, *of, name).map(Some),
+            _ => Ok(None),
+        }
+    }
+
+    fn may_touch(&self, name: &'static str, write: bool) -> Result<()> {
+        let Some(running) = &self.running else { return Ok(()) };
+        if write && !running.objects.may_write(name) {
+            return Err(self.error(name, "the item changes it without declaring so: add it to `writes` or `updates`"));
+        }
+        if !write && !running.objects.names(name) {
+            return Err(self.error(name, "the item reads it without declaring so: add it to `reads`"));
+        }
+        Ok(())
+    }
+
+    fn missing(&self, name: &'static str) -> Error {
+        self.error(name, "there is no such object at this point of the round")
+    }
+
+    fn other_type<T: Value + Sealed>(&self, name: &'static str) -> Error {
+        let held = self.slots.get(name).map_or("nothing", |slot| slot.of.name);
+        let asked = match T::kind() {
+            Kind::Rows => "rows",
+            Kind::Object(object) => object.name,
+        };
+        self.error(name, format!("it holds {held}, and {asked} was asked for"))
+    }
+
+    fn error(&self, name: &'static str, message: impl Into<String>) -> Error {
+        let item = self.running.as_ref().map_or("(criterion, listener or completion)", |running| &running.item);
+        Error::wiring(item, name, message)
+    }
+}
+
+fn other_message(name: &'static str) -> Error {
+    Error::wiring("(queue)", name, "its value is on a device only")
+}

@@ -1,0 +1,312 @@
+//! Running an item's WGSL on the device that holds a task.
+
+use super::bindings::{self, Bound};
+use super::context::ComContext;
+use super::declare::{Objects, Rule, ShapeRule};
+use super::exec::Devices;
+use super::key::{Declared, Kind};
+use super::object::{ObjectType, Shape};
+use super::plan::Planned;
+use super::shader::{Pass, Size};
+use super::stored::Stored;
+use crate::backend::gpu::{DeviceBuffer, GpuDevice, Kernel};
+use crate::backend::{Element, ReduceOp};
+use crate::{Error, Result};
+use std::collections::HashMap;
+use std::sync::Arc;
+
+/// Buffers of a task that are no objects.
+#[derive(Default)]
+pub(crate) struct Private {
+    scratch: HashMap<&'static str, (Shape, Arc<DeviceBuffer>)>,
+    uniforms: HashMap<String, (Vec<u32>, Arc<DeviceBuffer>)>,
+}
+
+/// Compiles the passes of an item for a device.
+pub(crate) fn compile(item: &Planned, device: &GpuDevice) -> Result<Option<Vec<Kernel>>> {
+    let Some(shader) = &item.shader else { return Ok(None) };
+    let kernels = shader.passes.iter().map(|pass| device.compile(&bindings::spec(pass)));
+    kernels.collect::<Result<Vec<_>>>().map(Some)
+}
+
+/// Records the passes of an item for one task; nothing waits.
+pub(crate) fn record(item: &Planned, kernels: &[Kernel], cx: &mut ComContext, gpu: &GpuDevice) -> Result<()> {
+    cx.check_shapes(&item.name, &item.objects, false)?;
+    prepare(&item.name, &item.objects, cx, gpu)?;
+    let passes = item.shader.iter().flat_map(|shader| &shader.passes);
+    for (pass, kernel) in passes.zip(kernels) {
+        let workgroups = workgroups(item, pass, kernel, cx);
+        if workgroups == 0 {
+            continue;
+        }
+        let names = kernel.interface().bindings.iter().map(|binding| binding.name.as_str());
+        let buffers = names
+            .map(|name| Ok((name, buffer(item, name, cx, gpu)?)))
+            .collect::<Result<Vec<(&str, Arc<DeviceBuffer>)>>>()?;
+        let buffers: Vec<(&str, &DeviceBuffer)> = buffers.iter().map(|(name, buffer)| (*name, &**buffer)).collect();
+        gpu.dispatch(kernel, &buffers, workgroups)?;
+    }
+    Ok(())
+}
+
+/// Sets aside the memory of what the item writes.
+fn prepare(item: &str, objects: &Objects, cx: &mut ComContext, gpu: &GpuDevice) -> Result<()> {
+    for declared in &objects.writes {
+        write_target(item, objects, declared, cx, gpu)?;
+    }
+    for declared in &objects.updates {
+        update_target(item, objects, declared, cx, gpu)?;
+    }
+    for declared in &objects.scratch {
+        let (of, shape) = (object_type(item, declared)?, resolve(item, objects, declared.name, cx)?);
+        let fits = cx.private.scratch.get(declared.name).is_some_and(|(held, _)| *held == shape);
+        if !fits {
+            let buffer = Arc::new(gpu.create_zeroed(declared.name, bytes(of, &shape))?);
+            cx.private.scratch.insert(declared.name, (shape, buffer));
+        }
+    }
+    Ok(())
+}
+
+/// A zeroed buffer for an object that is put anew; that of two rounds ago serves again.
+fn write_target(
+    item: &str,
+    objects: &Objects,
+    declared: &Declared,
+    cx: &mut ComContext,
+    gpu: &GpuDevice,
+) -> Result<()> {
+    let (of, shape) = (object_type(item, declared)?, resolve(item, objects, declared.name, cx)?);
+    let wanted = bytes(of, &shape);
+    let spare = cx.slots.get_mut(declared.name).and_then(|slot| slot.spare.take());
+    let buffer = match spare.filter(|spare| Arc::strong_count(spare) == 1 && spare.len() == wanted) {
+        Some(spare) => {
+            gpu.clear(&spare)?;
+            spare
+        }
+        None => Arc::new(gpu.create_zeroed(declared.name, wanted)?),
+    };
+    cx.put_stored(declared.name, of, declared.lifetime, Stored::on_device(buffer, shape))
+}
+
+/// The buffer of an object that is changed in place: the task's own, or a copy where others hold it too.
+fn update_target(
+    item: &str,
+    objects: &Objects,
+    declared: &Declared,
+    cx: &mut ComContext,
+    gpu: &GpuDevice,
+) -> Result<()> {
+    let (of, round) = (object_type(item, declared)?, cx.round_no());
+    if cx.stored(declared.name).is_none() {
+        let shape = resolve(item, objects, declared.name, cx)?;
+        let buffer = Arc::new(gpu.create_zeroed(declared.name, bytes(of, &shape))?);
+        return cx.put_stored(declared.name, of, declared.lifetime, Stored::on_device(buffer, shape));
+    }
+    let shape = cx.shape(declared.name).cloned().unwrap_or_default();
+    let buffer = match cx.stored(declared.name).and_then(|stored| stored.device.as_ref()) {
+        Some(own) if Arc::strong_count(own) == 1 => None,
+        Some(shared) => {
+            let copy = gpu.create_zeroed(declared.name, bytes(of, &shape))?;
+            gpu.copy(shared, &copy)?;
+            Some(copy)
+        }
+        None => Some(upload(declared.name, cx, gpu)?),
+    };
+    let Some(slot) = cx.slots.get_mut(declared.name) else { return Ok(()) };
+    slot.change(round);
+    if let Some(stored) = &mut slot.current {
+        if let Some(buffer) = buffer {
+            stored.device = Some(Arc::new(buffer));
+        }
+        stored.forget_host();
+    }
+    Ok(())
+}
+
+fn upload(name: &'static str, cx: &ComContext, gpu: &GpuDevice) -> Result<DeviceBuffer> {
+    let object = cx.hosted(name)?;
+    let bytes = object.and_then(|object| object.to_bytes());
+    let bytes = bytes.ok_or_else(|| Error::wiring("(queue)", name, "it is no array that a device can hold"))?;
+    gpu.upload(name, &bytes)
+}
+
+/// The buffer that a variable of WGSL is bound to.
+fn buffer(item: &Planned, variable: &str, cx: &mut ComContext, gpu: &GpuDevice) -> Result<Arc<DeviceBuffer>> {
+    let declared = |name: &str| item.objects.all().find(|declared| declared.name == name).copied();
+    match bindings::bound(variable) {
+        Bound::Superstep => {
+            let rows = item.objects.reads.iter().find_map(|declared| cx.rows.get(declared.name));
+            let first = rows.map_or(0, |rows| rows.range.start);
+            let round = [cx.round_no(), cx.task_id() as u32, cx.num_task() as u32];
+            let words = [round[0], round[1], round[2], first as u32, (first >> 32) as u32, 0, 0, 0];
+            uniform(format!("superstep of {}", item.name), &words, cx, gpu)
+        }
+        Bound::ShapeOf(object) if declared(variable).is_none() => {
+            let (rows, columns) = dimensions(object, cx).unwrap_or_default();
+            uniform(variable.to_owned(), &[rows as u32, columns as u32], cx, gpu)
+        }
+        _ => {
+            let missing = || Error::wiring(&*item.name, variable, "there is no such object at this point of the round");
+            let declared = declared(variable).ok_or_else(missing)?;
+            let is_scratch = item.objects.scratch.iter().any(|scratch| scratch.name == declared.name);
+            if let (true, Some((_, scratch))) = (is_scratch, cx.private.scratch.get(declared.name)) {
+                return Ok(scratch.clone());
+            }
+            if declared.kind == Kind::Rows {
+                return rows_buffer(declared.name, cx, gpu);
+            }
+            object_buffer(declared.name, cx, gpu)?.ok_or_else(missing)
+        }
+    }
+}
+
+/// An object's buffer; a value of the host is uploaded once for all tasks that share it.
+fn object_buffer(name: &'static str, cx: &ComContext, gpu: &GpuDevice) -> Result<Option<Arc<DeviceBuffer>>> {
+    let Some(stored) = cx.stored(name) else { return Ok(None) };
+    if let Some(buffer) = &stored.device {
+        return Ok(Some(buffer.clone()));
+    }
+    let Some(hosted) = stored.hosted() else { return Ok(None) };
+    let lost = || Error::device(&gpu.info().name, "another thread failed while it uploaded");
+    let mut uploads = hosted.uploads.lock().map_err(|_| lost())?;
+    if let Some((_, buffer)) = uploads.iter().find(|(device, _)| *device == cx.place.device) {
+        return Ok(Some(buffer.clone()));
+    }
+    let buffer = Arc::new(upload(name, cx, gpu)?);
+    uploads.push((cx.place.device, buffer.clone()));
+    Ok(Some(buffer))
+}
+
+/// The task's rows in device memory: uploaded at their first use and pinned from then on.
+fn rows_buffer(name: &'static str, cx: &mut ComContext, gpu: &GpuDevice) -> Result<Arc<DeviceBuffer>> {
+    let missing = || Error::wiring("(queue)", name, "there are no such rows");
+    let slot = cx.rows.get_mut(name).ok_or_else(missing)?;
+    if let Some(buffer) = &slot.device {
+        return Ok(buffer.clone());
+    }
+    let rows = slot.task_rows();
+    let row_bytes = (rows.columns().max(1) * size_of::<f32>()) as u64;
+    let mut scratch = Vec::new();
+    let buffer = gpu.upload_with(
+        name,
+        (rows.len() * rows.columns() * size_of::<f32>()) as u64,
+        row_bytes,
+        &mut |offset, out| {
+            let first = (offset / row_bytes) as usize;
+            let count = out.len() / row_bytes as usize;
+            out.copy_from_slice(bytemuck::cast_slice(rows.read(first..first + count, &mut scratch)?));
+            Ok(())
+        },
+    )?;
+    let buffer = Arc::new(buffer);
+    slot.device = Some(buffer.clone());
+    Ok(buffer)
+}
+
+fn uniform(name: String, words: &[u32], cx: &mut ComContext, gpu: &GpuDevice) -> Result<Arc<DeviceBuffer>> {
+    match cx.private.uniforms.get_mut(&name) {
+        Some((held, buffer)) if held == words => Ok(buffer.clone()),
+        Some((held, buffer)) => {
+            gpu.write(buffer, bytemuck::cast_slice(words))?;
+            held.copy_from_slice(words);
+            Ok(buffer.clone())
+        }
+        None => {
+            let buffer = Arc::new(gpu.upload(&name, bytemuck::cast_slice(words))?);
+            cx.private.uniforms.insert(name, (words.to_vec(), buffer.clone()));
+            Ok(buffer)
+        }
+    }
+}
+
+fn workgroups(item: &Planned, pass: &Pass, kernel: &Kernel, cx: &ComContext) -> u64 {
+    let size: u64 = kernel.interface().workgroup_size.iter().map(|&extent| u64::from(extent)).product();
+    let rows = |name: &str| cx.rows.get(name).map_or(0, |rows| rows.range.end - rows.range.start);
+    match pass.size {
+        Size::PerRow(name) => rows(name).div_ceil(size.max(1)),
+        Size::PerValue(name) => {
+            let columns = cx.rows.get(name).map_or(0, |rows| rows.task_rows().columns());
+            (rows(name) * columns as u64).div_ceil(size.max(1))
+        }
+        Size::RowsPerWorkgroup(name, count) => rows(name).div_ceil(count as u64),
+        Size::PerElement(name) => {
+            let scratch = cx.private.scratch.get(name).map(|(shape, _)| shape);
+            let elements = cx.shape(name).or(scratch).map_or(0, Shape::elements);
+            (elements as u64).div_ceil(size.max(1))
+        }
+        // A task without rows has nothing to do, but an item that reads none works on every task.
+        Size::Workgroups(count) => {
+            let mut own = item.objects.reads.iter().filter(|declared| declared.kind == Kind::Rows);
+            let idle = own.clone().next().is_some() && own.all(|declared| rows(declared.name) == 0);
+            if idle { 0 } else { count }
+        }
+    }
+}
+
+fn resolve(item: &str, objects: &Objects, name: &str, cx: &ComContext) -> Result<Shape> {
+    let resolved = match objects.shape_rule(name) {
+        Some(rule @ ShapeRule(Rule::Like(other))) => {
+            let scratch = cx.private.scratch.get(other).map(|(shape, _)| shape.clone());
+            cx.shape_by(rule).or(scratch)
+        }
+        Some(rule) => cx.shape_by(rule),
+        None => {
+            let slot = cx.slots.get(name);
+            let held = slot.and_then(|slot| slot.current.as_ref().or(slot.previous.as_ref()));
+            held.and_then(|stored| stored.shape.clone())
+        }
+    };
+    resolved.ok_or_else(|| Error::wiring(item, name, "its shape is not known when its memory is set aside"))
+}
+
+fn dimensions(name: &str, cx: &ComContext) -> Option<(usize, usize)> {
+    let rows = cx.rows.get(name).map(|slot| (slot.task_rows().len(), slot.task_rows().columns()));
+    let scratch = cx.private.scratch.get(name).map(|(shape, _)| shape);
+    rows.or_else(|| cx.shape(name).or(scratch).map(Shape::rows_and_columns))
+}
+
+fn object_type(item: &str, declared: &Declared) -> Result<ObjectType> {
+    match declared.kind {
+        Kind::Object(of) => Ok(of),
+        Kind::Rows => Err(Error::wiring(item, declared.name, "partitioned rows are constant")),
+    }
+}
+
+fn bytes(of: ObjectType, shape: &Shape) -> u64 {
+    (shape.elements() * of.element.map_or(0, Element::size)) as u64
+}
+
+impl Devices {
+    /// Merges an object on each device that holds it for all its tasks. Returns one task for each value that is left: it
+    /// stands for all tasks of its device.
+    pub(super) fn merge_on_devices(
+        &self,
+        op: ReduceOp,
+        of: ObjectType,
+        name: &'static str,
+        tasks: &mut [ComContext],
+    ) -> Result<Vec<usize>> {
+        let mut leaders = Vec::new();
+        for group in self.groups(tasks) {
+            let gpu = tasks[group.start].place.gpu.clone();
+            let parts: Option<Vec<Arc<DeviceBuffer>>> =
+                tasks[group.clone()].iter().map(|task| task.stored(name).and_then(|s| s.device.clone())).collect();
+            let (Some(gpu), Some(parts), Some(element), false) =
+                (gpu, parts, of.element.filter(|element| *element != Element::F64), group.len() == 1)
+            else {
+                leaders.extend(group);
+                continue;
+            };
+            let shape = tasks[group.start].shape(name).cloned().unwrap_or_default();
+            let into = gpu.create_zeroed(name, bytes(of, &shape))?;
+            let parts: Vec<&DeviceBuffer> = parts.iter().map(|part| &**part).collect();
+            gpu.reduce(op, element, &parts, shape.elements() as u64, &into)?;
+            let stored = Stored::on_device(Arc::new(into), shape);
+            let lifetime = tasks[group.start].slots.get(name).map(|slot| slot.lifetime).unwrap_or_default();
+            tasks[group.start].put_stored(name, of, lifetime, stored)?;
+            leaders.push(group.start);
+        }
+        Ok(leaders)
+    }
+}

@@ -1,0 +1,58 @@
+//! The iteration engine: items, contexts, all-reduce, criterion, listeners. Knows the devices, the collective and
+//! sources of data; knows no algorithm.
+//!
+//! The words are those of Alink's communication queue and of Flink ML's iteration library:
+//!
+//! | Alink | Flink ML / FLIP-176 | here |
+//! | --- | --- | --- |
+//! | `IterativeComQueue` | `BoundedIteration`, `Iterations.iterateBoundedStreamsUntilTermination` | [`IterativeComQueue`] |
+//! | `ComQueue` | – | [`IterativeComQueue::once`] |
+//! | `initWithPartitionedData(name, data)` | `bindConstant` over partitioned data | [`init_with_partitioned_data`](IterativeComQueue::init_with_partitioned_data) |
+//! | `initWithBroadcastData(name, data)` | `bindVariable`, broadcast constant | [`init_with_broadcast_data`](IterativeComQueue::init_with_broadcast_data) |
+//! | `add(ComputeFunction)` | operator in the iteration body | [`add`](IterativeComQueue::add) of an `impl` [`ComputeFunction`] |
+//! | `add(new AllReduce(name[, length][, op]))` | reduce and feedback edge | `add` of [`AllReduce::sum`], [`max`](AllReduce::max), [`min`](AllReduce::min), [`by`](AllReduce::by) a custom operation, a [`prefix`](AllReduce::prefix) |
+//! | `Bcast`, `Gather`, `ReduceScatter` | – | [`Bcast`], [`Gather`], [`ReduceScatter`] |
+//! | `setCompareCriterionOfNode0(f)` | `until(ConvergenceCriterion)` | [`set_compare_criterion`](IterativeComQueue::set_compare_criterion) |
+//! | `setMaxIter(n)` | `fixRound(n)`, `TerminateOnMaxIter` | [`set_max_iter`](IterativeComQueue::set_max_iter) |
+//! | `closeWith(CompleteResultFunction)` | `onIterationTerminated`, output stream | [`close_with`](IterativeComQueue::close_with), [`exec`](IterativeComQueue::exec), [`run`](IterativeComQueue::run) |
+//! | `ComContext`: `getObj`, `putObj`, `removeObj`, `getStepNo`, `getTaskId`, `getNumTask` | `getRound`, `getVariableValues`, `getLastRoundVariableValues` | [`ComContext`]: `get`, `put`, `remove`, `step_no`, `task_id`, `num_task`, `round`, `previous` |
+//! | shared objects of a session | per-round and all-round lifecycle | [`Lifetime`], [`Key::per_round`] |
+//! | – | `withOutput`, `forEachRound`, `onRoundStart`, `onRoundEnd` | [`output`](IterativeComQueue::output), [`listen`](IterativeComQueue::listen) |
+//! | `MLEnvironment` | execution environment | [`Session`] |
+//!
+//! A run passes through the files of this folder in this order: `iterative` (the builder and the loop), `plan` and
+//! `bindings` (every check before round 1), `exec` (placing tasks, running items), `device` (their WGSL),
+//! `communicate` (between tasks), `context`, `stored` and `rows` (what a task holds, and where).
+
+#![cfg_attr(not(feature = "gpu"), expect(dead_code, reason = "shaders are kept, and run only where there are devices"))]
+
+#[cfg(feature = "gpu")]
+mod bindings;
+mod communicate;
+mod context;
+mod declare;
+#[cfg(feature = "gpu")]
+mod device;
+mod exec;
+mod item;
+mod iterative;
+mod key;
+mod listener;
+mod object;
+mod plan;
+mod rows;
+mod session;
+mod shader;
+mod stored;
+
+pub use communicate::{AllReduce, Bcast, Gather, Gathered, Reduce, ReduceScatter};
+pub use context::{ComContext, Readable};
+pub use declare::{Objects, ShapeRule};
+pub use item::{Compute, ComputeFunction};
+pub use iterative::{IterativeComQueue, QueueItem, Run};
+pub use key::{Key, Keys, Lifetime, Rows, Value};
+pub use listener::{IterationListener, Stop};
+pub use object::{Object, Shape};
+pub use rows::TaskRows;
+pub use session::{Device, DeviceChoice, OneDevice, Session, SessionBuilder, adapters};
+pub use shader::Shader;

@@ -1,0 +1,375 @@
+//! Where queues run: the devices, the threads, the memory.
+
+use crate::backend::DeviceInfo;
+use crate::backend::cpu;
+#[cfg(feature = "gpu")]
+use crate::backend::gpu::{self, GpuDevice};
+use crate::{Error, Result};
+use std::fmt;
+use std::str::FromStr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+/// The devices, the thread pool and the memory budget that queues run with: Alink's `MLEnvironment`.
+///
+/// ```
+/// use superstep::Session;
+///
+/// let session = Session::builder().device("cpu".parse()?).threads(2).partitions(3).build()?;
+/// assert_eq!(session.devices()[0].info().interface, "native");
+/// # Ok::<(), superstep::Error>(())
+/// ```
+///
+/// A session is cheap to clone; clones share everything.
+#[derive(Clone)]
+pub struct Session(Arc<Inner>);
+
+struct Inner {
+    devices: Vec<Device>,
+    pool: rayon::ThreadPool,
+    partitions: usize,
+    memory: Option<u64>,
+    interrupt: Arc<AtomicBool>,
+}
+
+/// A device that a session has opened.
+#[derive(Clone)]
+#[non_exhaustive]
+pub enum Device {
+    /// The processor.
+    Cpu(DeviceInfo),
+    /// A device reached through wgpu.
+    #[cfg(feature = "gpu")]
+    Gpu(GpuDevice),
+}
+
+impl Device {
+    /// What is known of it.
+    pub fn info(&self) -> &DeviceInfo {
+        match self {
+            Self::Cpu(info) => info,
+            #[cfg(feature = "gpu")]
+            Self::Gpu(device) => device.info(),
+        }
+    }
+
+    /// The rows of a partition are cut so that none is larger than this many bytes.
+    pub(crate) fn max_partition_bytes(&self) -> u64 {
+        match self {
+            Self::Cpu(_) => u64::MAX,
+            #[cfg(feature = "gpu")]
+            Self::Gpu(device) => device.limits().max_binding_bytes.min(device.limits().max_buffer_bytes),
+        }
+    }
+}
+
+/// Which devices a session takes.
+///
+/// Its text form is that of the command line: `auto`, `cpu`, `gpu`, `gpu:I[,gpu:J…]` (numbers as [`adapters`] lists
+/// them; `cpu` may stand among them, and a device may be named twice), `all`.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub enum DeviceChoice {
+    /// The best hardware GPU, else the CPU; never a software adapter.
+    #[default]
+    Auto,
+    /// The best adapter there is, a software one too; an error where there is none.
+    Gpu,
+    /// The CPU and every hardware GPU.
+    All,
+    /// These, in this order; several logical devices may share one adapter.
+    These(Vec<OneDevice>),
+}
+
+/// One device of a list.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum OneDevice {
+    /// The processor.
+    Cpu,
+    /// The adapter of this number.
+    Adapter(usize),
+}
+
+impl FromStr for DeviceChoice {
+    type Err = Error;
+
+    fn from_str(text: &str) -> Result<Self> {
+        match text {
+            "auto" => Ok(Self::Auto),
+            "gpu" => Ok(Self::Gpu),
+            "all" => Ok(Self::All),
+            list => list.split(',').map(OneDevice::from_str).collect::<Result<_>>().map(Self::These),
+        }
+    }
+}
+
+impl FromStr for OneDevice {
+    type Err = Error;
+
+    fn from_str(text: &str) -> Result<Self> {
+        let number = text.strip_prefix("gpu:").and_then(|number| number.parse().ok());
+        match (text, number) {
+            ("cpu", _) => Ok(Self::Cpu),
+            (_, Some(number)) => Ok(Self::Adapter(number)),
+            _ => {
+                let message = format!("`{text}` names no device: auto, cpu, gpu, gpu:0,gpu:1… and all do");
+                Err(Error::parameter("device", message))
+            }
+        }
+    }
+}
+
+impl fmt::Display for DeviceChoice {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Auto => f.write_str("auto"),
+            Self::Gpu => f.write_str("gpu"),
+            Self::All => f.write_str("all"),
+            Self::These(list) => {
+                for (at, one) in list.iter().enumerate() {
+                    f.write_str(if at == 0 { "" } else { "," })?;
+                    match one {
+                        OneDevice::Cpu => f.write_str("cpu")?,
+                        OneDevice::Adapter(number) => write!(f, "gpu:{number}")?,
+                    }
+                }
+                Ok(())
+            }
+        }
+    }
+}
+
+/// Every adapter that can be asked for as `gpu:I`, hardware first; empty without the feature `gpu`.
+pub fn adapters() -> Vec<DeviceInfo> {
+    #[cfg(feature = "gpu")]
+    {
+        gpu::adapters()
+    }
+    #[cfg(not(feature = "gpu"))]
+    {
+        Vec::new()
+    }
+}
+
+/// The settings of a [`Session`]; each has a default.
+#[derive(Default)]
+pub struct SessionBuilder {
+    choice: DeviceChoice,
+    own: Vec<Device>,
+    threads: Option<usize>,
+    partitions: Option<usize>,
+    memory: Option<u64>,
+    interrupt: Arc<AtomicBool>,
+}
+
+impl Session {
+    /// The best hardware GPU at hand, else the CPU.
+    ///
+    /// # Errors
+    /// When the thread pool cannot be started. A GPU that fails to open is passed over.
+    pub fn auto() -> Result<Self> {
+        Self::builder().build()
+    }
+
+    /// The CPU alone, with all its threads.
+    ///
+    /// # Errors
+    /// When the thread pool cannot be started.
+    pub fn cpu() -> Result<Self> {
+        Self::builder().device(DeviceChoice::These(vec![OneDevice::Cpu])).build()
+    }
+
+    /// The best adapter there is, be it a software one.
+    ///
+    /// # Errors
+    /// When there is none; the message lists what was found.
+    pub fn gpu() -> Result<Self> {
+        Self::builder().device(DeviceChoice::Gpu).build()
+    }
+
+    /// Settings to choose from.
+    pub fn builder() -> SessionBuilder {
+        SessionBuilder::default()
+    }
+
+    /// The devices, in the order in which they get their share of the rows.
+    pub fn devices(&self) -> &[Device] {
+        &self.0.devices
+    }
+
+    /// How many threads compute on the CPU.
+    pub fn threads(&self) -> usize {
+        self.0.pool.current_num_threads()
+    }
+
+    /// How many partitions, and so tasks, each device has at least.
+    pub fn partitions(&self) -> usize {
+        self.0.partitions
+    }
+
+    /// The most bytes that pinned partitions may take on the host, where a budget was set.
+    pub fn memory(&self) -> Option<u64> {
+        self.0.memory
+    }
+
+    /// Runs a closure in the session's thread pool, where `rayon`'s parallel iterators use its threads.
+    pub fn install<R: Send>(&self, run: impl FnOnce() -> R + Send) -> R {
+        self.0.pool.install(run)
+    }
+
+    /// Asks running queues to end after the round they are in; their results are complete up to there.
+    pub fn interrupt(&self) {
+        self.0.interrupt.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether [`interrupt`](Self::interrupt) was called.
+    pub fn is_interrupted(&self) -> bool {
+        self.0.interrupt.load(Ordering::Relaxed)
+    }
+}
+
+impl SessionBuilder {
+    /// Which devices to take; [`DeviceChoice::Auto`] by default.
+    #[must_use]
+    pub fn device(mut self, choice: DeviceChoice) -> Self {
+        self.choice = choice;
+        self
+    }
+
+    /// Takes a device the caller has opened, instead of a choice: with [`GpuDevice::from_wgpu`] that is the caller's own
+    /// `wgpu` device and queue. May be called several times.
+    ///
+    /// [`GpuDevice::from_wgpu`]: crate::backend::gpu::GpuDevice::from_wgpu
+    #[cfg(feature = "gpu")]
+    #[must_use]
+    pub fn own_device(mut self, device: GpuDevice) -> Self {
+        self.own.push(Device::Gpu(device));
+        self
+    }
+
+    /// How many threads compute on the CPU; all processors by default.
+    #[must_use]
+    pub fn threads(mut self, threads: usize) -> Self {
+        self.threads = Some(threads);
+        self
+    }
+
+    /// How many partitions each device gets at least; 1 by default, more where a device's limits ask for it.
+    #[must_use]
+    pub fn partitions(mut self, partitions: usize) -> Self {
+        self.partitions = Some(partitions);
+        self
+    }
+
+    /// The most bytes that pinned partitions may take on the host.
+    #[must_use]
+    pub fn memory(mut self, bytes: u64) -> Self {
+        self.memory = Some(bytes);
+        self
+    }
+
+    /// Uses the caller's flag for [`Session::interrupt`], so that a signal handler can set it.
+    #[must_use]
+    pub fn interrupt_flag(mut self, flag: Arc<AtomicBool>) -> Self {
+        self.interrupt = flag;
+        self
+    }
+
+    /// Opens the devices and starts the threads.
+    ///
+    /// # Errors
+    /// When a device that was asked for is not there or does not open, or when a setting is zero.
+    pub fn build(self) -> Result<Session> {
+        let at_least_one = |name: &str, value: Option<usize>| match value {
+            Some(0) => Err(Error::parameter(name, "0 is too few: take 1 or more")),
+            _ => Ok(value),
+        };
+        let threads = at_least_one("threads", self.threads)?;
+        let partitions = at_least_one("partitions", self.partitions)?.unwrap_or(1);
+        let devices = if self.own.is_empty() { open(&self.choice)? } else { self.own };
+        if devices.is_empty() {
+            return Err(Error::parameter("device", "the list names no device: take `cpu`, `gpu` or `auto`"));
+        }
+        let pool = rayon::ThreadPoolBuilder::new()
+            .num_threads(threads.unwrap_or(0))
+            .thread_name(|number| format!("superstep-{number}"))
+            .build()
+            .map_err(|error| Error::parameter("threads", error.to_string()))?;
+        Ok(Session(Arc::new(Inner { devices, pool, partitions, memory: self.memory, interrupt: self.interrupt })))
+    }
+}
+
+fn the_cpu() -> Device {
+    Device::Cpu(cpu::info())
+}
+
+#[cfg(not(feature = "gpu"))]
+fn open(choice: &DeviceChoice) -> Result<Vec<Device>> {
+    let without = || Error::NoDevice {
+        asked: choice.to_string(),
+        found: "this build has no GPU support: build it with the feature `gpu`, or take `cpu`".into(),
+    };
+    match choice {
+        DeviceChoice::Auto | DeviceChoice::All => Ok(vec![the_cpu()]),
+        DeviceChoice::Gpu => Err(without()),
+        DeviceChoice::These(list) if list.iter().all(|one| *one == OneDevice::Cpu) => {
+            Ok(list.iter().map(|_| the_cpu()).collect())
+        }
+        DeviceChoice::These(_) => Err(without()),
+    }
+}
+
+#[cfg(feature = "gpu")]
+fn open(choice: &DeviceChoice) -> Result<Vec<Device>> {
+    match choice {
+        DeviceChoice::Auto => Ok(vec![first_that_opens().unwrap_or_else(the_cpu)]),
+        DeviceChoice::Gpu => {
+            if gpu::adapters().is_empty() {
+                return Err(no_device(choice, &[]));
+            }
+            Ok(vec![Device::Gpu(GpuDevice::open(0)?)])
+        }
+        DeviceChoice::All => {
+            let hardware = gpu::adapters()
+                .iter()
+                .enumerate()
+                .filter(|(_, info)| info.kind.is_hardware_gpu())
+                .map(|(at, _)| at)
+                .collect::<Vec<_>>();
+            let gpus = hardware.into_iter().filter_map(|at| GpuDevice::open(at).ok()).map(Device::Gpu);
+            Ok(gpus.chain([the_cpu()]).collect())
+        }
+        DeviceChoice::These(list) => {
+            let found = if list.iter().all(|one| *one == OneDevice::Cpu) { Vec::new() } else { gpu::adapters() };
+            list.iter()
+                .map(|one| match one {
+                    OneDevice::Cpu => Ok(the_cpu()),
+                    OneDevice::Adapter(number) if *number < found.len() => GpuDevice::open(*number).map(Device::Gpu),
+                    OneDevice::Adapter(_) => Err(no_device(choice, &found)),
+                })
+                .collect()
+        }
+    }
+}
+
+#[cfg(feature = "gpu")]
+fn first_that_opens() -> Option<Device> {
+    let adapters = gpu::adapters();
+    let hardware = adapters.iter().enumerate().filter(|(_, info)| info.kind.is_hardware_gpu());
+    hardware.map(|(number, _)| number).find_map(|number| GpuDevice::open(number).ok()).map(Device::Gpu)
+}
+
+#[cfg(feature = "gpu")]
+fn no_device(choice: &DeviceChoice, found: &[DeviceInfo]) -> Error {
+    let mut list = found
+        .iter()
+        .enumerate()
+        .map(|(number, info)| format!("gpu:{number} {} ({}, {})", info.name, info.kind, info.interface))
+        .collect::<Vec<_>>()
+        .join("; ");
+    if list.is_empty() {
+        list = "no adapter (is a Vulkan, Metal or DX12 driver installed, and do WGPU_BACKEND and WGPU_ADAPTER_NAME \
+                leave one?)"
+            .into();
+    }
+    Error::NoDevice { asked: choice.to_string(), found: format!("found {list}; `cpu` is always there") }
+}

@@ -1,0 +1,122 @@
+//! The WGSL an item may carry.
+
+use super::key::{Key, Rows};
+use super::object::Object;
+use std::borrow::Cow;
+
+/// WGSL for the computation of an item: one pass, or several that run in order.
+///
+/// Variables are bound to objects by their names: `points` binds the object `points`, `points_shape` (a uniform
+/// `vec2<u32>`) its rows and columns, `superstep` (a uniform of eight `u32`) the round:
+///
+/// ```wgsl
+/// struct Superstep {
+///     step_no: u32, task_id: u32, num_task: u32,
+///     first_row_low: u32, first_row_high: u32,
+///     unused_0: u32, unused_1: u32, unused_2: u32,
+/// }
+/// @group(0) @binding(0) var<uniform> superstep: Superstep;
+/// ```
+///
+/// Objects of 64-bit integers are bound as pairs of `u32`, low word first. Workgroups are counted in one line; past
+/// 65,535 they are folded into a second dimension, so the index of a workgroup is
+/// `workgroup_id.x + workgroup_id.y * num_workgroups.x`, and a shader checks it against the shape.
+#[derive(Debug, Clone)]
+pub struct Shader {
+    pub(crate) passes: Vec<Pass>,
+}
+
+/// One kernel of a shader and the number of workgroups it takes.
+#[derive(Debug, Clone)]
+pub(crate) struct Pass {
+    pub(crate) name: Cow<'static, str>,
+    pub(crate) source: Cow<'static, str>,
+    pub(crate) entry: Option<Cow<'static, str>>,
+    pub(crate) constants: Vec<(String, f64)>,
+    pub(crate) size: Size,
+}
+
+#[derive(Debug, Clone)]
+pub(crate) enum Size {
+    PerRow(&'static str),
+    RowsPerWorkgroup(&'static str, usize),
+    PerValue(&'static str),
+    PerElement(&'static str),
+    Workgroups(u64),
+}
+
+impl Shader {
+    /// A shader of one pass; one workgroup runs unless one of the methods below says otherwise.
+    pub fn wgsl(source: impl Into<Cow<'static, str>>) -> Self {
+        let pass = Pass {
+            name: Cow::Borrowed("shader"),
+            source: source.into(),
+            entry: None,
+            constants: Vec::new(),
+            size: Size::Workgroups(1),
+        };
+        Self { passes: vec![pass] }
+    }
+
+    /// The name of the last pass in errors and traces: that of its file.
+    #[must_use]
+    pub fn named(self, name: impl Into<Cow<'static, str>>) -> Self {
+        self.last(|pass| pass.name = name.into())
+    }
+
+    /// The entry point of the last pass, needed where its source has several.
+    #[must_use]
+    pub fn entry(self, entry: impl Into<Cow<'static, str>>) -> Self {
+        self.last(|pass| pass.entry = Some(entry.into()))
+    }
+
+    /// Gives an `override` of the last pass its value.
+    #[must_use]
+    pub fn constant(self, name: impl Into<String>, value: impl Into<f64>) -> Self {
+        self.last(|pass| pass.constants.push((name.into(), value.into())))
+    }
+
+    /// Runs the last pass with at least one invocation for each of the task's rows.
+    #[must_use]
+    pub fn per_row(self, rows: Key<Rows>) -> Self {
+        self.last(|pass| pass.size = Size::PerRow(rows.name()))
+    }
+
+    /// Runs the last pass with at least one invocation for each value of the task's rows.
+    #[must_use]
+    pub fn per_value(self, rows: Key<Rows>) -> Self {
+        self.last(|pass| pass.size = Size::PerValue(rows.name()))
+    }
+
+    /// Runs the last pass with one workgroup for every `count` of the task's rows.
+    #[must_use]
+    pub fn rows_per_workgroup(self, rows: Key<Rows>, count: usize) -> Self {
+        self.last(|pass| pass.size = Size::RowsPerWorkgroup(rows.name(), count.max(1)))
+    }
+
+    /// Runs the last pass with at least one invocation for each element of an object.
+    #[must_use]
+    pub fn per_element<T: Object>(self, key: Key<T>) -> Self {
+        self.last(|pass| pass.size = Size::PerElement(key.name()))
+    }
+
+    /// Runs the last pass with this many workgroups.
+    #[must_use]
+    pub fn workgroups(self, count: u64) -> Self {
+        self.last(|pass| pass.size = Size::Workgroups(count))
+    }
+
+    /// Runs the passes of another shader after those of this one.
+    #[must_use]
+    pub fn then(mut self, next: Self) -> Self {
+        self.passes.extend(next.passes);
+        self
+    }
+
+    fn last(mut self, change: impl FnOnce(&mut Pass)) -> Self {
+        if let Some(pass) = self.passes.last_mut() {
+            change(pass);
+        }
+        self
+    }
+}
