@@ -59,8 +59,8 @@ fn fixed_point(value: f32, exponent: i32) -> vec2<u32> {
     let mantissa = (bits & 0x7fffffu) | select(0u, 0x800000u, biased > 0u);
     let shift = i32(max(biased, 1u)) - 150 + exponent;
     if (shift >= 0) {
-        // Past 39 the planner's exponent would be wrong; the limit keeps the shifts defined.
-        let left = u32(min(shift, 39));
+        // Exponents of the plan keep the result below 2⁶³; whatever they are, the shifts stay defined.
+        let left = u32(min(shift, 63));
         if (left >= 32u) {
             return vec2(0u, mantissa << (left - 32u));
         }

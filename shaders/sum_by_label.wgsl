@@ -81,8 +81,8 @@ fn signed(magnitude: vec2<u32>, negative: bool) -> vec2<u32> {
 // magnitude·2^shift rounded half to even, for a magnitude of at most 24 bits.
 fn shifted(magnitude: u32, shift: i32) -> vec2<u32> {
     if (shift >= 0) {
-        // Past 39 the planner's exponent would be wrong; the limit keeps the shifts defined.
-        let left = u32(min(shift, 39));
+        // Exponents of the plan keep the result below 2⁶³; whatever they are, the shifts stay defined.
+        let left = u32(min(shift, 63));
         if (left >= 32u) {
             return vec2(0u, magnitude << (left - 32u));
         }
@@ -115,6 +115,13 @@ fn fixed_point(value: f32, exponent: i32) -> vec4<u32> {
     let over = taken > mantissa;
     let left = select(mantissa - taken, taken - mantissa, over);
     return vec4(signed(word, negative), signed(shifted(left, shift + i32(BITS)), negative != over));
+}
+
+// Distances beyond what was planned count as 2^BITS units, the most there is room for.
+fn planned(distance: f32, exponent: i32) -> f32 {
+    // The bits of 2^(BITS - exponent); as bits, numbers that are not negative are ordered as they are.
+    let most = min(u32(clamp(i32(BITS) - exponent, -126, 128) + 127) << 23u, 0x7f7fffffu);
+    return bitcast<f32>(min(bitcast<u32>(distance), most));
 }
 
 fn add_private(cell: u32, value: vec2<u32>) {
@@ -158,7 +165,8 @@ fn tally_rows(first: u32, step: u32, rows: u32) {
             mass = fixed_point(weights[row], exponents[DIMENSIONS]).xy;
         }
         add_to(MASSES + label, mass);
-        let value = fixed_point(distance, exponents[DIMENSIONS + 1u]);
+        let exponent = exponents[DIMENSIONS + 1u];
+        let value = fixed_point(planned(distance, exponent), exponent);
         inertia = vec4(add(inertia.xy, value.xy), add(inertia.zw, value.zw));
         moved += u32(labels[row] != label);
         labels[row] = label;

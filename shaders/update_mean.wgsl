@@ -88,8 +88,8 @@ fn round_to_f32(quotient: u32, inexact: bool, exponent: i32) -> u32 {
     let rest = quotient & ((1u << drop) - 1u);
     let half = 1u << (drop - 1u);
     let up = rest > half || (rest == half && (inexact || (kept & 1u) == 1u));
-    // A carry out of the 24 bits runs into the exponent, as it should; past the largest f32 it stays there.
-    return min((u32(min(last + 149, 254)) << 23u) + kept + u32(up), 0x7f7fffffu);
+    // A carry out of the 24 bits runs into the exponent, as it should; past the largest f32 lies infinity.
+    return min((u32(min(last + 149, 254)) << 23u) + kept + u32(up), 0x7f800000u);
 }
 
 // sum / mass · 2^exponent for a sum of magnitude at most 2⁶² and a mass of 1 to 2⁶².

@@ -59,7 +59,7 @@ impl<'d> Launch<'d> {
         self.device.dispatch(&kernel, &buffers, workgroups as u64).unwrap_or_else(|error| panic!("{error}"));
     }
 
-    pub(crate) fn read<T: bytemuck::AnyBitPattern>(&self, name: &str) -> Vec<T> {
+    pub(crate) fn read<T: bytemuck::Pod>(&self, name: &str) -> Vec<T> {
         let (_, buffer) = self.buffers.iter().find(|(other, _)| *other == name).expect("a buffer of this name");
         bytemuck::pod_collect_to_vec(&self.device.download(buffer).expect("a download"))
     }
