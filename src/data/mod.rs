@@ -1,5 +1,27 @@
 //! Sources of rows, how they are cut into partitions, and their validation before any work. Knows nobody.
+//!
+//! A [`RowSource`] is a table of numbers that is read block by block: an `ndarray` array, a slice, a file, or several
+//! files that [`open`] puts together. A [`Dataset`] is a source that has been read once and found good: it knows its
+//! [`Statistics`] and the origin that is taken off each row when it is rounded to f32. [`cut`] says which rows go to
+//! which partition, and [`output`] writes results.
 
+mod arrays;
+mod concat;
+mod csv;
+mod dataset;
+mod npy;
+mod open;
+pub mod output;
+mod partition;
 mod source;
+mod statistics;
 
+pub use arrays::Real;
+pub use concat::Concat;
+pub use csv::CsvFile;
+pub use dataset::Dataset;
+pub use npy::{NpyElement, NpyFile, write_npy};
+pub use open::{ReadOptions, open};
+pub use partition::{cut, cut_by_shares};
 pub use source::RowSource;
+pub use statistics::Statistics;

@@ -1,6 +1,6 @@
 //! The trait that every source of rows implements.
 
-use crate::{Place, Result};
+use crate::{Error, Place, Result};
 
 /// A table of numbers, `rows × columns`, that can be read block by block as f32 or f64.
 ///
@@ -38,4 +38,73 @@ pub trait RowSource: Send + Sync {
 
     /// Where a value came from, for messages: file, row and column as a person counts them there.
     fn place(&self, row: u64, column: usize) -> Place;
+}
+
+/// Passes every call on to the source behind a pointer.
+macro_rules! forward_to_pointee {
+    () => {
+        fn rows(&self) -> u64 {
+            (**self).rows()
+        }
+
+        fn columns(&self) -> usize {
+            (**self).columns()
+        }
+
+        fn as_f32(&self) -> Option<&[f32]> {
+            (**self).as_f32()
+        }
+
+        fn is_wide(&self) -> bool {
+            (**self).is_wide()
+        }
+
+        fn read_f64(&self, first: u64, out: &mut [f64]) -> Result<()> {
+            (**self).read_f64(first, out)
+        }
+
+        fn read_f32(&self, first: u64, origin: &[f64], out: &mut [f32]) -> Result<()> {
+            (**self).read_f32(first, origin, out)
+        }
+
+        fn place(&self, row: u64, column: usize) -> Place {
+            (**self).place(row, column)
+        }
+    };
+}
+
+pub(super) use forward_to_pointee;
+
+impl<T: RowSource + ?Sized> RowSource for &T {
+    forward_to_pointee!();
+}
+
+impl<T: RowSource + ?Sized> RowSource for Box<T> {
+    forward_to_pointee!();
+}
+
+/// The rows that a read of `values` values from row `first` on covers.
+///
+/// # Errors
+/// When they are not whole rows, or not rows of a `rows × columns` table, or `origin` is neither empty nor one value
+/// a column.
+pub(super) fn rows_of_read(
+    rows: u64,
+    columns: usize,
+    first: u64,
+    origin: &[f64],
+    values: usize,
+) -> Result<std::ops::Range<usize>> {
+    let refuse = |message: String| Err(Error::parameter("rows to read", message));
+    if columns == 0 || !values.is_multiple_of(columns) {
+        return refuse(format!("{values} values are not whole rows of {columns} columns"));
+    }
+    if !origin.is_empty() && origin.len() != columns {
+        return refuse(format!("an origin of {} values does not fit {columns} columns", origin.len()));
+    }
+    let count = values / columns;
+    match first.checked_add(count as u64) {
+        Some(end) if end <= rows => Ok(first as usize..end as usize),
+        _ => refuse(format!("{count} rows from row {first} on reach past the last of {rows} rows")),
+    }
 }

@@ -1,0 +1,57 @@
+//! Which line of a text file each row stands on.
+
+/// The line of every row, kept as the rows where the count jumps: most files have one such row, the first.
+#[derive(Default)]
+pub(super) struct Lines {
+    rows: u64,
+    /// Rows whose line does not follow the line of the row before, with their line; ascending.
+    jumps: Vec<(u64, u64)>,
+}
+
+impl Lines {
+    /// Adds a row that stands on `line`.
+    pub(super) fn push(&mut self, line: u64) {
+        if self.rows == 0 || self.line(self.rows - 1) + 1 != line {
+            self.jumps.push((self.rows, line));
+        }
+        self.rows += 1;
+    }
+
+    /// How many rows there are.
+    pub(super) fn rows(&self) -> u64 {
+        self.rows
+    }
+
+    /// The line of a row, counted from 1; past the last row, the line it would stand on.
+    pub(super) fn line(&self, row: u64) -> u64 {
+        let after = self.jumps.partition_point(|(jump, _)| *jump <= row);
+        match after.checked_sub(1).and_then(|index| self.jumps.get(index)) {
+            Some((jump, line)) => line + (row - jump),
+            None => row + 1,
+        }
+    }
+}
+
+/// Counts lines up to ascending places of a text.
+pub(super) struct Counter<'a> {
+    text: &'a [u8],
+    at: usize,
+    line: u64,
+}
+
+impl<'a> Counter<'a> {
+    pub(super) fn new(text: &'a [u8]) -> Self {
+        Self { text, at: 0, line: 1 }
+    }
+
+    /// The line, from 1, of the first byte at or after `start` that is no line end. (The parser's own count is that of
+    /// `start`, which is before the `\n` of a `\r\n` and before blank lines.)
+    pub(super) fn line_at(&mut self, start: usize) -> u64 {
+        let rest = self.text.get(start..).unwrap_or_default();
+        let blank = rest.iter().take_while(|byte| matches!(byte, b'\n' | b'\r')).count();
+        let place = (start + blank).clamp(self.at, self.text.len());
+        self.line += self.text[self.at..place].iter().filter(|byte| **byte == b'\n').count() as u64;
+        self.at = place;
+        self.line
+    }
+}

@@ -1,0 +1,51 @@
+//! Opens input files by their names.
+
+use std::path::{Path, PathBuf};
+
+use super::concat::Concat;
+use super::csv::CsvFile;
+use super::npy::NpyFile;
+use super::source::RowSource;
+use crate::{Error, Place, Result};
+
+/// How text files are read, where that is not to be found out.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct ReadOptions {
+    /// The character between cells; `None` finds it.
+    pub delimiter: Option<u8>,
+    /// Whether the first row names the columns; `None` finds it.
+    pub header: Option<bool>,
+}
+
+/// Opens files as one table, each by its extension: `.npy`, or `.csv`, `.tsv`, `.txt` as text.
+///
+/// # Errors
+/// When no file is named, one is missing, a folder, or of an unknown extension, one cannot be read as what it says it is,
+/// or two differ in the number of columns.
+pub fn open(paths: &[PathBuf], options: &ReadOptions) -> Result<Box<dyn RowSource>> {
+    match paths {
+        [path] => open_one(path, options),
+        paths => {
+            let parts: Result<Vec<_>> = paths.iter().map(|path| open_one(path, options)).collect();
+            Ok(Box::new(Concat::new(parts?)?))
+        }
+    }
+}
+
+fn open_one(path: &Path, options: &ReadOptions) -> Result<Box<dyn RowSource>> {
+    let place = || Place::of(path.display().to_string());
+    let about = path.metadata().map_err(|e| Error::io(path, e))?;
+    if about.is_dir() {
+        return Err(Error::data(place(), "is a folder; name the files in it"));
+    }
+    match extension(path).as_str() {
+        "npy" => Ok(Box::new(NpyFile::open(path)?)),
+        "csv" | "tsv" | "txt" => Ok(Box::new(CsvFile::open(path, options)?)),
+        _ => Err(Error::data(place(), "the extension is not one that is read: .npy, .csv, .tsv or .txt")),
+    }
+}
+
+/// A path's extension in lower case; empty where there is none.
+pub(super) fn extension(path: &Path) -> String {
+    path.extension().map(|extension| extension.to_string_lossy().to_lowercase()).unwrap_or_default()
+}
