@@ -16,12 +16,14 @@ macro_rules! floats {
     ($($float:ty),+) => {$(
         impl Number for $float {
             fn merge(op: ReduceOp, values: impl Iterator<Item = Self>) -> Option<Self> {
-                let values = values.map(f64::from);
-                Some(match op {
-                    ReduceOp::Sum => values.sum::<f64>(),
-                    ReduceOp::Max => values.fold(f64::NEG_INFINITY, f64::max),
-                    ReduceOp::Min => values.fold(f64::INFINITY, f64::min),
-                } as Self)
+                // Not a number wins in every operation: f64::max and f64::min would pass it over.
+                let larger = |a: Self, b: Self| if a.is_nan() || a >= b { a } else { b };
+                let smaller = |a: Self, b: Self| if a.is_nan() || a <= b { a } else { b };
+                match op {
+                    ReduceOp::Sum => Some(values.map(f64::from).sum::<f64>() as Self),
+                    ReduceOp::Max => values.reduce(larger),
+                    ReduceOp::Min => values.reduce(smaller),
+                }
             }
         }
     )+};

@@ -20,8 +20,8 @@ pub(crate) trait Communicate: Send + Sync {
 
 /// An object whose elements can be summed, or their extremes taken: numbers, `Vec`s and arrays of them.
 pub trait Reduce: Object {
-    /// Merges the same object of several tasks, element by element, in their order. With a prefix length, elements past
-    /// it are those of the first part.
+    /// Merges the same object of several tasks, element by element, in their order. Elements past the prefix length, or
+    /// past the shortest part, are those of the first part.
     ///
     /// # Errors
     /// The index of the first element whose result does not fit the type.
@@ -30,7 +30,8 @@ pub trait Reduce: Object {
 
 fn reduce_slices<N: Number>(op: ReduceOp, parts: &[&[N]], prefix: Option<usize>) -> Result<Vec<N>, usize> {
     let Some(first) = parts.first() else { return Ok(Vec::new()) };
-    let length = prefix.unwrap_or(usize::MAX).min(first.len());
+    let shortest = parts.iter().map(|part| part.len()).min().unwrap_or(0);
+    let length = prefix.unwrap_or(usize::MAX).min(shortest);
     let heads: Vec<&[N]> = parts.iter().map(|part| &part[..length]).collect();
     let mut merged = collective::merge(op, &heads)?;
     merged.extend_from_slice(&first[length..]);
@@ -181,23 +182,22 @@ impl<T: Object> Communicate for AllReduce<T> {
         let parts = leaders.iter().map(|&leader| tasks[leader].get(self.key)).collect::<Result<Vec<&T>>>()?;
         let Some(merged) = self.merge(&parts)? else { return Ok(()) };
         let Some(length) = self.prefix else { return share(self.key, merged, tasks) };
-        let own = parts.iter().map(|part| with_head(*part, &merged, length)).collect::<Vec<Option<T>>>();
-        for (task, value) in tasks.iter_mut().zip(own) {
-            value.map_or(Ok(()), |value| task.put(self.key, value))?;
-        }
-        Ok(())
+        let changed = || Error::wiring(name.clone(), self.key.name(), "the merge is not of the shape of its parts");
+        let own = parts.iter().map(|part| with_head(*part, &merged, length).ok_or_else(changed));
+        let own = own.collect::<Result<Vec<T>>>()?;
+        tasks.iter_mut().zip(own).try_for_each(|(task, value)| task.put(self.key, value))
     }
 }
 
-/// A copy of `own` whose first `length` elements are those of `merged`; both have one shape.
+/// A copy of `own` whose first `length` elements are those of `merged`; `None` where their shapes differ.
 fn with_head<T: Object>(own: &T, merged: &T, length: usize) -> Option<T> {
     let (shape, size) = (own.shape()?, T::ELEMENT?.size());
     let (head, tail) = (merged.to_bytes()?, own.to_bytes()?);
-    let at = (length * size).min(tail.len());
-    T::from_bytes(&shape, &[&head[..at], &tail[at..]].concat())
+    let at = length.saturating_mul(size).min(tail.len());
+    T::from_bytes(&shape, &[head.get(..at)?, tail.get(at..)?].concat())
 }
 
-/// Gives every task the object that one task has: Alink's `Bcast`.
+/// Gives every task the object that one task has: Alink's `Bcast`. Where no task has put the object, nothing happens.
 pub struct Bcast<T> {
     key: Key<T>,
     root: usize,
@@ -221,9 +221,16 @@ impl<T: Object> Communicate for Bcast<T> {
 
     fn run(&self, tasks: &mut [ComContext], _: &Devices) -> Result<()> {
         let count = tasks.len();
-        let root = tasks.get(self.root).ok_or_else(|| {
-            Error::wiring(self.name(), self.key.name(), format!("there is no task {}: {count} tasks run", self.root))
-        })?;
+        let fail = |message: String| Err(Error::wiring(self.name(), self.key.name(), message));
+        let Some(root) = tasks.get(self.root) else {
+            return fail(format!("there is no task {}: {count} tasks run", self.root));
+        };
+        if !tasks.iter().any(|task| task.contains(self.key)) {
+            return Ok(());
+        }
+        if !root.contains(self.key) {
+            return fail(format!("task {} has not put it, and it is the one whose value goes to all", self.root));
+        }
         let value = root.get(self.key)?.clone();
         share(self.key, value, tasks)
     }
@@ -295,7 +302,7 @@ where
     }
 
     fn objects(&self) -> Objects {
-        Objects::none().updates(self.key)
+        Objects::reads(self.key).writes(self.key)
     }
 
     fn run(&self, tasks: &mut [ComContext], _: &Devices) -> Result<()> {

@@ -1,6 +1,6 @@
 //! What a task sees of an iteration: its objects, its rows, the round.
 
-use super::declare::Objects;
+use super::declare::{Objects, Rule, ShapeRule};
 use super::key::{Key, Kind, Lifetime, Rows, Value, sealed_value::Sealed};
 use super::object::{AnyObject, Hosted, Object, ObjectType, Shape};
 use super::rows::{RowsSlot, TaskRows};
@@ -120,7 +120,7 @@ impl<'a> ComContext<'a> {
         self.put_hosted(key.name(), ObjectType::of::<T>(), key.lifetime(), Hosted::new(Box::new(value)))
     }
 
-    /// Changes an object in place. It then has no [`previous`](Self::previous) value.
+    /// Changes an object in place. Unless it was put in this very round, it then has no [`previous`](Self::previous) value.
     ///
     /// # Errors
     /// As [`get`](Self::get).
@@ -130,38 +130,48 @@ impl<'a> ComContext<'a> {
         self.on_host::<T>(name, self.current(name)?)?;
         let (missing, other, round) = (self.missing(name), self.other_type::<T>(name), self.round_no());
         let slot = self.slots.get_mut(name).ok_or(missing)?;
-        slot.modified = round;
+        slot.change(round);
         let stored = slot.current.as_mut().ok_or_else(|| other_message(name))?;
         stored.unshare_host();
         stored.host_mut().and_then(|object| object.as_any_mut().downcast_mut()).ok_or(other)
     }
 
-    /// Takes an object out of the context.
+    /// Takes an object out of the context. It is then gone, also as a [`previous`](Self::previous) value.
     ///
     /// # Errors
-    /// As [`get`](Self::get).
+    /// As [`get`](Self::get); an item must declare that it writes the object.
     pub fn take<T: Object>(&mut self, key: Key<T>) -> Result<T> {
-        self.get(key)?;
+        self.may_touch(key.name(), true)?;
+        self.on_host::<T>(key.name(), self.current(key.name())?)?;
         let (missing, other) = (self.missing(key.name()), self.other_type::<T>(key.name()));
         let stored = self.slots.get_mut(key.name()).and_then(|slot| slot.current.take()).ok_or(missing)?;
         let object = stored.into_object().ok_or_else(|| other_message(key.name()))?;
         object.into_any().downcast::<T>().map(|object| *object).map_err(|_| other)
     }
 
-    /// Forgets an object.
-    pub fn remove<T: Object>(&mut self, key: Key<T>) {
-        self.slots.remove(key.name());
+    /// Forgets an object, if it is there. The value of the round before stays its [`previous`](Self::previous) one.
+    ///
+    /// # Errors
+    /// When the item that runs did not declare that it writes the object.
+    pub fn remove<T: Object>(&mut self, key: Key<T>) -> Result<()> {
+        self.may_touch(key.name(), true)?;
+        let round = self.round_no();
+        if let Some(slot) = self.slots.get_mut(key.name()) {
+            slot.retire(round);
+        }
+        Ok(())
     }
 
     /// The value an object had at the end of the round before: FLIP-176's `getLastRoundVariableValues`. In round 1 that is
     /// the value it was broadcast with.
     ///
     /// # Errors
-    /// When there was none, or when the object was changed in place.
+    /// When there was none, when the object was changed in place, or when the item that runs did not declare it.
     pub fn previous<T: Object>(&self, key: Key<T>) -> Result<&T> {
+        self.may_touch(key.name(), false)?;
         let slot = self.slots.get(key.name()).ok_or_else(|| self.missing(key.name()))?;
         let round = self.round_no();
-        if slot.modified == round {
+        if slot.changed == round {
             let message = "it was changed in place this round, so its last value is gone: put a new value instead";
             return Err(self.error(key.name(), message));
         }
@@ -198,10 +208,13 @@ impl<'a> ComContext<'a> {
         self.running = running;
     }
 
-    /// Starts a round: objects of one round are forgotten.
+    /// Starts a round: objects of one round are forgotten, except that those broadcast before round 1 live through it.
     pub(crate) fn start_round(&mut self, round: u32) {
         if let Some(last) = self.round.last_mut() {
             *last = round;
+        }
+        if round == 1 {
+            return;
         }
         for slot in self.slots.values_mut().filter(|slot| slot.lifetime == Lifetime::PerRound) {
             slot.retire(round);
@@ -250,6 +263,34 @@ impl<'a> ComContext<'a> {
     /// The shape of an object, or of the task's rows, without moving it.
     pub(crate) fn shape(&self, name: &str) -> Option<&Shape> {
         self.stored(name).and_then(|stored| stored.shape.as_ref())
+    }
+
+    /// The shape a rule stands for, once the partitions are cut and the objects it names are there.
+    pub(crate) fn shape_by(&self, rule: &ShapeRule) -> Option<Shape> {
+        let rows = |name: &str| self.rows.get(name).map(RowsSlot::task_rows);
+        match &rule.0 {
+            Rule::Fixed(shape) => Some(shape.clone()),
+            Rule::Like(other) => {
+                self.shape(other).cloned().or_else(|| rows(other).map(|rows| Shape::new([rows.len(), rows.columns()])))
+            }
+            Rule::RowsOf(name, None) => rows(name).map(|rows| Shape::new([rows.len()])),
+            Rule::RowsOf(name, Some(columns)) => rows(name).map(|rows| Shape::new([rows.len(), *columns])),
+        }
+    }
+
+    /// Checks the objects that are there against the shapes their item declares: before it runs those it reads, after it
+    /// all.
+    pub(crate) fn check_shapes(&self, item: &str, objects: &Objects, after: bool) -> Result<()> {
+        for (name, rule) in objects.shapes.iter().filter(|(name, _)| after || !objects.puts_anew(name)) {
+            if let (Some(found), Some(wanted)) = (self.shape(name), self.shape_by(rule))
+                && *found != wanted
+            {
+                let verb = if after { "put" } else { "found" };
+                let message = format!("the item {verb} {found} where it declares {wanted} (task {})", self.task_id);
+                return Err(Error::wiring(item, *name, message));
+            }
+        }
+        Ok(())
     }
 
     fn current(&self, name: &'static str) -> Result<&Stored> {

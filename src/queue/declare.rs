@@ -65,10 +65,23 @@ impl Objects {
     }
 
     /// The shape an object must have. Needed for what WGSL writes, since a device must set the memory aside; checked for
-    /// what is read.
+    /// what is read and for what `calc` has put. Of partitioned rows the columns are checked:
+    /// `.shape(ROWS, ShapeRule::rows_of_by(ROWS, 3))`.
     #[must_use]
     pub fn shape<T: Value>(mut self, key: Key<T>, shape: ShapeRule) -> Self {
         self.shapes.push((key.name(), shape));
+        self
+    }
+
+    /// These objects and those of another declaration.
+    #[must_use]
+    pub fn and(mut self, other: Self) -> Self {
+        self.reads.extend(other.reads);
+        self.writes.extend(other.writes);
+        self.updates.extend(other.updates);
+        self.scratch.extend(other.scratch);
+        self.shapes.extend(other.shapes);
+        self.once_per_device |= other.once_per_device;
         self
     }
 
@@ -94,6 +107,13 @@ impl Objects {
 
     pub(crate) fn names(&self, name: &str) -> bool {
         self.all().any(|declared| declared.name == name)
+    }
+
+    /// Whether the item only writes an object, so that what was there before does not matter to it.
+    pub(crate) fn puts_anew(&self, name: &str) -> bool {
+        let by_name = |declared: &&Declared| declared.name == name;
+        self.writes.iter().any(|declared| by_name(&declared))
+            && !self.reads.iter().chain(&self.updates).any(|declared| by_name(&declared))
     }
 
     pub(crate) fn may_write(&self, name: &str) -> bool {

@@ -2,13 +2,13 @@
 
 use super::bindings::{self, Bound};
 use super::context::ComContext;
-use super::declare::{Objects, Rule};
+use super::declare::{Objects, Rule, ShapeRule};
 use super::exec::Devices;
 use super::key::{Declared, Kind};
 use super::object::{ObjectType, Shape};
 use super::plan::Planned;
 use super::shader::{Pass, Size};
-use super::stored::{Slot, Stored};
+use super::stored::Stored;
 use crate::backend::gpu::{DeviceBuffer, GpuDevice, Kernel};
 use crate::backend::{Element, ReduceOp};
 use crate::{Error, Result};
@@ -31,6 +31,7 @@ pub(crate) fn compile(item: &Planned, device: &GpuDevice) -> Result<Option<Vec<K
 
 /// Records the passes of an item for one task; nothing waits.
 pub(crate) fn record(item: &Planned, kernels: &[Kernel], cx: &mut ComContext, gpu: &GpuDevice) -> Result<()> {
+    cx.check_shapes(&item.name, &item.objects, false)?;
     prepare(&item.name, &item.objects, cx, gpu)?;
     let passes = item.shader.iter().flat_map(|shader| &shader.passes);
     for (pass, kernel) in passes.zip(kernels) {
@@ -112,12 +113,13 @@ fn update_target(
         }
         None => Some(upload(declared.name, cx, gpu)?),
     };
-    if let Some(Slot { current: Some(stored), modified, .. }) = cx.slots.get_mut(declared.name) {
+    let Some(slot) = cx.slots.get_mut(declared.name) else { return Ok(()) };
+    slot.change(round);
+    if let Some(stored) = &mut slot.current {
         if let Some(buffer) = buffer {
             stored.device = Some(Arc::new(buffer));
         }
         stored.forget_host();
-        *modified = round;
     }
     Ok(())
 }
@@ -147,7 +149,8 @@ fn buffer(item: &Planned, variable: &str, cx: &mut ComContext, gpu: &GpuDevice) 
         _ => {
             let missing = || Error::wiring(&*item.name, variable, "there is no such object at this point of the round");
             let declared = declared(variable).ok_or_else(missing)?;
-            if let Some((_, scratch)) = cx.private.scratch.get(declared.name) {
+            let is_scratch = item.objects.scratch.iter().any(|scratch| scratch.name == declared.name);
+            if let (true, Some((_, scratch))) = (is_scratch, cx.private.scratch.get(declared.name)) {
                 return Ok(scratch.clone());
             }
             if declared.kind == Kind::Rows {
@@ -183,14 +186,19 @@ fn rows_buffer(name: &'static str, cx: &mut ComContext, gpu: &GpuDevice) -> Resu
         return Ok(buffer.clone());
     }
     let rows = slot.task_rows();
-    let row_bytes = (rows.columns() * size_of::<f32>()) as u64;
+    let row_bytes = (rows.columns().max(1) * size_of::<f32>()) as u64;
     let mut scratch = Vec::new();
-    let buffer = gpu.upload_with(name, rows.len() as u64 * row_bytes, row_bytes, &mut |offset, out| {
-        let first = (offset / row_bytes) as usize;
-        let count = out.len() / row_bytes as usize;
-        out.copy_from_slice(bytemuck::cast_slice(rows.read(first..first + count, &mut scratch)?));
-        Ok(())
-    })?;
+    let buffer = gpu.upload_with(
+        name,
+        (rows.len() * rows.columns() * size_of::<f32>()) as u64,
+        row_bytes,
+        &mut |offset, out| {
+            let first = (offset / row_bytes) as usize;
+            let count = out.len() / row_bytes as usize;
+            out.copy_from_slice(bytemuck::cast_slice(rows.read(first..first + count, &mut scratch)?));
+            Ok(())
+        },
+    )?;
     let buffer = Arc::new(buffer);
     slot.device = Some(buffer.clone());
     Ok(buffer)
@@ -233,16 +241,12 @@ fn workgroups(item: &Planned, pass: &Pass, kernel: &Kernel, cx: &ComContext) -> 
 }
 
 fn resolve(item: &str, objects: &Objects, name: &str, cx: &ComContext) -> Result<Shape> {
-    let resolved = match objects.shape_rule(name).map(|rule| &rule.0) {
-        Some(Rule::Fixed(shape)) => Some(shape.clone()),
-        Some(Rule::Like(other)) => dimensions(other, cx).map(|(rows, columns)| match cx.shape(other) {
-            Some(shape) => shape.clone(),
-            None => Shape::new([rows, columns]),
-        }),
-        Some(Rule::RowsOf(rows, columns)) => cx.rows.get(rows).map(|slot| {
-            let rows = slot.task_rows().len();
-            columns.map_or_else(|| Shape::new([rows]), |columns| Shape::new([rows, columns]))
-        }),
+    let resolved = match objects.shape_rule(name) {
+        Some(rule @ ShapeRule(Rule::Like(other))) => {
+            let scratch = cx.private.scratch.get(other).map(|(shape, _)| shape.clone());
+            cx.shape_by(rule).or(scratch)
+        }
+        Some(rule) => cx.shape_by(rule),
         None => {
             let slot = cx.slots.get(name);
             let held = slot.and_then(|slot| slot.current.as_ref().or(slot.previous.as_ref()));

@@ -145,9 +145,6 @@ pub(crate) fn compile<'q>(steps: Vec<Step<'q>>, devices: &Devices) -> Result<Vec
 
 /// Runs all steps of one round.
 pub(crate) fn superstep(steps: &[ReadyStep], tasks: &mut [ComContext], devices: &Devices, round: u32) -> Result<()> {
-    for task in &mut *tasks {
-        task.start_round(round);
-    }
     for step in steps {
         match step {
             ReadyStep::Chain(chain) => run_chain(chain, tasks, devices, round)?,
@@ -192,10 +189,11 @@ fn run_item(ready: &Ready, group: &mut [ComContext]) -> Result<()> {
         return if once { share_written(item, group) } else { Ok(()) };
     }
     let calc = |task: &mut ComContext| {
+        task.check_shapes(&item.name, &item.objects, false)?;
         task.run_as(Some(Running { item: item.name.clone(), objects: item.objects.clone() }));
         let result = item.function.calc(task);
         task.run_as(None);
-        result
+        result.and_then(|()| task.check_shapes(&item.name, &item.objects, true))
     };
     if active == 1 {
         calc(&mut group[0])?;
@@ -215,13 +213,20 @@ fn on_device<'r>(ready: &'r Ready, group: &[ComContext]) -> Option<(crate::backe
 /// Gives all tasks of a device what its first task wrote.
 fn share_written(item: &Planned, group: &mut [ComContext]) -> Result<()> {
     let Some((first, rest)) = group.split_first_mut() else { return Ok(()) };
+    let round = first.round_no();
     for declared in item.objects.written() {
         let Some(slot) = first.slots.get(declared.name) else { continue };
         let (of, lifetime) = (slot.of, slot.lifetime);
         for task in &mut *rest {
-            match &slot.current {
-                Some(stored) => task.put_stored(declared.name, of, lifetime, stored.clone())?,
-                None => drop(task.slots.remove(declared.name)),
+            match (&slot.current, task.slots.get_mut(declared.name)) {
+                (Some(stored), _) => {
+                    task.put_stored(declared.name, of, lifetime, stored.clone())?;
+                    if let Some(slot) = task.slots.get_mut(declared.name) {
+                        slot.leave_spare();
+                    }
+                }
+                (None, Some(slot)) => slot.retire(round),
+                (None, None) => {}
             }
         }
     }
@@ -229,7 +234,7 @@ fn share_written(item: &Planned, group: &mut [ComContext]) -> Result<()> {
 }
 
 /// Says where an error happened, unless it says so itself.
-fn in_round(error: Error, round: u32, item: &str) -> Error {
+pub(crate) fn in_round(error: Error, round: u32, item: &str) -> Error {
     match error {
         Error::Wiring { .. } | Error::Item { .. } => error,
         source => Error::Item { round, item: item.to_owned(), source: Box::new(source) },

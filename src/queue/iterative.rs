@@ -66,7 +66,7 @@ pub struct IterativeComQueue<'a, R = ()> {
     criterion: Option<Criterion<'a>>,
     max_iter: Option<u32>,
     listeners: Vec<Box<dyn IterationListener + 'a>>,
-    outputs: Vec<&'static str>,
+    outputs: Vec<Declared>,
     complete: Complete<'a, R>,
 }
 
@@ -171,7 +171,7 @@ impl<'a, R> IterativeComQueue<'a, R> {
     /// Collects an object of task 0 at the end of every round in which it is there: FLIP-176's output stream.
     #[must_use]
     pub fn output<T: Object>(mut self, key: Key<T>) -> Self {
-        self.outputs.push(key.name());
+        self.outputs.push(declare(&key));
         self
     }
 
@@ -224,7 +224,7 @@ impl<R: Send> IterativeComQueue<'_, R> {
 
     fn run_here(self) -> Result<Run<R>> {
         self.check_end()?;
-        let steps = plan::plan(&self.items, self.provided()?)?;
+        let steps = plan::plan(&self.items, &self.outputs, self.provided()?)?;
         let devices = Devices::of(&self.session);
         let steps = exec::compile(steps, &devices)?;
         let mut tasks = self.tasks(&devices)?;
@@ -232,12 +232,13 @@ impl<R: Send> IterativeComQueue<'_, R> {
         let mut round = 0;
         let stop = loop {
             round += 1;
-            self.each_listener(|listener| listener.on_round_start(round, &tasks[0]))?;
+            tasks.iter_mut().for_each(|task| task.start_round(round));
+            self.each_listener(round, |listener| listener.on_round_start(round, &tasks[0]))?;
             exec::superstep(&steps, &mut tasks, &devices, round)?;
-            let met = self.criterion.as_ref().map_or(Ok(false), |stop| stop(&tasks[0]))?;
+            let met = self.is_met(round, &tasks[0])?;
             devices.submit()?;
             self.collect(round, &tasks[0], &mut outputs)?;
-            self.each_listener(|listener| listener.on_round_end(round, &tasks[0]))?;
+            self.each_listener(round, |listener| listener.on_round_end(round, &tasks[0]))?;
             if met {
                 break Stop::Criterion;
             } else if self.max_iter == Some(round) {
@@ -246,7 +247,7 @@ impl<R: Send> IterativeComQueue<'_, R> {
                 break Stop::Interrupted;
             }
         };
-        self.each_listener(|listener| listener.on_terminated(round, stop, &tasks[0]))?;
+        self.each_listener(round, |listener| listener.on_terminated(round, stop, &tasks[0]))?;
         let results = tasks.iter_mut().map(|task| (self.complete)(task)).collect::<Result<Vec<R>>>()?;
         Ok(Run { results, rounds: round, stop, outputs })
     }
@@ -296,12 +297,18 @@ impl<R: Send> IterativeComQueue<'_, R> {
         Ok(tasks)
     }
 
-    fn each_listener(&self, tell: impl Fn(&dyn IterationListener) -> Result<()>) -> Result<()> {
-        self.listeners.iter().try_for_each(|listener| tell(&**listener))
+    fn is_met(&self, round: u32, task: &ComContext) -> Result<bool> {
+        let met = self.criterion.as_ref().map_or(Ok(false), |stop| stop(task));
+        met.map_err(|error| exec::in_round(error, round, "criterion"))
+    }
+
+    fn each_listener(&self, round: u32, tell: impl Fn(&dyn IterationListener) -> Result<()>) -> Result<()> {
+        let told = self.listeners.iter().try_for_each(|listener| tell(&**listener));
+        told.map_err(|error| exec::in_round(error, round, "listener"))
     }
 
     fn collect(&self, round: u32, task: &ComContext, outputs: &mut Vec<Output>) -> Result<()> {
-        for name in &self.outputs {
+        for Declared { name, .. } in &self.outputs {
             if let Some(value) = task.hosted(name)? {
                 outputs.push(Output { name, round, value: value.duplicate() });
             }

@@ -1,9 +1,9 @@
 //! The checks before round 1: every name, type, shape and WGSL variable of every item.
 
 use super::communicate::Communicate;
-use super::declare::{Objects, Rule};
+use super::declare::{Objects, Rule, ShapeRule};
 use super::item::ComputeFunction;
-use super::key::{Declared, Kind};
+use super::key::{Declared, Kind, Lifetime};
 use super::object::Shape;
 use super::shader::Shader;
 use crate::{Error, Result};
@@ -34,6 +34,7 @@ pub(crate) enum Step<'q> {
 /// An object that is there when an item runs.
 struct Known {
     kind: Kind,
+    lifetime: Lifetime,
     shape: Option<Shape>,
     /// The columns of partitioned rows.
     columns: Option<usize>,
@@ -49,27 +50,27 @@ pub(crate) struct Provided {
 impl Provided {
     pub(crate) fn rows(&mut self, declared: Declared, columns: usize) -> Result<()> {
         let by = "init_with_partitioned_data".to_owned();
-        self.insert(declared, Known { kind: declared.kind, shape: None, columns: Some(columns), by })
+        self.insert(declared, None, Some(columns), by)
     }
 
     pub(crate) fn broadcast(&mut self, declared: Declared, shape: Option<Shape>) -> Result<()> {
         let by = "init_with_broadcast_data".to_owned();
-        self.insert(declared, Known { kind: declared.kind, shape, columns: None, by })
+        self.insert(declared, shape, None, by)
     }
 
-    fn insert(&mut self, declared: Declared, known: Known) -> Result<()> {
-        let by = known.by.clone();
-        match self.known.insert(declared.name, known) {
-            None => Ok(()),
-            Some(before) => {
-                Err(Error::wiring(by, declared.name, format!("it was already given by {}: give it once", before.by)))
-            }
+    fn insert(&mut self, given: Declared, shape: Option<Shape>, columns: Option<usize>, by: String) -> Result<()> {
+        if let Some(before) = self.known.get(given.name) {
+            let message = format!("it was already given by {}: give it once", before.by);
+            return Err(Error::wiring(by, given.name, message));
         }
+        let known = Known { kind: given.kind, lifetime: given.lifetime, shape, columns, by };
+        self.known.insert(given.name, known);
+        Ok(())
     }
 }
 
-/// Checks all items in their order and chains those between two communications.
-pub(crate) fn plan<'q>(items: &'q [Item<'_>], mut provided: Provided) -> Result<Vec<Step<'q>>> {
+/// Checks all items in their order, chains those between two communications, and checks the outputs.
+pub(crate) fn plan<'q>(items: &'q [Item<'_>], outputs: &[Declared], mut provided: Provided) -> Result<Vec<Step<'q>>> {
     let mut steps: Vec<Step<'q>> = Vec::new();
     for item in items {
         match item {
@@ -81,11 +82,17 @@ pub(crate) fn plan<'q>(items: &'q [Item<'_>], mut provided: Provided) -> Result<
                 }
             }
             Item::Communicate(communicate) => {
-                check_objects(&communicate.name(), &communicate.objects(), &mut provided, true)?;
+                let (name, objects) = (communicate.name(), communicate.objects());
+                check_objects(&name, &objects, &provided, true)?;
+                provided.written(&name, &objects, false);
                 steps.push(Step::Communicate(&**communicate));
             }
         }
     }
+    outputs.iter().try_for_each(|output| {
+        check_same("output", output, &provided)?;
+        if provided.known.contains_key(output.name) { Ok(()) } else { Err(nobody("output", output)) }
+    })?;
     Ok(steps)
 }
 
@@ -99,59 +106,69 @@ fn plan_item<'q>(function: &'q dyn ComputeFunction, provided: &mut Provided) -> 
         check_written_shapes(&name, &objects, provided)?;
         super::bindings::check(&name, &objects, shader)?;
     }
+    provided.written(&name, &objects, shader.is_some());
     Ok(Planned { name, objects: Arc::new(objects), function, shader })
 }
 
-/// Names and types: what is read must be there, what is written becomes known.
-fn check_objects(item: &str, objects: &Objects, provided: &mut Provided, communication: bool) -> Result<()> {
-    for declared in objects.all() {
-        let Some(known) = provided.known.get(declared.name) else { continue };
-        if known.kind != declared.kind {
-            let (here, there) = (declared.kind.describe(), known.kind.describe());
-            let message = format!("it is {here} here, but {} made it {there}", known.by);
-            return Err(Error::wiring(item, declared.name, message));
-        }
-    }
+/// Names, types and shapes: what is read must be there, and be what the item says it is.
+fn check_objects(item: &str, objects: &Objects, provided: &Provided, communication: bool) -> Result<()> {
+    objects.all().try_for_each(|declared| check_same(item, declared, provided))?;
     let missing = |declared: &&Declared| !provided.known.contains_key(declared.name);
     let needed = objects.reads.iter().chain(if communication { &objects.updates[..] } else { &[] });
-    let needed = needed.filter(|declared| communication || !objects.may_write(declared.name));
-    if let Some(declared) = needed.clone().find(missing) {
-        let message = "nobody provides it: no init_with_… gives it and no item before this one writes it";
-        return Err(Error::wiring(item, declared.name, message));
+    let mut needed = needed.filter(|declared| communication || !objects.may_write(declared.name));
+    if let Some(declared) = needed.find(missing) {
+        return Err(nobody(item, declared));
     }
     if let Some(rows) = objects.written().find(|declared| declared.kind == Kind::Rows) {
         return Err(Error::wiring(item, rows.name, "partitioned rows are constant: no item can write them"));
     }
-    check_shapes(item, objects, provided)?;
-    for declared in objects.written() {
-        let shape = objects.shape_rule(declared.name).and_then(|rule| provided.resolve(rule));
-        let known = provided.known.entry(declared.name).or_insert_with(|| Known {
-            kind: declared.kind,
-            shape: None,
-            columns: None,
-            by: format!("item `{item}`"),
-        });
-        known.shape = shape.or(known.shape.take());
+    if let Some((scratch, known)) =
+        objects.scratch.iter().find_map(|scratch| Some((scratch, provided.known.get(scratch.name)?)))
+    {
+        let message = format!("it is scratch here, but {} made an object of this name", known.by);
+        return Err(Error::wiring(item, scratch.name, message));
+    }
+    check_shapes(item, objects, provided)
+}
+
+fn nobody(item: &str, declared: &Declared) -> Error {
+    let message = "nobody provides it: no init_with_… gives it and no item before this one writes it";
+    Error::wiring(item, declared.name, message)
+}
+
+/// One name stands for one type and one lifetime in the whole queue.
+fn check_same(item: &str, declared: &Declared, provided: &Provided) -> Result<()> {
+    let Some(known) = provided.known.get(declared.name) else { return Ok(()) };
+    if known.kind != declared.kind {
+        let (here, there) = (declared.kind.describe(), known.kind.describe());
+        let message = format!("it is {here} here, but {} made it {there}", known.by);
+        return Err(Error::wiring(item, declared.name, message));
+    }
+    if known.lifetime != declared.lifetime {
+        let lives = |lifetime| match lifetime {
+            Lifetime::AllRounds => "for all rounds",
+            Lifetime::PerRound => "for one round",
+        };
+        let (here, there) = (lives(declared.lifetime), lives(known.lifetime));
+        let message = format!("its key lives {here} here, but {there} in {}: use one key", known.by);
+        return Err(Error::wiring(item, declared.name, message));
     }
     Ok(())
 }
 
-/// Shapes that are already known must be those the item asks for.
+/// Shapes that are already known must be those the item asks for; what it puts anew may have any.
 fn check_shapes(item: &str, objects: &Objects, provided: &Provided) -> Result<()> {
     for (name, rule) in &objects.shapes {
         if !objects.names(name) {
             return Err(Error::wiring(item, *name, "a shape is given for an object that the item does not declare"));
         }
-        let Some(known) = provided.known.get(name) else { continue };
-        if let (Kind::Rows, Some(columns), Rule::Fixed(shape)) = (known.kind, known.columns, &rule.0) {
-            let (_, wanted) = shape.rows_and_columns();
+        let Some(known) = provided.known.get(name).filter(|_| !objects.puts_anew(name)) else { continue };
+        if let (Some(columns), Some(wanted)) = (known.columns, provided.columns(rule)) {
             if wanted != columns {
                 let message = format!("the item needs rows of {wanted} columns, {} gave {columns}", known.by);
                 return Err(Error::wiring(item, *name, message));
             }
-            continue;
-        }
-        if let (Some(wanted), Some(found)) = (provided.resolve(rule), &known.shape)
+        } else if let (Some(wanted), Some(found)) = (provided.resolve(rule), &known.shape)
             && wanted != *found
         {
             let message = format!("the item needs {wanted}, {} made it {found}", known.by);
@@ -175,8 +192,32 @@ fn check_written_shapes(item: &str, objects: &Objects, provided: &Provided) -> R
 }
 
 impl Provided {
+    /// Notes what an item writes. Only WGSL keeps the shape of what was there before, unless the item gives a rule.
+    fn written(&mut self, item: &str, objects: &Objects, wgsl: bool) {
+        for declared in objects.written() {
+            let updated = objects.updates.iter().any(|update| update.name == declared.name);
+            let before = self.known.remove(declared.name).and_then(|known| known.shape);
+            let shape = match objects.shape_rule(declared.name) {
+                Some(rule) => self.resolve(rule),
+                None => before.filter(|_| updated || wgsl),
+            };
+            let by = format!("item `{item}`");
+            let known = Known { kind: declared.kind, lifetime: declared.lifetime, shape, columns: None, by };
+            self.known.insert(declared.name, known);
+        }
+    }
+
+    /// The columns that a rule for partitioned rows asks for.
+    fn columns(&self, rule: &ShapeRule) -> Option<usize> {
+        match &rule.0 {
+            Rule::Fixed(shape) => Some(shape.rows_and_columns().1),
+            Rule::Like(name) => self.known.get(name).and_then(|known| known.columns),
+            Rule::RowsOf(_, columns) => Some(columns.unwrap_or(1)),
+        }
+    }
+
     /// The shape a rule stands for, as far as it is known before the data are cut into partitions.
-    fn resolve(&self, rule: &super::declare::ShapeRule) -> Option<Shape> {
+    fn resolve(&self, rule: &ShapeRule) -> Option<Shape> {
         match &rule.0 {
             Rule::Fixed(shape) => Some(shape.clone()),
             Rule::Like(name) => self.known.get(name).and_then(|known| known.shape.clone()),

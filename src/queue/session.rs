@@ -286,6 +286,9 @@ impl SessionBuilder {
         let threads = at_least_one("threads", self.threads)?;
         let partitions = at_least_one("partitions", self.partitions)?.unwrap_or(1);
         let devices = if self.own.is_empty() { open(&self.choice)? } else { self.own };
+        if devices.is_empty() {
+            return Err(Error::parameter("device", "the list names no device: take `cpu`, `gpu` or `auto`"));
+        }
         let pool = rayon::ThreadPoolBuilder::new()
             .num_threads(threads.unwrap_or(0))
             .thread_name(|number| format!("superstep-{number}"))

@@ -106,9 +106,10 @@ pub(crate) struct Slot {
     /// A device buffer that no round needs any more, kept so that a round allocates nothing.
     #[cfg(feature = "gpu")]
     pub(crate) spare: Option<Arc<DeviceBuffer>>,
-    /// The round in which the value was last replaced, and the one in which it was last changed in place.
+    /// The round in which the value was last replaced.
     pub(crate) replaced: u32,
-    pub(crate) modified: u32,
+    /// The round in which the value of an earlier round was last changed in place, and so lost.
+    pub(crate) changed: u32,
 }
 
 impl Slot {
@@ -121,7 +122,7 @@ impl Slot {
             #[cfg(feature = "gpu")]
             spare: None,
             replaced: round,
-            modified: 0,
+            changed: 0,
         }
     }
 
@@ -135,6 +136,21 @@ impl Slot {
     pub(crate) fn retire(&mut self, round: u32) {
         if let Some(old) = self.current.take() {
             self.step_back(round, Some(old));
+        }
+    }
+
+    /// Notes that the value is changed in place. One that was put this very round still leaves the previous one whole.
+    pub(crate) fn change(&mut self, round: u32) {
+        if self.replaced != round {
+            self.changed = round;
+        }
+    }
+
+    /// Leaves a retired buffer to the task that shares it with this one: it serves again once nobody else holds it.
+    pub(crate) fn leave_spare(&mut self) {
+        #[cfg(feature = "gpu")]
+        {
+            self.spare = None;
         }
     }
 

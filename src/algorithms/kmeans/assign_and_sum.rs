@@ -1,0 +1,187 @@
+//! The item that does the work: each row to its nearest centroid, and the sums of each cluster.
+
+use super::keys::{CENTROIDS, DISTANCES, EXPONENTS, LABELS, NEAREST, NO_LABEL, NO_WEIGHTS, PARTIALS, POINTS, WEIGHTS};
+use super::metric::Metric;
+use crate::backend::cpu::{Distance, FixedPoint, Isa, Nearest, Partials, PartialsLayout, Scratch};
+use crate::queue::{ComContext, ComputeFunction, Objects, Shader, ShapeRule, TaskRows};
+use crate::{Error, Result};
+use rayon::prelude::*;
+use std::sync::{Arc, Mutex, PoisonError};
+
+/// Rows a thread takes at a time: a block of them stays in its cache while all centroids pass by.
+const BLOCK: usize = 512;
+
+/// Shapes and fixed-point settings that several items of one fit share.
+#[derive(Clone)]
+pub(super) struct Plan {
+    pub(super) k: usize,
+    /// The columns of the prepared rows.
+    pub(super) d: usize,
+    pub(super) metric: Metric,
+    pub(super) weighted: bool,
+    pub(super) fixed: Arc<FixedPoint>,
+}
+
+impl Plan {
+    pub(super) fn layout(&self) -> PartialsLayout {
+        PartialsLayout::new(self.k, self.d, self.fixed.words())
+    }
+
+    pub(super) fn distance(&self) -> Distance {
+        if self.metric == Metric::CityBlock { Distance::CityBlock } else { Distance::SquaredEuclidean }
+    }
+
+    /// Declares the weights: rows where there are some, else what stands for them in WGSL.
+    pub(super) fn with_weights(&self, objects: Objects) -> Objects {
+        let weights = if self.weighted { Objects::reads(WEIGHTS) } else { Objects::reads(NO_WEIGHTS) };
+        objects.and(weights)
+    }
+
+    /// The constants that every kernel of k-means is compiled for.
+    pub(super) fn constants(&self, shader: Shader, names: &[&str]) -> Shader {
+        let value = |name: &str| match name {
+            "CLUSTERS" => self.k as f64,
+            "DIMENSIONS" => self.d as f64,
+            "WORDS" => self.fixed.words() as f64,
+            "BITS" => f64::from(self.fixed.bits()),
+            "WEIGHTED" => f64::from(u8::from(self.weighted)),
+            "CITYBLOCK" => f64::from(u8::from(self.metric == Metric::CityBlock)),
+            _ => 0.0,
+        };
+        names.iter().fold(shader, |shader, name| shader.constant(*name, value(name)))
+    }
+}
+
+/// Gives every task labels that no row has, and sums of nothing.
+pub(super) struct Preallocate(pub(super) Plan);
+
+impl ComputeFunction for Preallocate {
+    fn objects(&self) -> Objects {
+        Objects::reads(POINTS).writes((LABELS, PARTIALS))
+    }
+
+    fn calc(&self, cx: &mut ComContext) -> Result<()> {
+        if cx.step_no() > 1 {
+            return Ok(());
+        }
+        let rows = cx.rows(POINTS)?.len();
+        cx.put(LABELS, vec![NO_LABEL; rows])?;
+        cx.put(PARTIALS, vec![0; self.0.layout().len()])
+    }
+}
+
+/// Labels each row with its nearest centroid and sums the rows of each cluster, their weights, the inertia and the
+/// number of rows that moved.
+///
+/// Sums are fixed-point integers, so it does not matter in which order blocks of rows are added.
+pub(super) struct AssignAndSum(pub(super) Plan);
+
+impl ComputeFunction for AssignAndSum {
+    fn objects(&self) -> Objects {
+        let Plan { k, d, .. } = self.0;
+        let objects = Objects::reads((POINTS, CENTROIDS, EXPONENTS))
+            .updates(LABELS)
+            .writes(PARTIALS)
+            .shape(CENTROIDS, ShapeRule::fixed([k, d]))
+            .shape(LABELS, ShapeRule::rows_of(POINTS))
+            .shape(PARTIALS, ShapeRule::fixed([self.0.layout().len()]))
+            .scratch(NEAREST, ShapeRule::rows_of(POINTS))
+            .scratch(DISTANCES, ShapeRule::rows_of(POINTS));
+        self.0.with_weights(objects)
+    }
+
+    fn calc(&self, cx: &mut ComContext) -> Result<()> {
+        let mut labels = cx.take(LABELS)?;
+        let partials = self.assign_and_sum(cx, &mut labels)?;
+        cx.put(LABELS, labels)?;
+        cx.put(PARTIALS, partials.into_values())
+    }
+
+    fn shader(&self) -> Option<Shader> {
+        Some(self.assign().then(self.sum()))
+    }
+}
+
+impl AssignAndSum {
+    fn assign_and_sum(&self, cx: &ComContext, labels: &mut [u32]) -> Result<Partials> {
+        let rows = cx.rows(POINTS)?;
+        let weights = if self.0.weighted { Some(cx.rows(WEIGHTS)?) } else { None };
+        let nearest = Nearest::new(cx.get(CENTROIDS)?.view(), self.0.distance(), Isa::detect());
+        // One accumulator for each thread that takes part: they are as large as the centroids.
+        let idle: Mutex<Vec<Worker>> = Mutex::default();
+        labels.par_chunks_mut(BLOCK).enumerate().try_for_each(|(block, labels)| {
+            let worker = idle.lock().unwrap_or_else(PoisonError::into_inner).pop();
+            let mut worker = worker.unwrap_or_else(|| Worker::new(&self.0));
+            worker.block(&nearest, &rows, weights.as_ref(), block * BLOCK, labels)?;
+            idle.lock().unwrap_or_else(PoisonError::into_inner).push(worker);
+            Ok::<(), Error>(())
+        })?;
+        let workers = idle.into_inner().unwrap_or_else(PoisonError::into_inner);
+        let mut partials = workers.into_iter().map(|worker| worker.partials);
+        let mut total = partials.next().unwrap_or_else(|| Partials::zeros(&self.0.fixed, self.0.k));
+        partials.for_each(|partial| total.merge(&partial));
+        Ok(total)
+    }
+
+    fn assign(&self) -> Shader {
+        let names = ["CLUSTERS", "DIMENSIONS", "CITYBLOCK"];
+        if self.0.d <= SMALL {
+            let source = include_str!("../../../shaders/assign_small.wgsl");
+            self.0.constants(Shader::wgsl(source).named("assign_small").per_row(POINTS), &names)
+        } else {
+            let source = include_str!("../../../shaders/assign_tiled.wgsl");
+            let shader = Shader::wgsl(source).named("assign_tiled").rows_per_workgroup(POINTS, TILE);
+            self.0.constants(shader, &names)
+        }
+    }
+
+    fn sum(&self) -> Shader {
+        let source = include_str!("../../../shaders/sum_by_label.wgsl");
+        let names = ["CLUSTERS", "DIMENSIONS", "WORDS", "BITS", "WEIGHTED"];
+        self.0.constants(Shader::wgsl(source).named("sum_by_label").per_row(POINTS), &names)
+    }
+}
+
+/// The most columns a row may have to be kept in registers by `assign_small.wgsl`.
+const SMALL: usize = 32;
+
+/// The rows a workgroup of `assign_tiled.wgsl` takes.
+const TILE: usize = 64;
+
+/// What a thread needs for its blocks of rows.
+struct Worker {
+    partials: Partials,
+    scratch: Scratch,
+    rows: Vec<f32>,
+    weights: Vec<f32>,
+    before: Vec<u32>,
+    distances: Vec<f32>,
+}
+
+impl Worker {
+    fn new(plan: &Plan) -> Self {
+        let partials = Partials::zeros(&plan.fixed, plan.k);
+        let (scratch, rows, weights) = (Scratch::default(), Vec::new(), Vec::new());
+        Self { partials, scratch, rows, weights, before: Vec::new(), distances: Vec::new() }
+    }
+
+    /// Assigns and sums the rows from `first` on, one for each label.
+    fn block(
+        &mut self,
+        nearest: &Nearest,
+        rows: &TaskRows,
+        weights: Option<&TaskRows>,
+        first: usize,
+        labels: &mut [u32],
+    ) -> Result<()> {
+        let range = first..first + labels.len();
+        let rows = rows.read(range.clone(), &mut self.rows)?;
+        let weights = weights.map(|weights| weights.read(range, &mut self.weights)).transpose()?;
+        self.before.clear();
+        self.before.extend_from_slice(labels);
+        self.distances.resize(labels.len(), 0.0);
+        nearest.assign(rows, &mut self.scratch, labels)?;
+        nearest.distances(rows, labels, &mut self.distances)?;
+        self.partials.add_rows(rows, weights, labels, &self.before, &self.distances)
+    }
+}

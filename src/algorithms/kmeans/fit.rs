@@ -1,0 +1,257 @@
+//! Fitting: the queue of k-means, written as the loop of the paper.
+
+use super::assign_and_sum::{AssignAndSum, Plan, Preallocate};
+use super::keys::{CENTROIDS, EXPONENTS, FARTHEST, LABELS, NO_WEIGHTS, PARTIALS, POINTS, SUMMARY, WEIGHTS};
+use super::median;
+use super::metric::Metric;
+use super::model::KMeansModel;
+use super::params::{EmptyClusters, KMeans};
+use super::prepare::Prepared;
+use super::progress::{Progress, Round, Timings};
+use super::relocate::{DropEmpty, Farthest, FindFarthest, Relocate, Reseat};
+use super::update::{Summarise, Update};
+use super::watch::Watch;
+use crate::data::{Dataset, RowSource};
+use crate::queue::{AllReduce, IterativeComQueue, Session, Stop};
+use crate::{Error, Result};
+use ndarray::Array2;
+use rayon::prelude::*;
+use std::sync::Arc;
+use std::time::Instant;
+
+/// What one start came to, in the space of the kernels.
+struct Outcome {
+    centroids: Array2<f32>,
+    labels: Vec<u32>,
+    inertia: f64,
+    iterations: u32,
+    converged: bool,
+    interrupted: bool,
+    trace: Vec<Round>,
+}
+
+impl KMeans {
+    /// Fits the rows of an n × d table: an `ndarray` array or view of f32 or f64 in any layout, or any other source of
+    /// rows. The table is not changed, and not copied where it is row-major f32.
+    ///
+    /// # Errors
+    /// When a setting cannot be obeyed, a value is not a finite number (with its row and column), there are fewer rows
+    /// than clusters, or a device fails.
+    pub fn fit(&self, rows: &(impl RowSource + ?Sized)) -> Result<KMeansModel> {
+        let session = self.opened()?;
+        let pin = Instant::now();
+        self.tell(Progress::Pin);
+        let dataset = session.install(|| self.dataset(rows))?;
+        self.fit_measured(&session, &dataset, pin)
+    }
+
+    /// Fits a data set that was prepared, and maybe given weights, beforehand.
+    ///
+    /// # Errors
+    /// As [`fit`](Self::fit).
+    pub fn fit_dataset(&self, dataset: &Dataset) -> Result<KMeansModel> {
+        let session = self.opened()?;
+        self.tell(Progress::Pin);
+        self.fit_measured(&session, dataset, Instant::now())
+    }
+
+    /// Measures and checks a table for this metric: directions keep their true origin.
+    ///
+    /// # Errors
+    /// When a value is not a finite number or there is none.
+    pub fn dataset<'a>(&self, rows: &'a (impl RowSource + ?Sized)) -> Result<Dataset<'a>> {
+        if self.metric.is_spherical() { Dataset::uncentred(rows) } else { Dataset::new(rows) }
+    }
+
+    fn opened(&self) -> Result<Session> {
+        self.session.clone().map_or_else(Session::auto, Ok)
+    }
+
+    pub(super) fn tell(&self, progress: Progress) {
+        if let Some(tell) = &self.progress {
+            tell(progress);
+        }
+    }
+
+    fn fit_measured(&self, session: &Session, dataset: &Dataset, pin: Instant) -> Result<KMeansModel> {
+        self.check(dataset.rows(), dataset.columns())?;
+        session.install(|| {
+            let prepared = Prepared::new(dataset, self.metric)?;
+            let tol = self.tol * prepared.mean_variance()?;
+            let mut timings = Timings { pin: pin.elapsed(), ..Timings::default() };
+            let mut best: Option<Outcome> = None;
+            for start in 0..self.starts() {
+                let clock = Instant::now();
+                let init = self.init.choose(self, session, &prepared, self.seed.wrapping_add(start as u64))?;
+                timings.init += clock.elapsed();
+                let clock = Instant::now();
+                let outcome = self.iterate(session, &prepared, init, tol, start)?;
+                timings.iterate += clock.elapsed();
+                let stop = outcome.interrupted;
+                if best.as_ref().is_none_or(|best| outcome.inertia < best.inertia) {
+                    best = Some(outcome);
+                }
+                if stop {
+                    break;
+                }
+            }
+            let nothing = || Error::parameter("n_init", "0 starts: take 1 or more");
+            self.model(dataset, best.ok_or_else(nothing)?, timings)
+        })
+    }
+
+    /// One start: supersteps until the criterion is met. Each updates the centroids with the sums of the round before and
+    /// then assigns, so that labels, sums and inertia always belong to the centroids there are; the first has no sums and
+    /// only assigns. `max_iter` updates take one superstep more.
+    fn iterate(
+        &self,
+        session: &Session,
+        prepared: &Prepared,
+        init: Array2<f32>,
+        tol: f64,
+        start: usize,
+    ) -> Result<Outcome> {
+        let plan = self.plan(prepared, &init)?;
+        let watch = Arc::new(Watch::new(self, &plan, prepared.rows(), tol, start));
+        let queue = self.data(IterativeComQueue::new(session), prepared, &plan, init).add(Preallocate(plan.clone()));
+        let run = self
+            .update(queue, &plan)
+            .add(AssignAndSum(plan.clone()))
+            .add(AllReduce::sum(PARTIALS))
+            .add(Summarise(plan.clone()))
+            .set_compare_criterion({
+                let watch = watch.clone();
+                move |cx| watch.is_converged(cx)
+            })
+            .set_max_iter(self.max_iter + 1)
+            .listen(watch.clone())
+            .close_with(|cx| Ok((cx.get(CENTROIDS)?.clone(), cx.take(LABELS)?, cx.get(SUMMARY)?.len())))
+            .run()?;
+        let iterations = watch.iterations();
+        let mut results = run.results.into_iter();
+        let nothing = || Error::wiring("KMeans", CENTROIDS.name(), "no task ran");
+        let (centroids, mut labels, _) = results.next().ok_or_else(nothing)?;
+        results.for_each(|(_, more, _)| labels.extend(more));
+        let inertia = inertia(prepared, self.metric, &centroids, &labels)?;
+        let (converged, interrupted) = (run.stop == Stop::Criterion, run.stop == Stop::Interrupted);
+        Ok(Outcome { centroids, labels, inertia, iterations, converged, interrupted, trace: watch.trace() })
+    }
+
+    fn plan(&self, prepared: &Prepared, init: &Array2<f32>) -> Result<Plan> {
+        let fixed = prepared.fixed_point(init.as_slice().unwrap_or(&[]))?;
+        Ok(Plan {
+            k: self.k,
+            d: prepared.columns(),
+            metric: self.metric,
+            weighted: prepared.dataset().weights().is_some(),
+            fixed: Arc::new(fixed),
+        })
+    }
+
+    /// What the queue starts from.
+    fn data<'q>(
+        &self,
+        queue: IterativeComQueue<'q>,
+        prepared: &'q Prepared<'q>,
+        plan: &Plan,
+        init: Array2<f32>,
+    ) -> IterativeComQueue<'q> {
+        let queue = queue
+            .init_with_partitioned_data(POINTS, prepared)
+            .init_with_broadcast_data(EXPONENTS, plan.fixed.device_exponents())
+            .init_with_broadcast_data(CENTROIDS, init);
+        match prepared.dataset().weights() {
+            Some(weights) => queue.init_with_partitioned_data(WEIGHTS, weights),
+            None => queue.init_with_broadcast_data(NO_WEIGHTS, vec![1.0]),
+        }
+    }
+
+    /// The items that move the centroids, and what becomes of empty clusters.
+    fn update<'q>(&self, queue: IterativeComQueue<'q>, plan: &Plan) -> IterativeComQueue<'q> {
+        let medians = self.metric == Metric::CityBlock;
+        let relocates = self.empty_clusters == EmptyClusters::Relocate;
+        let mut queue = queue;
+        if relocates {
+            queue = queue.add(FindFarthest(plan.clone())).add(AllReduce::by(FARTHEST, |into: &mut Farthest, from| {
+                into.merge(from);
+                Ok(())
+            }));
+        }
+        if medians {
+            queue = median::update(queue, plan);
+        } else if relocates {
+            queue = queue.add(Relocate(plan.clone())).add(Update(plan.clone()));
+        } else {
+            queue = queue.add(Update(plan.clone()));
+        }
+        match self.empty_clusters {
+            EmptyClusters::Relocate if medians => queue.add(Reseat(plan.clone())),
+            EmptyClusters::Drop => queue.add(DropEmpty(plan.clone())),
+            EmptyClusters::Relocate | EmptyClusters::Keep => queue,
+        }
+    }
+
+    fn model(&self, dataset: &Dataset, outcome: Outcome, timings: Timings) -> Result<KMeansModel> {
+        let Outcome { mut centroids, mut labels, inertia, iterations, converged, interrupted, trace } = outcome;
+        let mut sizes = vec![0_u64; self.k];
+        labels.iter().for_each(|&label| sizes[label as usize] += 1);
+        let mut warnings = Vec::new();
+        let distinct = sizes.iter().filter(|&&size| size > 0).count();
+        if distinct < self.k {
+            warnings.push(format!(
+                "number of distinct clusters ({distinct}) found smaller than n_clusters ({}): possibly due to duplicate \
+                 points",
+                self.k
+            ));
+        }
+        if self.empty_clusters == EmptyClusters::Drop && distinct < self.k {
+            let alive: Vec<usize> = (0..self.k).filter(|&cluster| sizes[cluster] > 0).collect();
+            centroids = centroids.select(ndarray::Axis(0), &alive);
+            let mut renamed = vec![0; self.k];
+            alive.iter().enumerate().for_each(|(to, &from)| renamed[from] = to as u32);
+            labels.par_iter_mut().for_each(|label| *label = renamed[*label as usize]);
+            sizes.retain(|&size| size > 0);
+        }
+        let origin = dataset.origin().to_vec();
+        let restored = centroids.outer_iter().flat_map(|row| {
+            self.metric.restore(row.to_owned().as_slice().unwrap_or(&[]), &origin)
+        });
+        let restored = Array2::from_shape_vec((centroids.nrows(), dataset.columns()), restored.collect())
+            .map_err(|error| Error::parameter("k", error.to_string()))?;
+        Ok(KMeansModel {
+            metric: self.metric,
+            centroids: restored,
+            prepared: centroids,
+            origin,
+            sizes,
+            inertia,
+            iterations,
+            converged,
+            interrupted,
+            seed: self.seed,
+            rows: dataset.rows(),
+            labels,
+            trace,
+            timings,
+            warnings,
+        })
+    }
+}
+
+/// The inertia of labels, in f64: blocks of rows by their number in the whole, added in order.
+fn inertia(prepared: &Prepared, metric: Metric, centroids: &Array2<f32>, labels: &[u32]) -> Result<f64> {
+    let d = prepared.columns();
+    let values = centroids.as_standard_layout();
+    let values = values.as_slice().unwrap_or(&[]);
+    let weights = prepared.dataset().weights();
+    let losses = prepared.blocks().into_par_iter().map(|range| {
+        let (first, end) = (range.start as usize, range.end as usize);
+        let rows = prepared.read_rows(range)?;
+        let losses = rows.chunks_exact(d).zip(first..end).map(|(row, at)| {
+            let centroid = values.get(labels[at] as usize * d..).unwrap_or(&[]);
+            metric.loss(row, centroid) * weights.map_or(1.0, |weights| f64::from(weights[at]))
+        });
+        Ok(losses.sum::<f64>())
+    });
+    Ok(losses.collect::<Result<Vec<f64>>>()?.into_iter().sum())
+}

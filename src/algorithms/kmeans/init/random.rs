@@ -1,0 +1,110 @@
+//! Distinct rows at random.
+
+use super::{POINTS, Stream, WEIGHTS, matrix, queue};
+use crate::algorithms::kmeans::prepare::Prepared;
+use crate::data::{Philox, RowSource};
+use crate::queue::{AllReduce, ComContext, ComputeFunction, Key, Object, Objects, Session};
+use crate::{Error, Result};
+use ndarray::Array2;
+use rayon::prelude::*;
+
+const SAMPLE: Key<Sample> = Key::new("sample");
+
+/// The rows whose keys are smallest, in the order of the keys.
+#[derive(Clone, Default)]
+struct Sample {
+    limit: usize,
+    rows: Vec<Drawn>,
+}
+
+#[derive(Clone)]
+struct Drawn {
+    key: f64,
+    row: u64,
+    values: Vec<f32>,
+}
+
+impl Object for Sample {}
+
+impl Sample {
+    fn merge(&mut self, other: &Self) {
+        self.rows.extend_from_slice(&other.rows);
+        self.rows.sort_by(|a, b| a.key.total_cmp(&b.key).then(a.row.cmp(&b.row)));
+        self.rows.truncate(self.limit);
+    }
+}
+
+/// k distinct rows, each drawn with probability proportional to its weight.
+pub(super) fn choose(session: &Session, prepared: &Prepared, k: usize, seed: u64) -> Result<Array2<f32>> {
+    let weighted = prepared.dataset().weights().is_some();
+    let sample = queue(session, prepared)
+        .set_max_iter(1)
+        .add(DrawRows { k, seed, weighted })
+        .add(AllReduce::by(SAMPLE, |into: &mut Sample, from| {
+            into.merge(from);
+            Ok(())
+        }))
+        .close_with(|cx| cx.take(SAMPLE))
+        .exec()?;
+    if sample.rows.len() < k {
+        let message = format!("only {} rows have a weight above 0, fewer than n_clusters={k}", sample.rows.len());
+        return Err(Error::parameter("k", message));
+    }
+    matrix(sample.rows.into_iter().flat_map(|drawn| drawn.values).collect(), prepared.columns())
+}
+
+/// An exponential race: row i gets the key −ln(u)/wᵢ with a uniform u of its own, and the k smallest keys win, which draws
+/// k rows without replacement in proportion to their weights (Efraimidis and Spirakis, "Weighted random sampling with a
+/// reservoir", IPL 97, 2006).
+struct DrawRows {
+    k: usize,
+    seed: u64,
+    weighted: bool,
+}
+
+impl ComputeFunction for DrawRows {
+    fn objects(&self) -> Objects {
+        let objects = Objects::reads(POINTS).writes(SAMPLE);
+        if self.weighted { objects.and(Objects::reads(WEIGHTS)) } else { objects }
+    }
+
+    fn calc(&self, cx: &mut ComContext) -> Result<()> {
+        const BLOCK: usize = 1 << 16;
+        let rows = cx.rows(POINTS)?;
+        let weights = if self.weighted { Some(cx.rows(WEIGHTS)?) } else { None };
+        let philox = Philox::new(self.seed);
+        let first_row = rows.first_row();
+        let blocks = (0..rows.len().div_ceil(BLOCK)).into_par_iter().map(|block| {
+            let range = block * BLOCK..((block + 1) * BLOCK).min(rows.len());
+            let mut scratch = Vec::new();
+            let weights = weights.as_ref().map(|w| w.read(range.clone(), &mut scratch)).transpose()?;
+            let keys = range.clone().filter_map(|at| {
+                let weight = weights.map_or(1.0, |weights| f64::from(weights[at - range.start]));
+                let row = first_row + at as u64;
+                let uniform = philox.uniform(Stream::Rows as u32, row, 0);
+                (weight > 0.0).then(|| (-(1.0 - uniform).ln() / weight, at))
+            });
+            Ok(self.smallest(keys.collect()))
+        });
+        let best = blocks.collect::<Result<Vec<_>>>()?.concat();
+        let mut scratch = Vec::new();
+        let drawn = self.smallest(best).into_iter().map(|(key, at)| {
+            let values = rows.read(at..at + 1, &mut scratch)?.to_vec();
+            Ok(Drawn { key, row: first_row + at as u64, values })
+        });
+        let rows = drawn.collect::<Result<Vec<Drawn>>>()?;
+        let mut sample = Sample { limit: self.k, rows };
+        sample.merge(&Sample::default());
+        cx.put(SAMPLE, sample)
+    }
+}
+
+impl DrawRows {
+    fn smallest(&self, mut keys: Vec<(f64, usize)>) -> Vec<(f64, usize)> {
+        if keys.len() > self.k {
+            keys.select_nth_unstable_by(self.k - 1, |a, b| a.0.total_cmp(&b.0).then(a.1.cmp(&b.1)));
+            keys.truncate(self.k);
+        }
+        keys
+    }
+}

@@ -1,0 +1,68 @@
+//! The objects of k-means, by name; the names are also those of the variables in WGSL.
+
+use crate::Result;
+use crate::queue::{Key, Rows};
+use ndarray::Array2;
+
+/// The rows, prepared: n × d'.
+pub(super) const POINTS: Key<Rows> = Key::new("points");
+/// The rows' weights: n × 1; only where there are weights.
+pub(super) const WEIGHTS: Key<Rows> = Key::new("weights");
+/// Stands for the weights where there are none: WGSL needs something to bind.
+pub(super) const NO_WEIGHTS: Key<Vec<f32>> = Key::new("weights");
+/// The powers of two of the fixed-point sums: d' + 2.
+pub(super) const EXPONENTS: Key<Vec<i32>> = Key::new("exponents");
+/// The centroids: k × d'.
+pub(super) const CENTROIDS: Key<Array2<f32>> = Key::new("centroids");
+/// Each row's cluster: n.
+pub(super) const LABELS: Key<Vec<u32>> = Key::new("labels");
+/// Sums, masses, inertia and moved rows in fixed point; see `PartialsLayout`.
+pub(super) const PARTIALS: Key<Vec<i64>> = Key::new("partials");
+/// The squared shift of each centroid: k.
+pub(super) const SHIFTS: Key<Vec<f32>> = Key::new("shifts");
+/// How many clusters have no rows, as the update saw it.
+pub(super) const EMPTY: Key<u32> = Key::new("empty");
+/// What the criterion and the trace need of a round.
+pub(super) const SUMMARY: Key<Vec<u32>> = Key::new("summary");
+/// The rows farthest from their centroids, where a cluster is empty.
+pub(super) const FARTHEST: Key<super::relocate::Farthest> = Key::new("farthest").per_round();
+/// Device memory between assignment and sums: each row's nearest centroid and its distance.
+pub(super) const NEAREST: Key<Vec<u32>> = Key::new("nearest");
+pub(super) const DISTANCES: Key<Vec<f32>> = Key::new("distances");
+
+/// A few numbers of a round, as they come back from a device in one piece of 8 words.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) struct Summary {
+    /// The inertia's two words in fixed point.
+    pub(super) inertia: [i64; 2],
+    /// Rows whose label changed.
+    pub(super) moved: i64,
+    /// Clusters without rows.
+    pub(super) empty: u32,
+    /// The squared shifts of all centroids, summed.
+    pub(super) shift: f32,
+}
+
+impl Summary {
+    pub(super) const WORDS: usize = 8;
+
+    pub(super) fn to_words(self) -> Vec<u32> {
+        let halves = |value: i64| [value as u32, (value >> 32) as u32];
+        let integers = [self.inertia[0], self.inertia[1], self.moved].into_iter().flat_map(halves);
+        integers.chain([self.empty, self.shift.to_bits()]).collect()
+    }
+
+    pub(super) fn of_words(words: &[u32]) -> Result<Self> {
+        let &[a, b, c, d, e, f, empty, shift] = words else {
+            let message = format!("{} words where {} were expected", words.len(), Self::WORDS);
+            return Err(crate::Error::wiring("(criterion)", SUMMARY.name(), message));
+        };
+        let whole = |low: u32, high: u32| (i64::from(high as i32) << 32) | i64::from(low);
+        let (inertia, moved) = ([whole(a, b), whole(c, d)], whole(e, f));
+        Ok(Self { inertia, moved, empty, shift: f32::from_bits(shift) })
+    }
+}
+
+/// A label no row has: every row moves in the first round.
+pub(super) const NO_LABEL: u32 = u32::MAX;
+

@@ -1,0 +1,205 @@
+//! Rows as the kernels see them: less their origin, or as points of the unit sphere.
+
+use super::metric::Metric;
+use crate::backend::cpu::{FixedPoint, WordCount};
+use crate::data::{Dataset, RowSource};
+use crate::{Error, Place, Result};
+use rayon::prelude::*;
+use std::ops::Range;
+
+/// How many rows are looked at to decide how wide the sums must be.
+const SAMPLE: u64 = 16_384;
+
+/// A data set in the space of a metric's kernels: n × d' rows of f32.
+pub(super) struct Prepared<'a> {
+    dataset: &'a Dataset<'a>,
+    metric: Metric,
+    columns: usize,
+}
+
+impl<'a> Prepared<'a> {
+    /// Checks that the metric has a value for every row.
+    pub(super) fn new(dataset: &'a Dataset<'a>, metric: Metric) -> Result<Self> {
+        metric.check_columns(dataset.columns())?;
+        let prepared = Self { dataset, metric, columns: metric.prepared_columns(dataset.columns()) };
+        if metric.is_spherical() {
+            prepared.blocks().into_par_iter().try_for_each(|range| prepared.read_rows(range).map(drop))?;
+        }
+        Ok(prepared)
+    }
+
+    pub(super) fn dataset(&self) -> &'a Dataset<'a> {
+        self.dataset
+    }
+
+    /// Whether every task should keep a prepared copy of its rows, because preparing them costs more than reading them.
+    pub(super) fn is_costly(&self) -> bool {
+        self.metric.is_spherical() || self.dataset.is_wide()
+    }
+
+    /// Blocks of rows by their numbers in the whole: the fixed shape of every floating-point reduction.
+    pub(super) fn blocks(&self) -> Vec<Range<u64>> {
+        const BLOCK: u64 = 4096;
+        let rows = self.dataset.rows();
+        (0..rows.div_ceil(BLOCK)).map(|block| block * BLOCK..((block + 1) * BLOCK).min(rows)).collect()
+    }
+
+    pub(super) fn read_rows(&self, range: Range<u64>) -> Result<Vec<f32>> {
+        let mut rows = vec![0.0; (range.end - range.start) as usize * self.columns];
+        self.read_f32(range.start, &[], &mut rows)?;
+        Ok(rows)
+    }
+
+    /// The largest absolute value of each prepared column.
+    fn largest(&self) -> Vec<f64> {
+        if self.metric.is_spherical() {
+            return vec![1.0; self.columns];
+        }
+        let (statistics, origin) = (self.dataset.statistics(), self.dataset.origin());
+        let extremes = statistics.min.iter().zip(&statistics.max).enumerate();
+        extremes
+            .map(|(column, (min, max))| {
+                let origin = origin.get(column).copied().unwrap_or(0.0);
+                let (low, high) = ((min - origin) as f32, (max - origin) as f32);
+                f64::from(low.abs().max(high.abs()))
+            })
+            .collect()
+    }
+
+    /// The mean variance of the prepared columns, to which the tolerance is relative.
+    pub(super) fn mean_variance(&self) -> Result<f64> {
+        if !self.metric.is_spherical() {
+            let variance = &self.dataset.statistics().variance;
+            return Ok(variance.iter().sum::<f64>() / variance.len().max(1) as f64);
+        }
+        // Rows of length 1 have the variance 1 − |mean|², shared by the columns.
+        let sums = self.blocks().into_par_iter().map(|range| {
+            let rows = self.read_rows(range)?;
+            let mut sums = vec![0.0_f64; self.columns];
+            for row in rows.chunks_exact(self.columns) {
+                sums.iter_mut().zip(row).for_each(|(sum, value)| *sum += f64::from(*value));
+            }
+            Ok(sums)
+        });
+        let mut total = vec![0.0; self.columns];
+        for sums in sums.collect::<Result<Vec<_>>>()? {
+            total.iter_mut().zip(sums).for_each(|(total, sum)| *total += sum);
+        }
+        let rows = self.dataset.rows() as f64;
+        let squared_mean: f64 = total.iter().map(|sum| (sum / rows).powi(2)).sum();
+        Ok((1.0 - squared_mean).max(0.0) / self.columns as f64)
+    }
+
+    /// How the sums are kept: a power of two for each column, and as many words as the data's range asks for.
+    pub(super) fn fixed_point(&self, centroids: &[f32]) -> Result<FixedPoint> {
+        let largest = self.largest();
+        let max_weight = self.dataset.weights().map(|weights| weights.iter().copied().fold(0.0_f32, f32::max).into());
+        let reach = |column: usize| {
+            let centroids = centroids.iter().skip(column).step_by(self.columns.max(1));
+            centroids.fold(largest[column], |reach, value| reach.max(f64::from(value.abs())))
+        };
+        let reaches = (0..self.columns).map(|column| 2.0 * reach(column));
+        let farthest: f64 = match self.metric {
+            Metric::CityBlock => reaches.sum(),
+            _ => reaches.map(|reach| reach * reach).sum(),
+        };
+        // The kernels' f32 distances may round upwards: a factor of two keeps them inside.
+        let farthest = 2.0 * farthest * max_weight.unwrap_or(1.0);
+        let mut plan = FixedPoint::plan(self.dataset.rows(), &largest, max_weight, farthest);
+        if self.is_wide_in_range(&plan)? {
+            plan = plan.with_two_words();
+        }
+        Ok(plan)
+    }
+
+    fn is_wide_in_range(&self, plan: &FixedPoint) -> Result<bool> {
+        let rows = self.dataset.rows();
+        let step = rows.div_ceil(SAMPLE).max(1);
+        let mut count = WordCount::new(plan);
+        let mut row = vec![0.0; self.columns];
+        for at in (0..rows).step_by(step as usize) {
+            self.read_f32(at, &[], &mut row)?;
+            count.add_rows(&row);
+        }
+        Ok(count.needs_two_words())
+    }
+
+    /// Brings points of the data's own space into that of the kernels.
+    pub(super) fn prepare_points(&self, points: &ndarray::Array2<f64>) -> Result<ndarray::Array2<f32>> {
+        let values = prepare_block(self.metric, self.dataset.origin(), points, 0..points.nrows() as u64)?;
+        ndarray::Array2::from_shape_vec((points.nrows(), self.columns), values)
+            .map_err(|error| Error::parameter("init", error.to_string()))
+    }
+}
+
+impl RowSource for Prepared<'_> {
+    fn rows(&self) -> u64 {
+        self.dataset.rows()
+    }
+
+    fn columns(&self) -> usize {
+        self.columns
+    }
+
+    fn as_f32(&self) -> Option<&[f32]> {
+        if self.metric.is_spherical() { None } else { self.dataset.as_prepared() }
+    }
+
+    fn read_f64(&self, first: u64, out: &mut [f64]) -> Result<()> {
+        let mut rows = vec![0.0_f32; out.len()];
+        self.read_f32(first, &[], &mut rows)?;
+        out.iter_mut().zip(rows).for_each(|(out, value)| *out = value.into());
+        Ok(())
+    }
+
+    fn read_f32(&self, first: u64, origin: &[f64], out: &mut [f32]) -> Result<()> {
+        if self.metric.is_spherical() {
+            let source = self.dataset.source();
+            let rows = (out.len() / self.columns) as u64;
+            out.copy_from_slice(&prepare_block(self.metric, &[], source, first..first + rows)?);
+        } else {
+            self.dataset.read(first, out)?;
+        }
+        for (value, origin) in out.iter_mut().zip(origin.iter().cycle()) {
+            *value = (f64::from(*value) - origin) as f32;
+        }
+        Ok(())
+    }
+
+    fn place(&self, row: u64, column: usize) -> Place {
+        self.dataset.source().place(row, column)
+    }
+}
+
+/// Reads rows of a source in the space of a metric, refusing what is no finite number.
+pub(super) fn prepare_block(
+    metric: Metric,
+    origin: &[f64],
+    source: &(impl RowSource + ?Sized),
+    range: Range<u64>,
+) -> Result<Vec<f32>> {
+    let (count, columns) = ((range.end - range.start) as usize, source.columns());
+    let mut values = vec![0.0_f64; count * columns];
+    source.read_f64(range.start, &mut values)?;
+    let prepared_columns = metric.prepared_columns(columns);
+    let mut prepared = vec![0.0_f32; count * prepared_columns];
+    let rows = values.chunks_exact(columns.max(1)).zip(prepared.chunks_exact_mut(prepared_columns.max(1)));
+    for (number, (row, out)) in rows.enumerate() {
+        let number = range.start + number as u64;
+        let place = |column: usize| source.place(number, column);
+        if let Some(column) = row.iter().position(|value| !value.is_finite()) {
+            return Err(Error::data(place(column), format!("{} is not a finite number", row[column])));
+        }
+        if metric.prepare(row, origin, out).is_none() {
+            let message = match metric {
+                Metric::Haversine => "latitudes lie in -90..90 and longitudes in -360..360 degrees",
+                _ => "the row is all zeros, and its cosine with anything is undefined: remove it",
+            };
+            return Err(Error::data(place(0), message));
+        }
+        if let Some(column) = out.iter().position(|value| !value.is_finite()) {
+            return Err(Error::data(place(column.min(columns - 1)), "the value is beyond the range of an f32"));
+        }
+    }
+    Ok(prepared)
+}

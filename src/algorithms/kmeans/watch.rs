@@ -1,0 +1,85 @@
+//! Deciding when k-means is done, and keeping its trace.
+
+use super::assign_and_sum::Plan;
+use super::keys::{SUMMARY, Summary};
+use super::params::KMeans;
+use super::progress::{Progress, Round};
+use crate::Result;
+use crate::queue::{ComContext, IterationListener};
+use std::sync::{Mutex, PoisonError};
+use std::time::Instant;
+
+/// The criterion and the listener of one start.
+pub(super) struct Watch {
+    kmeans: KMeans,
+    plan: Plan,
+    rows: u64,
+    tol: f64,
+    start: usize,
+    state: Mutex<State>,
+}
+
+struct State {
+    clock: Instant,
+    iterations: u32,
+    trace: Vec<Round>,
+}
+
+impl Watch {
+    pub(super) fn new(kmeans: &KMeans, plan: &Plan, rows: u64, tol: f64, start: usize) -> Self {
+        let state = Mutex::new(State { clock: Instant::now(), iterations: 0, trace: Vec::new() });
+        Self { kmeans: kmeans.clone(), plan: plan.clone(), rows, tol, start, state }
+    }
+
+    /// scikit-learn's two conditions. Round r holds update r−1 and the labels after it, so shifts that are small enough
+    /// mean r−1 iterations, and labels that did not change mean r: there the last update would change nothing.
+    pub(super) fn is_converged(&self, cx: &ComContext) -> Result<bool> {
+        let (round, summary) = (cx.step_no(), Summary::of_words(cx.get(SUMMARY)?)?);
+        let updates = round - 1;
+        let small = updates > 0 && f64::from(summary.shift) <= self.tol;
+        let unmoved = updates > 0 && summary.moved == 0;
+        let iterations = if unmoved && !small { round.min(self.kmeans.max_iter) } else { updates };
+        self.with_state(|state| state.iterations = iterations);
+        Ok(small || unmoved)
+    }
+
+    pub(super) fn iterations(&self) -> u32 {
+        self.with_state(|state| state.iterations)
+    }
+
+    pub(super) fn trace(&self) -> Vec<Round> {
+        self.with_state(|state| std::mem::take(&mut state.trace))
+    }
+
+    fn with_state<R>(&self, act: impl FnOnce(&mut State) -> R) -> R {
+        act(&mut self.state.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+impl IterationListener for Watch {
+    fn on_round_start(&self, _: u32, _: &ComContext) -> Result<()> {
+        self.with_state(|state| state.clock = Instant::now());
+        Ok(())
+    }
+
+    fn on_round_end(&self, round: u32, cx: &ComContext) -> Result<()> {
+        let summary = Summary::of_words(cx.get(SUMMARY)?)?;
+        let time = self.with_state(|state| state.clock.elapsed());
+        let done = Round {
+            iteration: round - 1,
+            inertia: self.kmeans.metric.inertia_of_kernel(self.plan.fixed.inertia(summary.inertia)),
+            shift: f64::from(summary.shift),
+            moved: summary.moved.unsigned_abs(),
+            time,
+        };
+        self.with_state(|state| state.trace.push(done));
+        self.kmeans.tell(Progress::Round {
+            start: self.start,
+            starts: self.kmeans.starts(),
+            round: done,
+            max_iter: self.kmeans.max_iter,
+            rows_per_second: self.rows as f64 / time.as_secs_f64().max(1e-9),
+        });
+        Ok(())
+    }
+}

@@ -1,0 +1,50 @@
+#!/bin/sh
+# The whole test: sets itself up, then format, lints, tests on every device at hand, examples, documentation.
+#
+#   sh tests/all.sh
+#
+# Where it may (root on a Debian system), it installs Mesa's software Vulkan adapter, so that GPU code is tested on a
+# machine without a GPU. It ends within 30 minutes on two cores.
+set -eu
+cd "$(dirname "$0")/.."
+
+step() {
+    printf '\n== %s\n' "$*"
+}
+
+step "a Vulkan adapter"
+if ! ls /usr/share/vulkan/icd.d/*.json /etc/vulkan/icd.d/*.json >/dev/null 2>&1; then
+    if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then
+        apt-get update -q && apt-get install -y -q --no-install-recommends mesa-vulkan-drivers libvulkan1
+    else
+        echo "no Vulkan driver is installed, and this script may not install one: get mesa-vulkan-drivers" >&2
+        exit 1
+    fi
+fi
+ls /usr/share/vulkan/icd.d /etc/vulkan/icd.d 2>/dev/null || true
+
+step "format"
+cargo fmt --check
+
+step "lints"
+cargo clippy --all-targets -- -D warnings
+cargo clippy --no-default-features --lib -- -D warnings
+
+step "the small core: no command line, no wgpu"
+if cargo tree --no-default-features -e normal --prefix none | grep -E '^(clap|wgpu|naga|indicatif) '; then
+    echo "default-features = false must not build these" >&2
+    exit 1
+fi
+cargo test --no-default-features --lib --test data --test metrics
+
+step "tests, on every adapter"
+SUPERSTEP_REQUIRE_GPU=1 cargo test
+
+step "what the README runs"
+cargo build --release --bins --examples
+cargo run --release --quiet -- kmeans examples/data/digits.csv --k 10
+
+step "documentation"
+RUSTDOCFLAGS="-D warnings" cargo doc --no-deps
+
+step "all of it passed"
