@@ -6,7 +6,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 use std::io::IsTerminal;
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
-use superstep::Progress;
+use superstep::algorithms::kmeans::Progress;
 
 /// Plain lines are at least this far apart, but for the last.
 const LINE_EVERY: Duration = Duration::from_secs(1);
@@ -46,8 +46,7 @@ impl Reporter {
             Progress::Init { done, of } => self.show("init", Some((*done as u64, *of as u64)), String::new()),
             Progress::Round { start, starts, round, max_iter, rows_per_second } => {
                 let start = if *starts > 1 { format!("start {} of {starts}, ", start + 1) } else { String::new() };
-                let detail =
-                    format!("{start}inertia {}, {}rows/s", value(round.inertia), scaled(*rows_per_second));
+                let detail = format!("{start}inertia {}, {}rows/s", value(round.inertia), scaled(*rows_per_second));
                 self.show("round", Some((u64::from(round.iteration), u64::from(*max_iter))), detail);
             }
             // A phase of a later version of the library: nothing is known of it.

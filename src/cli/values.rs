@@ -97,7 +97,8 @@ mod tests {
 
     #[test]
     fn delimiters_are_one_character() {
-        let cases = [(";", Some(b';')), ("tab", Some(b'\t')), ("\\t", Some(b'\t')), ("ab", None), ("é", None), ("\"", None)];
+        let cases =
+            [(";", Some(b';')), ("tab", Some(b'\t')), ("\\t", Some(b'\t')), ("ab", None), ("é", None), ("\"", None)];
         for (text, byte) in cases {
             assert_eq!(delimiter(text).ok(), byte, "{text:?}");
         }

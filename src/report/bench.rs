@@ -202,7 +202,8 @@ mod tests {
 
     #[test]
     fn the_median_is_the_middle() {
-        let cases = [(vec![], None), (vec![3.0], Some(3.0)), (vec![9.0, 1.0, 2.0], Some(2.0)), (vec![4.0, 1.0], Some(2.5))];
+        let cases =
+            [(vec![], None), (vec![3.0], Some(3.0)), (vec![9.0, 1.0, 2.0], Some(2.0)), (vec![4.0, 1.0], Some(2.5))];
         for (values, middle) in cases {
             assert_eq!(median(values), middle);
         }

@@ -2,7 +2,7 @@
 
 use super::device::DeviceLine;
 use serde_json::{Value, json};
-use superstep::Round;
+use superstep::algorithms::kmeans::Round;
 
 /// Everything that is told of a finished fit.
 #[derive(Debug, Clone)]
@@ -150,7 +150,9 @@ pub(super) mod tests {
 
     #[test]
     fn the_object_has_the_keys_of_the_contract_in_their_order() {
-        let keys = |value: &Value| -> Vec<String> { value.as_object().into_iter().flatten().map(|(key, _)| key.clone()).collect() };
+        let keys = |value: &Value| -> Vec<String> {
+            value.as_object().into_iter().flatten().map(|(key, _)| key.clone()).collect()
+        };
         let json = report().json();
         let expected = "n d k metric algorithm device devices seed iterations converged inertia seconds \
                         seconds_per_iteration peak_rss_mb cluster_sizes trace";

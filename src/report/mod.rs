@@ -13,6 +13,6 @@ mod table;
 
 pub(crate) use bench::{BenchReport, DeviceRun, Measured, median};
 pub(crate) use device::{DeviceLine, devices_json, devices_table};
-pub(crate) use fit::{FitReport, Seconds};
+pub(crate) use fit::{FitReport, Seconds, seconds_per_iteration};
 pub(crate) use memory::peak_rss_mb;
 pub(crate) use summary::summary;
