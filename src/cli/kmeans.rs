@@ -32,6 +32,7 @@ pub(super) fn run(args: &KMeansArgs) -> Result<Ended, Failure> {
     let dataset = weighted(args, session.install(|| kmeans.dataset(&*source))?)?;
     let load = load.elapsed();
     if interrupt.is_set() {
+        reporter.warn("interrupted before the first round: there are no results to write");
         return Ok(Ended::Interrupted);
     }
 
@@ -111,9 +112,9 @@ fn write_results(args: &KMeansArgs, model: &KMeansModel, is_wide: bool) -> Resul
     }
     if let Some(path) = &args.centroids {
         if is_wide {
-            output::write_matrix(path, model.centroids().view())?;
+            output::write_matrix(path, model.centroids())?;
         } else {
-            output::write_matrix(path, model.centroids().mapv(|value| value as f32).view())?;
+            output::write_matrix(path, &model.centroids().mapv(|value| value as f32))?;
         }
     }
     args.model.as_ref().map_or(Ok(()), |path| model.save(path))

@@ -21,9 +21,10 @@ impl Outputs<'_> {
 
     fn writable(&self) -> Result<()> {
         for (flag, path) in &self.tables {
-            output::check_output(path).map_err(|error| under(flag, error))?;
+            check_folder(path).and_then(|()| output::check_output(path)).map_err(|error| under(flag, error))?;
         }
-        self.model.map_or(Ok(()), |path| check_model(path).map_err(|error| under("--model", error)))
+        let model = |path| check_folder(path).and_then(|()| check_model(path));
+        self.model.map_or(Ok(()), |path| model(path).map_err(|error| under("--model", error)))
     }
 
     fn distinct<'p>(&self, inputs: impl IntoIterator<Item = &'p PathBuf>) -> Result<()> {
@@ -47,6 +48,16 @@ fn under(flag: &str, error: Error) -> Error {
         Error::Parameter { parameter, message } => Error::parameter(flag, format!("{parameter}: {message}")),
         error => Error::parameter(flag, error.to_string()),
     }
+}
+
+/// Checks that the folder of a file is there.
+fn check_folder(path: &Path) -> Result<()> {
+    let folder = folder_of(path);
+    if folder.is_dir() {
+        return Ok(());
+    }
+    let message = format!("the folder {} does not exist; make it first", folder.display());
+    Err(Error::parameter(path.display().to_string(), message))
 }
 
 /// Checks that a model can be written, and leaves nothing behind.

@@ -71,8 +71,8 @@ fn predict(
         }
         labels.extend(found);
         first += window.rows();
-        let speed = scaled(first as f64 / begun.elapsed().as_secs_f64());
-        reporter.show("label", Some((first, rows)), format!("{speed}rows/s"));
+        let speed = scaled(first as f64 / begun.elapsed().as_secs_f64(), "rows/s");
+        reporter.show("label", Some((first, rows)), speed);
     }
     Ok(Some((labels, distances)))
 }

@@ -46,7 +46,8 @@ impl Reporter {
             Progress::Init { done, of } => self.show("init", Some((*done as u64, *of as u64)), String::new()),
             Progress::Round { start, starts, round, max_iter, rows_per_second } => {
                 let start = if *starts > 1 { format!("start {} of {starts}, ", start + 1) } else { String::new() };
-                let detail = format!("{start}inertia {}, {}rows/s", value(round.inertia), scaled(*rows_per_second));
+                let speed = scaled(*rows_per_second, "rows/s");
+                let detail = format!("{start}inertia {}, {speed}", value(round.inertia));
                 self.show("round", Some((u64::from(round.iteration), u64::from(*max_iter))), detail);
             }
             // A phase of a later version of the library: nothing is known of it.

@@ -145,12 +145,11 @@ impl BenchReport {
 
     fn heading(&self) -> String {
         let Self { data, n, d, k, iterations, runs, .. } = self;
-        let values = scaled(*n as f64 * *d as f64);
+        let values = scaled(*n as f64 * *d as f64, "values");
         format!(
-            "{data}: {} × {} ({} values), {}, {}, median of {}",
+            "{data}: {} × {} ({values}), {}, {}, median of {}",
             counted(*n, "row"),
             counted(*d as u64, "column"),
-            values.trim(),
             counted(*k as u64, "cluster"),
             counted(u64::from(*iterations), "iteration"),
             counted(*runs as u64, "run"),

@@ -38,8 +38,9 @@ pub(crate) fn value(value: f64) -> String {
     format!("{sign}{}{point}{fraction}", whole.parse().map(count).unwrap_or_else(|_| whole.to_owned()))
 }
 
-/// A rate or a size in three digits and a prefix of thousands: `25.3 M`, `1.20 k`, `7.00 `. The unit is the caller's to add.
-pub(crate) fn scaled(value: f64) -> String {
+/// A size or a rate in three digits, with its unit: `134 MB`, `25.3 M rows/s`. A unit of one letter takes its prefix of
+/// thousands as its own, a longer one stands apart from it.
+pub(crate) fn scaled(value: f64, unit: &str) -> String {
     const PREFIXES: [&str; 6] = ["", "k", "M", "G", "T", "P"];
     let mut value = value;
     let mut prefix = 0;
@@ -48,12 +49,13 @@ pub(crate) fn scaled(value: f64) -> String {
         value /= 1000.0;
         prefix += 1;
     }
-    format!("{} {}", three_digits(value), PREFIXES[prefix])
+    let apart = if prefix > 0 && unit.len() > 1 { " " } else { "" };
+    format!("{} {}{apart}{unit}", three_digits(value), PREFIXES[prefix])
 }
 
 /// A number of bytes: `512 MB`, in powers of 1000.
 pub(crate) fn bytes(value: u64) -> String {
-    format!("{}B", scaled(value as f64))
+    scaled(value as f64, "B")
 }
 
 /// A span of time: `3.20 µs`, `45.1 ms`, `1.23 s`, `2 min 03 s`, `1 h 04 min`.
@@ -119,9 +121,15 @@ mod tests {
 
     #[test]
     fn sizes_and_rates_take_a_prefix() {
-        let cases = [(0.0, "0.00 "), (7.0, "7.00 "), (999.6, "1.00 k"), (25_340_000.0, "25.3 M"), (1.2e18, "1200 P")];
-        for (number, text) in cases {
-            assert_eq!(scaled(number), text);
+        let cases = [
+            (0.0, "B", "0.00 B"),
+            (7.0, "rows/s", "7.00 rows/s"),
+            (999.6, "B", "1.00 kB"),
+            (25_340_000.0, "rows/s", "25.3 M rows/s"),
+            (1.2e18, "B", "1200 PB"),
+        ];
+        for (number, unit, text) in cases {
+            assert_eq!(scaled(number, unit), text);
         }
         assert_eq!(bytes(134_217_728), "134 MB");
     }

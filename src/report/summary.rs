@@ -3,7 +3,6 @@
 use super::fit::FitReport;
 use super::number::{count, counted, scaled, seconds, value};
 use super::table::{Align, Table};
-use std::fmt::Write;
 
 /// Up to this many clusters, the summary lists each.
 const LISTED_CLUSTERS: usize = 16;
@@ -12,8 +11,7 @@ const LISTED_CLUSTERS: usize = 16;
 /// what the run was asked for.
 pub(crate) fn summary(report: &FitReport, data: &str, settings: &str) -> String {
     let mut text = String::new();
-    // Writing to a string cannot fail.
-    let mut line = |name: &str, what: &str| drop(writeln!(text, "{name:<10}{what}"));
+    let mut line = |name: &str, what: &str| text += &format!("{name:<10}{what}\n");
     let shape = format!("{} × {}", counted(report.n, "row"), counted(report.d as u64, "column"));
     line("data", &format!("{data}: {shape}"));
     for (at, device) in report.devices.iter().enumerate() {
@@ -24,7 +22,7 @@ pub(crate) fn summary(report: &FitReport, data: &str, settings: &str) -> String 
     line("inertia", &value(report.inertia));
     line("time", &times(report));
     if let Some(peak) = report.peak_rss_mb {
-        line("memory", &format!("{}B at the peak", scaled(peak * 1e6)));
+        line("memory", &format!("{} at the peak", scaled(peak * 1e6, "B")));
     }
     text + "\n" + &clusters(&report.cluster_sizes)
 }
