@@ -23,6 +23,20 @@ const OFFSET: f64 = 16.0;
 /// - At zero in a column whose values less their mean would leave the range of f32.
 ///
 /// Add the origin to what was computed in these coordinates, such as centroids, to get back to the source's.
+///
+/// ```
+/// use ndarray::array;
+/// use superstep::data::Dataset;
+///
+/// let far = array![[1e8, 0.0], [1e8 + 0.25, 4.0]];
+/// let data = Dataset::new(&far)?;
+/// assert_eq!(data.origin(), [1e8 + 0.125, 2.0]);
+///
+/// let mut rows = [0.0; 4];
+/// data.read(0, &mut rows)?;
+/// assert_eq!(rows, [-0.125, -2.0, 0.125, 2.0]);
+/// # Ok::<(), superstep::Error>(())
+/// ```
 pub struct Dataset<'a> {
     source: Box<dyn RowSource + 'a>,
     statistics: Statistics,

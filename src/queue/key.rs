@@ -103,9 +103,9 @@ pub(crate) struct Declared {
 /// One key or a tuple of up to eight.
 ///
 /// This trait is sealed: keys and tuples of keys implement it.
-pub trait Keys: sealed::Keys {}
+pub trait Keys: sealed::Keys + Copy {}
 
-impl<K: sealed::Keys> Keys for K {}
+impl<K: sealed::Keys + Copy> Keys for K {}
 
 pub(crate) mod sealed {
     use super::Declared;

@@ -200,13 +200,15 @@ impl<T: Object> AnyObject for T {
     }
 }
 
+type FromBytes = fn(&Shape, &[u8]) -> Option<Box<dyn AnyObject>>;
+
 /// What is known of an object's type without a value of it.
 #[derive(Clone, Copy)]
 pub(crate) struct ObjectType {
     id: TypeId,
     pub(crate) name: &'static str,
     pub(crate) element: Option<Element>,
-    from_bytes: fn(&Shape, &[u8]) -> Option<Box<dyn AnyObject>>,
+    from_bytes: FromBytes,
 }
 
 impl ObjectType {

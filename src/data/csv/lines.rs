@@ -50,7 +50,12 @@ impl<'a> Counter<'a> {
         let rest = self.text.get(start..).unwrap_or_default();
         let blank = rest.iter().take_while(|byte| matches!(byte, b'\n' | b'\r')).count();
         let place = (start + blank).clamp(self.at, self.text.len());
-        self.line += self.text[self.at..place].iter().filter(|byte| **byte == b'\n').count() as u64;
+        let ends_line = |at: &usize| match self.text[*at] {
+            b'\n' => true,
+            b'\r' => self.text.get(at + 1) != Some(&b'\n'),
+            _ => false,
+        };
+        self.line += (self.at..place).filter(ends_line).count() as u64;
         self.at = place;
         self.line
     }

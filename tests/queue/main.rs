@@ -1,0 +1,19 @@
+//! The iteration engine, held to the behaviours of Alink's queue, of FLIP-176's iterations, and to its own promises.
+//!
+//! Every behaviour runs on the CPU and on each adapter that wgpu lists, with one partition and with three. Oracles are
+//! computed here, in plain f64 loops.
+
+mod alink;
+mod communication;
+mod lifetimes;
+mod partitions;
+mod rounds;
+mod support;
+mod wiring;
+
+#[cfg(feature = "gpu")]
+mod devices;
+#[cfg(feature = "gpu")]
+mod shaders;
+#[cfg(feature = "gpu")]
+mod wgsl_wiring;
