@@ -18,7 +18,7 @@ fn wrong_usage_is_status_2() {
         ("kmeans points.csv --k 2 --threads 0", "1 or more"),
         ("kmeans points.csv --k 2 --tol -1", "0 or more"),
         ("kmeans points.csv --k 2 --tol nan", "0 or more"),
-        ("kmeans points.csv --k 2 --seed -3", "--seed"),
+        ("kmeans points.csv --k 2 --seed x", "--seed"),
         ("kmeans points.csv --k 2 --init nonsense", "k-means++, k-means||, random"),
         ("kmeans points.csv --k 2 --metric manhattan", "cityblock"),
         ("kmeans points.csv --k 2 --algorithm elkan", "bounded"),

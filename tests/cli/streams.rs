@@ -11,7 +11,7 @@ fn progress_goes_to_standard_error_and_results_to_standard_output() {
     let ran = folder.done("kmeans points.csv --k 2 --init start.csv --device cpu --json");
     assert_eq!(ran.stdout.lines().count(), 1, "one object and nothing else: {}", ran.stdout);
     assert!(ran.stderr.contains("superstep: load: points.csv"), "{}", ran.stderr);
-    assert!(ran.stderr.contains("superstep: round 2/300: inertia "), "the last line is told: {}", ran.stderr);
+    assert!(ran.stderr.contains("superstep: round 1/300: inertia "), "the last line is told: {}", ran.stderr);
     assert!(!ran.stderr.contains('\r'), "no bar where there is no terminal");
 }
 
