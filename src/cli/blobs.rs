@@ -28,17 +28,17 @@ pub(super) fn generate(n: usize, d: usize, k: usize, seed: u64) -> Result<Array2
     let philox = Philox::new(seed);
     values.par_chunks_mut(d.max(1)).enumerate().for_each(|(row, values)| {
         let row = row as u64;
-        let blob = (philox.uniform(BLOBS, row, 0) * k as f64) as u64;
+        let blob = philox.below(BLOBS, row, 0, k as u64);
         for (column, value) in values.iter_mut().enumerate() {
             let centre = SPREAD * (2.0 * philox.uniform(CENTRES, blob, column as u32) - 1.0);
-            *value = (centre + normal(&philox, row, column as u32)) as f32;
+            *value = (centre + normal(philox, row, column as u32)) as f32;
         }
     });
     Array2::from_shape_vec((n, d), values).map_err(|_| too_many())
 }
 
 /// A draw of the standard normal distribution (Box and Muller, Ann. Math. Statist. 29, 1958).
-fn normal(philox: &Philox, row: u64, column: u32) -> f64 {
+fn normal(philox: Philox, row: u64, column: u32) -> f64 {
     let [radius, angle] = [0, 1].map(|half| philox.uniform(NOISE, row, column.wrapping_mul(2).wrapping_add(half)));
     // 1 − u lies in (0, 1]: its logarithm is finite.
     (-2.0 * (1.0 - radius).ln()).sqrt() * (TAU * angle).cos()

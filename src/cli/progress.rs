@@ -135,8 +135,8 @@ impl Bars {
 
 fn new_bar(phase: &'static str, steps: Option<(u64, u64)>) -> ProgressBar {
     let (bar, template) = match steps {
-        Some((_, of)) => (ProgressBar::new(of), "{prefix:<6} {bar:24} {pos}/{len}  {msg}  at most {eta} left"),
-        None => (ProgressBar::new_spinner(), "{prefix:<6} {spinner} {elapsed}  {msg}"),
+        Some((_, of)) => (ProgressBar::new(of), "{prefix:<6} {bar:16} {pos}/{len}  at most {eta} left  {wide_msg}"),
+        None => (ProgressBar::new_spinner(), "{prefix:<6} {spinner} {elapsed}  {wide_msg}"),
     };
     // The templates are constants; were one wrong, indicatif's own style would do.
     if let Ok(style) = ProgressStyle::with_template(template) {
