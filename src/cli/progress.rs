@@ -34,7 +34,9 @@ impl Reporter {
     pub(super) fn show(&self, phase: &'static str, steps: Option<(u64, u64)>, detail: String) {
         match &mut *self.0.lock().unwrap_or_else(PoisonError::into_inner) {
             Sink::Silent => {}
-            Sink::Lines(lines) => lines.show(line(phase, steps, &detail), Instant::now()).into_iter().for_each(print),
+            Sink::Lines(lines) => {
+                lines.show(line(phase, steps, &detail), Instant::now()).iter().for_each(|line| say(line))
+            }
             Sink::Bars(bars) => bars.show(phase, steps, detail),
         }
     }
@@ -59,7 +61,7 @@ impl Reporter {
     pub(super) fn finish(&self) {
         match &mut *self.0.lock().unwrap_or_else(PoisonError::into_inner) {
             Sink::Silent => {}
-            Sink::Lines(lines) => lines.held.take().into_iter().for_each(print),
+            Sink::Lines(lines) => lines.held.take().iter().for_each(|line| say(line)),
             Sink::Bars(bars) => bars.finish(),
         }
     }
@@ -70,11 +72,6 @@ impl Reporter {
             say(&format!("warning: {warning}"));
         }
     }
-}
-
-#[expect(clippy::needless_pass_by_value, reason = "it is handed to `for_each` of owned lines")]
-fn print(line: String) {
-    say(&line);
 }
 
 /// `round 12/300: inertia 1,165,183, 25.3 M rows/s`
