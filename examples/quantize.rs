@@ -24,12 +24,13 @@ fn main() -> Result<(), Box<dyn Error>> {
     let model = KMeans::new(colours).seed(1).fit(&pixels)?;
 
     let palette = model.centroids().mapv(|value| value.round().clamp(0.0, 255.0) as u8);
-    let painted: Vec<u8> =
-        model.labels().iter().flat_map(|&label| palette.row(label as usize).to_vec()).collect();
+    let painted: Vec<u8> = model.labels().iter().flat_map(|&label| palette.row(label as usize).to_vec()).collect();
     write(&to, &painted, width, height)?;
 
     let error = (model.inertia() / (pixels.len() as f64)).sqrt();
-    println!("{from}: {width} × {height} pixels in {colours} colours, {error:.2} levels off on average (root mean square)");
+    println!(
+        "{from}: {width} × {height} pixels in {colours} colours, {error:.2} levels off on average (root mean square)"
+    );
     println!("{to}: written after {} iterations", model.iterations());
     Ok(())
 }

@@ -13,6 +13,7 @@ mod npy;
 mod open;
 pub mod output;
 mod partition;
+mod random;
 mod source;
 mod statistics;
 
@@ -23,5 +24,6 @@ pub use dataset::Dataset;
 pub use npy::{NpyElement, NpyFile, write_npy};
 pub use open::{ReadOptions, open};
 pub use partition::{cut, cut_by_shares};
+pub use random::Philox;
 pub use source::RowSource;
 pub use statistics::Statistics;

@@ -225,6 +225,10 @@ fn workgroups(item: &Planned, pass: &Pass, kernel: &Kernel, cx: &ComContext) -> 
     let rows = |name: &str| cx.rows.get(name).map_or(0, |rows| rows.range.end - rows.range.start);
     match pass.size {
         Size::PerRow(name) => rows(name).div_ceil(size.max(1)),
+        Size::PerValue(name) => {
+            let columns = cx.rows.get(name).map_or(0, |rows| rows.task_rows().columns());
+            (rows(name) * columns as u64).div_ceil(size.max(1))
+        }
         Size::RowsPerWorkgroup(name, count) => rows(name).div_ceil(count as u64),
         Size::PerElement(name) => {
             let scratch = cx.private.scratch.get(name).map(|(shape, _)| shape);

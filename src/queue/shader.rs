@@ -40,6 +40,7 @@ pub(crate) struct Pass {
 pub(crate) enum Size {
     PerRow(&'static str),
     RowsPerWorkgroup(&'static str, usize),
+    PerValue(&'static str),
     PerElement(&'static str),
     Workgroups(u64),
 }
@@ -79,6 +80,12 @@ impl Shader {
     #[must_use]
     pub fn per_row(self, rows: Key<Rows>) -> Self {
         self.last(|pass| pass.size = Size::PerRow(rows.name()))
+    }
+
+    /// Runs the last pass with at least one invocation for each value of the task's rows.
+    #[must_use]
+    pub fn per_value(self, rows: Key<Rows>) -> Self {
+        self.last(|pass| pass.size = Size::PerValue(rows.name()))
     }
 
     /// Runs the last pass with one workgroup for every `count` of the task's rows.

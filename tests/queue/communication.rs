@@ -4,8 +4,8 @@ use crate::support::{assert_says, cpu, error_of, everywhere, item};
 use ndarray::{Array1, Array2, array};
 use superstep::Result;
 use superstep::queue::{
-    AllReduce, Bcast, ComContext, ComputeFunction, Gather, Gathered, IterativeComQueue, Key, Object, Objects, QueueItem,
-    ReduceScatter, Session,
+    AllReduce, Bcast, ComContext, ComputeFunction, Gather, Gathered, IterativeComQueue, Key, Object, Objects,
+    QueueItem, ReduceScatter, Session,
 };
 
 const VALUES: Key<Vec<f32>> = Key::new("values");

@@ -32,7 +32,10 @@ fn every_row_belongs_to_one_task_in_order() -> Result<()> {
             let parts = queue
                 .close_with(|cx| {
                     let rows = cx.rows(LEFT)?;
-                    assert_eq!((rows.len(), rows.columns(), rows.is_empty()), (rows.view()?.nrows(), 2, rows.len() == 0));
+                    assert_eq!(
+                        (rows.len(), rows.columns(), rows.is_empty()),
+                        (rows.view()?.nrows(), 2, rows.len() == 0)
+                    );
                     Ok((rows.first_row() as usize, rows.len(), rows.view()?.to_owned()))
                 })
                 .run()?
@@ -115,16 +118,12 @@ fn rows_are_read_block_by_block() -> Result<()> {
             assert_says(&error_of(outside, "outside"), &["range", &format!("a task that has {}", rows.len())]);
             Ok(all)
         });
-        Ok::<_, Error>(queue_values(run.run()?.results))
+        Ok::<_, Error>(run.run()?.results.concat())
     };
     let expected: Vec<f32> = data.iter().copied().collect();
     assert_eq!(blocks(&data)?, expected);
     assert_eq!(blocks(&wide)?, expected);
     Ok(())
-}
-
-fn queue_values(parts: Vec<Vec<f32>>) -> Vec<f32> {
-    parts.concat()
 }
 
 #[test]

@@ -1,8 +1,10 @@
 //! The item that does the work: each row to its nearest centroid, and the sums of each cluster.
 
-use super::keys::{CENTROIDS, DISTANCES, EXPONENTS, LABELS, NEAREST, NO_LABEL, NO_WEIGHTS, PARTIALS, POINTS, WEIGHTS};
+use super::keys::{
+    CENTROIDS, DISTANCES, EXPONENTS, LABELS, NEAREST, NO_LABEL, NO_WEIGHTS, PARTIALS, POINTS, SUMMARY, Summary, WEIGHTS,
+};
 use super::metric::Metric;
-use crate::backend::cpu::{Distance, FixedPoint, Isa, Nearest, Partials, PartialsLayout, Scratch};
+use crate::backend::cpu::{Distance, FixedPoint, Isa, Nearest, Partials, PartialsLayout, Rows, Scratch};
 use crate::queue::{ComContext, ComputeFunction, Objects, Shader, ShapeRule, TaskRows};
 use crate::{Error, Result};
 use rayon::prelude::*;
@@ -19,12 +21,19 @@ pub(super) struct Plan {
     pub(super) d: usize,
     pub(super) metric: Metric,
     pub(super) weighted: bool,
+    /// Whether a task on the host keeps a prepared copy of its rows, because preparing them costs more than reading them.
+    pub(super) keeps_rows: bool,
     pub(super) fixed: Arc<FixedPoint>,
 }
 
 impl Plan {
     pub(super) fn layout(&self) -> PartialsLayout {
-        PartialsLayout::new(self.k, self.d, self.fixed.words())
+        PartialsLayout { k: self.k, d: self.d, words: self.fixed.words() }
+    }
+
+    /// How many integers the partial results of a task are.
+    pub(super) fn partials(&self) -> Result<Partials> {
+        Partials::new(&self.fixed, self.k)
     }
 
     pub(super) fn distance(&self) -> Distance {
@@ -57,7 +66,7 @@ pub(super) struct Preallocate(pub(super) Plan);
 
 impl ComputeFunction for Preallocate {
     fn objects(&self) -> Objects {
-        Objects::reads(POINTS).writes((LABELS, PARTIALS))
+        Objects::reads(POINTS).writes((LABELS, PARTIALS, SUMMARY))
     }
 
     fn calc(&self, cx: &mut ComContext) -> Result<()> {
@@ -66,7 +75,8 @@ impl ComputeFunction for Preallocate {
         }
         let rows = cx.rows(POINTS)?.len();
         cx.put(LABELS, vec![NO_LABEL; rows])?;
-        cx.put(PARTIALS, vec![0; self.0.layout().len()])
+        cx.put(SUMMARY, vec![0; Summary::WORDS])?;
+        cx.put(PARTIALS, self.0.partials()?.into_values())
     }
 }
 
@@ -84,7 +94,7 @@ impl ComputeFunction for AssignAndSum {
             .writes(PARTIALS)
             .shape(CENTROIDS, ShapeRule::fixed([k, d]))
             .shape(LABELS, ShapeRule::rows_of(POINTS))
-            .shape(PARTIALS, ShapeRule::fixed([self.0.layout().len()]))
+            .shape(PARTIALS, ShapeRule::fixed([self.0.layout().moved() + 1]))
             .scratch(NEAREST, ShapeRule::rows_of(POINTS))
             .scratch(DISTANCES, ShapeRule::rows_of(POINTS));
         self.0.with_weights(objects)
@@ -104,22 +114,25 @@ impl ComputeFunction for AssignAndSum {
 
 impl AssignAndSum {
     fn assign_and_sum(&self, cx: &ComContext, labels: &mut [u32]) -> Result<Partials> {
+        if self.0.keeps_rows {
+            cx.get(POINTS)?;
+        }
         let rows = cx.rows(POINTS)?;
         let weights = if self.0.weighted { Some(cx.rows(WEIGHTS)?) } else { None };
-        let nearest = Nearest::new(cx.get(CENTROIDS)?.view(), self.0.distance(), Isa::detect());
+        let nearest = Nearest::new(cx.get(CENTROIDS)?.view(), self.0.distance(), Isa::detect())?;
         // One accumulator for each thread that takes part: they are as large as the centroids.
         let idle: Mutex<Vec<Worker>> = Mutex::default();
         labels.par_chunks_mut(BLOCK).enumerate().try_for_each(|(block, labels)| {
             let worker = idle.lock().unwrap_or_else(PoisonError::into_inner).pop();
-            let mut worker = worker.unwrap_or_else(|| Worker::new(&self.0));
+            let mut worker = worker.map_or_else(|| Worker::new(&self.0), Ok)?;
             worker.block(&nearest, &rows, weights.as_ref(), block * BLOCK, labels)?;
             idle.lock().unwrap_or_else(PoisonError::into_inner).push(worker);
             Ok::<(), Error>(())
         })?;
         let workers = idle.into_inner().unwrap_or_else(PoisonError::into_inner);
         let mut partials = workers.into_iter().map(|worker| worker.partials);
-        let mut total = partials.next().unwrap_or_else(|| Partials::zeros(&self.0.fixed, self.0.k));
-        partials.for_each(|partial| total.merge(&partial));
+        let mut total = partials.next().map_or_else(|| self.0.partials(), Ok)?;
+        partials.try_for_each(|partial| total.merge(&partial))?;
         Ok(total)
     }
 
@@ -138,7 +151,19 @@ impl AssignAndSum {
     fn sum(&self) -> Shader {
         let source = include_str!("../../../shaders/sum_by_label.wgsl");
         let names = ["CLUSTERS", "DIMENSIONS", "WORDS", "BITS", "WEIGHTED"];
-        self.0.constants(Shader::wgsl(source).named("sum_by_label").per_row(POINTS), &names)
+        let shader = Shader::wgsl(source).named("sum_by_label").constant("PRIVATE_FROM", self.private_from());
+        // One workgroup for so many values repays the emptying of its private cells.
+        let shader = shader.rows_per_workgroup(POINTS, (VALUES_PER_WORKGROUP / self.0.d).max(1));
+        self.0.constants(shader, &names)
+    }
+
+    /// The first of the partials that a workgroup gathers in its own memory: all where they fit, else the masses, else
+    /// only what there is one of.
+    fn private_from(&self) -> f64 {
+        let layout = self.0.layout();
+        let fits = |from: &usize| (layout.moved() + 1 - from) * size_of::<i64>() <= PRIVATE_BYTES;
+        let from = [0, layout.mass(0)].into_iter().find(fits).unwrap_or(layout.inertia(0));
+        from as f64
     }
 }
 
@@ -147,6 +172,10 @@ const SMALL: usize = 32;
 
 /// The rows a workgroup of `assign_tiled.wgsl` takes.
 const TILE: usize = 64;
+
+/// The values a workgroup of `sum_by_label.wgsl` takes, and what it may keep of the 16 KiB every device has.
+const VALUES_PER_WORKGROUP: usize = 4096;
+const PRIVATE_BYTES: usize = 12 << 10;
 
 /// What a thread needs for its blocks of rows.
 struct Worker {
@@ -159,10 +188,10 @@ struct Worker {
 }
 
 impl Worker {
-    fn new(plan: &Plan) -> Self {
-        let partials = Partials::zeros(&plan.fixed, plan.k);
+    fn new(plan: &Plan) -> Result<Self> {
+        let partials = plan.partials()?;
         let (scratch, rows, weights) = (Scratch::default(), Vec::new(), Vec::new());
-        Self { partials, scratch, rows, weights, before: Vec::new(), distances: Vec::new() }
+        Ok(Self { partials, scratch, rows, weights, before: Vec::new(), distances: Vec::new() })
     }
 
     /// Assigns and sums the rows from `first` on, one for each label.
@@ -175,13 +204,14 @@ impl Worker {
         labels: &mut [u32],
     ) -> Result<()> {
         let range = first..first + labels.len();
-        let rows = rows.read(range.clone(), &mut self.rows)?;
+        let values = rows.read(range.clone(), &mut self.rows)?;
         let weights = weights.map(|weights| weights.read(range, &mut self.weights)).transpose()?;
         self.before.clear();
         self.before.extend_from_slice(labels);
         self.distances.resize(labels.len(), 0.0);
-        nearest.assign(rows, &mut self.scratch, labels)?;
-        nearest.distances(rows, labels, &mut self.distances)?;
-        self.partials.add_rows(rows, weights, labels, &self.before, &self.distances)
+        nearest.assign(values, &mut self.scratch, labels)?;
+        nearest.distances(values, labels, &mut self.distances)?;
+        let (previous, distances) = (&self.before, &self.distances);
+        self.partials.add_rows(&Rows { values, weights, labels, previous, distances })
     }
 }

@@ -13,7 +13,7 @@
 use super::metric::Metric;
 use super::model::KMeansModel;
 use super::progress::Timings;
-use crate::data::write_whole;
+use crate::data::output::write_whole;
 use crate::{Error, Place, Result};
 use ndarray::Array2;
 use safetensors::tensor::{Dtype, SafeTensors, TensorView};
@@ -41,7 +41,8 @@ impl KMeansModel {
             ("origin", Dtype::F64, vec![self.origin.len()], bytemuck::cast_slice(&self.origin)),
             ("cluster_sizes", Dtype::U64, vec![k], bytemuck::cast_slice(&self.sizes)),
         ];
-        let refused = |error: safetensors::SafeTensorError| Error::data(Place::of(path.display().to_string()), error.to_string());
+        let refused =
+            |error: safetensors::SafeTensorError| Error::data(Place::of(path.display().to_string()), error.to_string());
         let views = tensors
             .into_iter()
             .map(|(name, of, shape, bytes)| Ok((name, TensorView::new(of, shape, bytes)?)))

@@ -144,6 +144,7 @@ impl KMeans {
             d: prepared.columns(),
             metric: self.metric,
             weighted: prepared.dataset().weights().is_some(),
+            keeps_rows: prepared.is_costly(),
             fixed: Arc::new(fixed),
         })
     }
@@ -158,7 +159,7 @@ impl KMeans {
     ) -> IterativeComQueue<'q> {
         let queue = queue
             .init_with_partitioned_data(POINTS, prepared)
-            .init_with_broadcast_data(EXPONENTS, plan.fixed.device_exponents())
+            .init_with_broadcast_data(EXPONENTS, plan.fixed.exponents().to_vec())
             .init_with_broadcast_data(CENTROIDS, init);
         match prepared.dataset().weights() {
             Some(weights) => queue.init_with_partitioned_data(WEIGHTS, weights),
@@ -213,9 +214,9 @@ impl KMeans {
             sizes.retain(|&size| size > 0);
         }
         let origin = dataset.origin().to_vec();
-        let restored = centroids.outer_iter().flat_map(|row| {
-            self.metric.restore(row.to_owned().as_slice().unwrap_or(&[]), &origin)
-        });
+        let restored = centroids
+            .outer_iter()
+            .flat_map(|row| self.metric.restore(row.to_owned().as_slice().unwrap_or(&[]), &origin));
         let restored = Array2::from_shape_vec((centroids.nrows(), dataset.columns()), restored.collect())
             .map_err(|error| Error::parameter("k", error.to_string()))?;
         Ok(KMeansModel {

@@ -65,4 +65,3 @@ impl Summary {
 
 /// A label no row has: every row moves in the first round.
 pub(super) const NO_LABEL: u32 = u32::MAX;
-

@@ -86,8 +86,7 @@ impl Metric {
                 if row[0].abs() > 90.0 || row[1].abs() > 360.0 {
                     return None;
                 }
-                let unit =
-                    [latitude.cos() * longitude.cos(), latitude.cos() * longitude.sin(), latitude.sin()];
+                let unit = [latitude.cos() * longitude.cos(), latitude.cos() * longitude.sin(), latitude.sin()];
                 for (out, value) in out.iter_mut().zip(unit) {
                     *out = value as f32;
                 }

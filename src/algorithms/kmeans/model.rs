@@ -120,7 +120,7 @@ impl KMeansModel {
     /// When the table's width is not the model's, or a value is not a finite number.
     pub fn predict(&self, rows: &(impl RowSource + ?Sized)) -> Result<Vec<u32>> {
         let mut labels = vec![0; self.check(rows)? as usize];
-        let nearest = Nearest::new(self.prepared.view(), self.kernel_distance(), Isa::detect());
+        let nearest = Nearest::new(self.prepared.view(), self.kernel_distance(), Isa::detect())?;
         let blocks = labels.par_chunks_mut(BLOCK).enumerate();
         blocks.try_for_each_init(Scratch::default, |scratch, (block, labels)| {
             let first = block * BLOCK;
@@ -135,11 +135,11 @@ impl KMeansModel {
     /// # Errors
     /// As [`predict`](Self::predict).
     pub fn predict_row(&self, row: &[f64]) -> Result<u32> {
-        let row = ArrayView2::from_shape((1, row.len()), row)
-            .map_err(|error| Error::parameter("row", error.to_string()))?;
+        let row =
+            ArrayView2::from_shape((1, row.len()), row).map_err(|error| Error::parameter("row", error.to_string()))?;
         self.check(&row)?;
         let prepared = self.prepare_block(&row, 0..1)?;
-        Ok(cpu::nearest_row(self.prepared.view(), self.kernel_distance(), &prepared))
+        cpu::nearest_row(self.prepared.view(), &prepared, self.kernel_distance())
     }
 
     /// The distance of each row to each centroid, n × k, in the metric's own units (Euclidean: not squared).

@@ -1,7 +1,7 @@
 //! Rows as the kernels see them: less their origin, or as points of the unit sphere.
 
 use super::metric::Metric;
-use crate::backend::cpu::{FixedPoint, WordCount};
+use crate::backend::cpu::{FixedPoint, WideColumns};
 use crate::data::{Dataset, RowSource};
 use crate::{Error, Place, Result};
 use rayon::prelude::*;
@@ -93,7 +93,8 @@ impl<'a> Prepared<'a> {
     /// How the sums are kept: a power of two for each column, and as many words as the data's range asks for.
     pub(super) fn fixed_point(&self, centroids: &[f32]) -> Result<FixedPoint> {
         let largest = self.largest();
-        let max_weight = self.dataset.weights().map(|weights| weights.iter().copied().fold(0.0_f32, f32::max).into());
+        let weights = self.dataset.weights();
+        let max_weight: Option<f64> = weights.map(|weights| weights.iter().copied().fold(0.0_f32, f32::max).into());
         let reach = |column: usize| {
             let centroids = centroids.iter().skip(column).step_by(self.columns.max(1));
             centroids.fold(largest[column], |reach, value| reach.max(f64::from(value.abs())))
@@ -104,24 +105,27 @@ impl<'a> Prepared<'a> {
             _ => reaches.map(|reach| reach * reach).sum(),
         };
         // The kernels' f32 distances may round upwards: a factor of two keeps them inside.
-        let farthest = 2.0 * farthest * max_weight.unwrap_or(1.0);
-        let mut plan = FixedPoint::plan(self.dataset.rows(), &largest, max_weight, farthest);
-        if self.is_wide_in_range(&plan)? {
-            plan = plan.with_two_words();
-        }
-        Ok(plan)
+        let farthest = (2.0 * farthest * max_weight.unwrap_or(1.0)).min(f32::MAX.into());
+        // So may a value times its weight.
+        let weight = max_weight.map_or(1.0, |weight: f64| weight * (1.0 + f64::from(f32::EPSILON)));
+        let largest: Vec<f64> = largest.iter().map(|largest| (largest * weight).min(f32::MAX.into())).collect();
+        let plan = FixedPoint::plan(self.dataset.rows(), &largest, max_weight, farthest)?;
+        let words = self.words(&plan)?;
+        plan.with_words(words)
     }
 
-    fn is_wide_in_range(&self, plan: &FixedPoint) -> Result<bool> {
+    /// One word a sum, or two where the range of a column asks for them, judged by a sample spread over all rows.
+    fn words(&self, plan: &FixedPoint) -> Result<usize> {
         let rows = self.dataset.rows();
         let step = rows.div_ceil(SAMPLE).max(1);
-        let mut count = WordCount::new(plan);
+        let weights = self.dataset.weights();
+        let mut columns = WideColumns::new(plan);
         let mut row = vec![0.0; self.columns];
         for at in (0..rows).step_by(step as usize) {
             self.read_f32(at, &[], &mut row)?;
-            count.add_rows(&row);
+            columns.add_rows(&row, weights.map(|weights| &weights[at as usize..=at as usize]))?;
         }
-        Ok(count.needs_two_words())
+        Ok(columns.words())
     }
 
     /// Brings points of the data's own space into that of the kernels.

@@ -118,7 +118,8 @@ impl ComputeFunction for Relocate {
             return Ok(());
         }
         let mut partials = Partials::from_values(&self.0.fixed, self.0.k, cx.get(PARTIALS)?.clone())?;
-        let empty: Vec<u32> = (0..self.0.k as u32).filter(|&cluster| partials.is_empty(cluster)).collect();
+        let empty: Vec<u32> =
+            (0..self.0.k as u32).filter(|&cluster| partials.mass_units(cluster as usize) == 0).collect();
         let farthest = &cx.get(FARTHEST)?.rows;
         if farthest.first().is_none_or(|row| row.distance == 0.0) {
             return Ok(());
@@ -143,7 +144,7 @@ impl ComputeFunction for Reseat {
             return Ok(());
         }
         let partials = Partials::from_values(&self.0.fixed, self.0.k, cx.get(PARTIALS)?.clone())?;
-        let empty = (0..self.0.k as u32).filter(|&cluster| partials.is_empty(cluster));
+        let empty = (0..self.0.k as u32).filter(|&cluster| partials.mass_units(cluster as usize) == 0);
         let farthest = cx.get(FARTHEST)?.rows.iter().filter(|row| row.distance > 0.0);
         let seats: Vec<(u32, Vec<f32>)> = empty.zip(farthest.map(|row| row.values.clone())).collect();
         let mut centroids = cx.get(CENTROIDS)?.clone();
@@ -169,7 +170,7 @@ impl ComputeFunction for DropEmpty {
         }
         let partials = Partials::from_values(&self.0.fixed, self.0.k, cx.get(PARTIALS)?.clone())?;
         let (empty, alive): (Vec<u32>, Vec<u32>) =
-            (0..self.0.k as u32).partition(|&cluster| partials.is_empty(cluster));
+            (0..self.0.k as u32).partition(|&cluster| partials.mass_units(cluster as usize) == 0);
         let nothing = || Error::wiring("DropEmpty", PARTIALS.name(), "no cluster has rows");
         let twin = *alive.first().ok_or_else(nothing)? as usize;
         let mut centroids = cx.get(CENTROIDS)?.clone();

@@ -29,11 +29,11 @@ impl ComputeFunction for Update {
         let spherical = self.0.metric.is_spherical();
         let rows = centroids.as_slice_mut().unwrap_or(&mut []).par_chunks_mut(self.0.d).enumerate();
         let shifts = rows.map(|(cluster, centroid)| {
-            let cluster = cluster as u32;
-            if partials.is_empty(cluster) {
+            if partials.mass_units(cluster) == 0 {
                 return 0.0;
             }
-            let moved = if spherical { partials.direction(cluster) } else { Some(partials.means(cluster)) };
+            let mean = || (0..self.0.d).map(|column| partials.mean(cluster, column)).collect();
+            let moved: Option<Vec<f32>> = if spherical { partials.direction(cluster) } else { mean() };
             let Some(moved) = moved else { return 0.0 };
             let shift: f64 = moved.iter().zip(&*centroid).map(|(a, b)| (f64::from(*a) - f64::from(*b)).powi(2)).sum();
             centroid.copy_from_slice(&moved);
@@ -50,12 +50,13 @@ impl ComputeFunction for Update {
             return None;
         }
         let shader = if self.0.metric.is_spherical() {
-            Shader::wgsl(include_str!("../../../shaders/update_direction.wgsl")).named("update_direction")
+            let source = include_str!("../../../shaders/update_direction.wgsl");
+            self.0.constants(Shader::wgsl(source).named("update_direction"), &["CLUSTERS", "DIMENSIONS"])
         } else {
-            Shader::wgsl(include_str!("../../../shaders/update_mean.wgsl")).named("update_mean")
+            let source = include_str!("../../../shaders/update_mean.wgsl");
+            self.0.constants(Shader::wgsl(source).named("update_mean"), &["CLUSTERS", "DIMENSIONS", "WEIGHTED"])
         };
-        let names = ["CLUSTERS", "DIMENSIONS", "WORDS", "WEIGHTED"];
-        Some(self.0.constants(shader, &names).workgroups(self.0.k as u64))
+        Some(shader.workgroups(self.0.k as u64))
     }
 }
 
@@ -73,10 +74,9 @@ impl ComputeFunction for Summarise {
     fn calc(&self, cx: &mut ComContext) -> Result<()> {
         let layout = self.0.layout();
         let (partials, shifts) = (cx.get(PARTIALS)?, cx.get(SHIFTS)?);
-        let masses = &partials[layout.masses()];
-        let inertia = layout.inertia();
+        let masses = &partials[layout.mass(0)..layout.inertia(0)];
         let summary = Summary {
-            inertia: [partials[inertia], partials[inertia + 1]],
+            inertia: [0, 1].map(|word| partials[layout.inertia(word)]),
             moved: partials[layout.moved()],
             empty: masses.iter().filter(|&&mass| mass == 0).count() as u32,
             shift: shifts.iter().map(|shift| f64::from(*shift)).sum::<f64>() as f32,

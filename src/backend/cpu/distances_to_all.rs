@@ -2,6 +2,7 @@
 
 use super::isa::Isa;
 use super::nearest::Distance;
+use super::simd::{Kernel, Simd};
 use crate::{Error, Result};
 
 /// Sums run in this many lanes, which are added in a fixed tree: the bits are the same on every processor.
@@ -28,36 +29,28 @@ pub fn distances_to_all(
         let message = format!("{r} values of rows, {p} of points and {o} distances do not fit {d} columns");
         return Err(Error::parameter("rows", message));
     }
-    let cityblock = distance == Distance::CityBlock;
-    match (isa, cityblock) {
-        #[cfg(target_arch = "x86_64")]
-        // SAFETY: `Isa::Avx512` is only handed out where the processor has AVX-512F.
-        (Isa::Avx512, true) => unsafe { avx512::<true>(rows, points, d, out) },
-        #[cfg(target_arch = "x86_64")]
-        // SAFETY: as above.
-        (Isa::Avx512, false) => unsafe { avx512::<false>(rows, points, d, out) },
-        #[cfg(target_arch = "x86_64")]
-        // SAFETY: `Isa::Avx2` is only handed out where the processor has AVX2.
-        (Isa::Avx2, true) => unsafe { avx2::<true>(rows, points, d, out) },
-        #[cfg(target_arch = "x86_64")]
-        // SAFETY: as above.
-        (Isa::Avx2, false) => unsafe { avx2::<false>(rows, points, d, out) },
-        (_, true) => all::<true>(rows, points, d, out),
-        (_, false) => all::<false>(rows, points, d, out),
+    match distance {
+        Distance::CityBlock => isa.run(ToAll::<true> { rows, points, d, out }),
+        Distance::SquaredEuclidean => isa.run(ToAll::<false> { rows, points, d, out }),
     }
     Ok(())
 }
 
-#[cfg(target_arch = "x86_64")]
-#[target_feature(enable = "avx512f")]
-fn avx512<const CITYBLOCK: bool>(rows: &[f32], points: &[f32], d: usize, out: &mut [f32]) {
-    all::<CITYBLOCK>(rows, points, d, out);
+/// The computation, compiled for each instruction set.
+struct ToAll<'r, const CITYBLOCK: bool> {
+    rows: &'r [f32],
+    points: &'r [f32],
+    d: usize,
+    out: &'r mut [f32],
 }
 
-#[cfg(target_arch = "x86_64")]
-#[target_feature(enable = "avx2")]
-fn avx2<const CITYBLOCK: bool>(rows: &[f32], points: &[f32], d: usize, out: &mut [f32]) {
-    all::<CITYBLOCK>(rows, points, d, out);
+impl<const CITYBLOCK: bool> Kernel for ToAll<'_, CITYBLOCK> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<S: Simd>(self, _: S) {
+        all::<CITYBLOCK>(self.rows, self.points, self.d, self.out);
+    }
 }
 
 #[inline(always)]

@@ -1,5 +1,29 @@
-//! Kernels on the processor: one file a kernel, of the same stem as its WGSL.
+//! Kernels on the processor, block by block: each takes a block of rows and what it needs of the state, and writes its
+//! part of the result. Knows neither threads (the items of the algorithms run these blocks in parallel) nor files.
+//!
+//! A kernel file has the stem of its WGSL twin. [`Nearest`] is the front of the two assignment kernels, [`Partials`]
+//! are the sums of clusters, [`median_digit`] and [`median_pick`] find their medians. The instruction set is chosen at
+//! run time ([`Isa`]); every one gives the same bits.
 
+mod assign_small;
+mod assign_tiled;
+mod distances_to_all;
+mod exact;
 mod host;
+mod isa;
+mod median_digit;
+mod median_pick;
+mod nearest;
+pub mod reduce;
+mod screen;
+mod simd;
+pub mod sum_by_label;
 
+pub use distances_to_all::distances_to_all;
+pub use exact::nearest_row;
 pub use host::info;
+pub use isa::Isa;
+pub use median_digit::{DIGITS, VALUES, median_digit};
+pub use median_pick::{MedianState, median_pick};
+pub use nearest::{Distance, Nearest, Scratch};
+pub use sum_by_label::{FixedPoint, Partials, PartialsLayout, Rows, WideColumns};

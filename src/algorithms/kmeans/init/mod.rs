@@ -9,7 +9,6 @@ mod random;
 
 use super::params::KMeans;
 use super::prepare::Prepared;
-use crate::data::RowSource;
 use crate::queue::{IterativeComQueue, Key, Rows, Session};
 use crate::{Error, Result};
 use ndarray::Array2;
@@ -76,7 +75,8 @@ impl FromStr for Init {
             "k-means||" => Ok(Self::KMeansParallel),
             "random" => Ok(Self::Random),
             _ => {
-                let message = format!("`{text}` is no start: k-means++, k-means|| and random are, or a file of centroids");
+                let message =
+                    format!("`{text}` is no start: k-means++, k-means|| and random are, or a file of centroids");
                 Err(Error::parameter("init", message))
             }
         }

@@ -9,7 +9,9 @@ use crate::algorithms::kmeans::prepare::Prepared;
 use crate::algorithms::kmeans::progress::Progress;
 use crate::backend::cpu::{Distance, FixedPoint, Isa, Nearest, Partials, Scratch};
 use crate::data::{Dataset, Philox, RowSource};
-use crate::queue::{AllReduce, ComContext, ComputeFunction, IterationListener, Key, Object, Objects, OneDevice, Session};
+use crate::queue::{
+    AllReduce, ComContext, ComputeFunction, IterationListener, Key, Object, Objects, OneDevice, Session,
+};
 use crate::{Result, queue::DeviceChoice};
 use ndarray::{Array2, ArrayView2};
 use rayon::prelude::*;
@@ -65,10 +67,8 @@ pub(super) fn choose(kmeans: &KMeans, session: &Session, prepared: &Prepared, se
     }
     let weights = masses(kmeans, session, prepared, &candidates)?;
     let dataset = Dataset::uncentred(candidates.view())?.with_weights(weights)?;
-    let local = Session::builder()
-        .device(DeviceChoice::These(vec![OneDevice::Cpu]))
-        .threads(session.threads())
-        .build()?;
+    let local =
+        Session::builder().device(DeviceChoice::These(vec![OneDevice::Cpu])).threads(session.threads()).build()?;
     let metric = if kmeans.metric == Metric::CityBlock { Metric::CityBlock } else { Metric::Euclidean };
     let model = KMeans::new(k).seed(seed).metric(metric).max_iter(30).session(&local).fit_dataset(&dataset)?;
     let centroids = model.centroids().mapv(|value| value as f32);
@@ -82,11 +82,12 @@ fn masses(kmeans: &KMeans, session: &Session, prepared: &Prepared, candidates: &
         d: prepared.columns(),
         metric: kmeans.metric,
         weighted: prepared.dataset().weights().is_some(),
+        keeps_rows: prepared.is_costly(),
         fixed: Arc::new(prepared.fixed_point(candidates.as_slice().unwrap_or(&[]))?),
     };
     let queue = queue(session, prepared)
         .init_with_broadcast_data(CENTROIDS, candidates.clone())
-        .init_with_broadcast_data(EXPONENTS, plan.fixed.device_exponents());
+        .init_with_broadcast_data(EXPONENTS, plan.fixed.exponents().to_vec());
     let queue = if plan.weighted { queue } else { queue.init_with_broadcast_data(NO_WEIGHTS, vec![1.0]) };
     queue
         .add(Preallocate(plan.clone()))
@@ -95,7 +96,7 @@ fn masses(kmeans: &KMeans, session: &Session, prepared: &Prepared, candidates: &
         .set_max_iter(1)
         .close_with(move |cx| {
             let partials = Partials::from_values(&plan.fixed, plan.k, cx.get(PARTIALS)?.clone())?;
-            Ok((0..plan.k as u32).map(|candidate| partials.mass(candidate) as f32).collect())
+            Ok((0..plan.k).map(|candidate| partials.mass(candidate) as f32).collect())
         })
         .exec()
 }
@@ -156,7 +157,7 @@ impl Settings {
     }
 
     fn potential(&self, distance: f32, weight: Option<f32>) -> i64 {
-        self.fixed.quantise_distance(weight.map_or(distance, |weight| weight * distance))
+        self.fixed.distance_units(weight.map_or(distance, |weight| weight * distance))
     }
 }
 
@@ -189,7 +190,7 @@ impl Measure {
         let weights = if settings.weighted { Some(cx.rows(WEIGHTS)?) } else { None };
         let points = ArrayView2::from_shape((new.len() / d, d), new)
             .map_err(|error| crate::Error::parameter("init", error.to_string()))?;
-        let nearest = (!new.is_empty()).then(|| Nearest::new(points, settings.distance, Isa::detect()));
+        let nearest = (!new.is_empty()).then(|| Nearest::new(points, settings.distance, Isa::detect())).transpose()?;
         let blocks = closest.par_chunks_mut(BLOCK).enumerate().map(|(block, closest)| {
             let (mut scratch, mut weight_scratch) = (Vec::new(), Vec::new());
             let range = block * BLOCK..block * BLOCK + closest.len();
@@ -230,7 +231,10 @@ impl ComputeFunction for Oversample {
                 let share = settings.potential(*closest, weights.map(|w| w[at % BLOCK])) as f64;
                 let row = first_row + at as u64;
                 // The share is 0 where the potential is, so a coincidence of all rows draws nothing.
-                if share > 0.0 && settings.philox.uniform(Stream::Oversample as u32, row, round) * potential < settings.expected * share {
+                if share > 0.0
+                    && settings.philox.uniform(Stream::Oversample as u32, row, round) * potential
+                        < settings.expected * share
+                {
                     drawn.push((row, rows.read(at..at + 1, &mut Vec::new())?.to_vec()));
                 }
             }

@@ -7,7 +7,9 @@ use crate::algorithms::kmeans::prepare::Prepared;
 use crate::algorithms::kmeans::progress::Progress;
 use crate::backend::cpu::{Distance, FixedPoint, Isa, distances_to_all};
 use crate::data::{Philox, RowSource};
-use crate::queue::{AllReduce, ComContext, ComputeFunction, Gather, Gathered, IterationListener, Key, Objects, Session};
+use crate::queue::{
+    AllReduce, ComContext, ComputeFunction, Gather, Gathered, IterationListener, Key, Objects, Session,
+};
 use crate::{Error, Result};
 use ndarray::Array2;
 use rayon::prelude::*;
@@ -76,7 +78,7 @@ impl Settings {
 
     /// A row's share of the potential: its distance times its weight, as an integer.
     fn potential(&self, distance: f32, weight: Option<f32>) -> i64 {
-        self.fixed.quantise_distance(weight.map_or(distance, |weight| weight * distance))
+        self.fixed.distance_units(weight.map_or(distance, |weight| weight * distance))
     }
 
     fn is_last(&self, cx: &ComContext) -> bool {

@@ -1,0 +1,169 @@
+// Nearest centroid of each row, for few dimensions: a thread keeps its rows in registers and every centroid passes by.
+//
+//   nearest[r]   = argmin over j of D(r, j), the lowest j on ties
+//   distances[r] = D(r, nearest[r])
+//   D(r, j)      = sum over i of (points[r][i] - centroids[j][i])², or of |points[r][i] - centroids[j][i]|
+//
+// The difference form loses nothing to cancellation, so rows need not lie near the origin. Columns are added four at
+// a time in the lanes of a vector, at most four to a lane before a partial sum is closed. Distances must be finite:
+// differences stay below about 1e19.
+//
+// Bindings
+//   points        n × d, row-major; n·d < 2²⁹ (a binding holds less than 2³¹ bytes), so indices fit u32
+//   points_shape  (n, d)
+//   centroids     k × d, row-major
+//   nearest       n, written
+//   distances     n, written: squared, or city block
+// Overrides
+//   DIMENSIONS    d, 1 to 32
+//   CLUSTERS      k
+//   CITYBLOCK     whether D is the city block distance
+//
+// A workgroup of 256 threads takes 512 rows: dispatch ceil(n / 512). A thread owns two rows 256 apart (two share each
+// centroid read; a third row spills on some cards, at seven times the cost). Columns are padded with zeros to a
+// multiple of four.
+// Traffic per row: 4d bytes read, 8 written, and 4·k·d / 512 of centroids. Work: 3·k·d operations.
+// Workgroup memory: 8 KiB of centroids. Registers: 2·d for the rows and about 20 more. The quads are written out
+// because a loop over them would index registers dynamically, which drivers answer with slow private memory.
+
+override DIMENSIONS: u32;
+override CLUSTERS: u32;
+override CITYBLOCK: bool = false;
+
+const WORKGROUP: u32 = 256u;
+const ROWS: u32 = 2u * WORKGROUP;
+const TILE_QUADS: u32 = 512u;
+// The largest f32: WGSL has no infinity to begin a minimum with.
+const FARTHEST: f32 = 0x1.fffffep+127;
+
+// Quads of columns of a row, and the centroids that fit the tile.
+override QUADS: u32 = (DIMENSIONS + 3u) / 4u;
+override TILE: u32 = TILE_QUADS / QUADS;
+
+@group(0) @binding(0) var<storage, read> points: array<f32>;
+@group(0) @binding(1) var<uniform> points_shape: vec2<u32>;
+@group(0) @binding(2) var<storage, read> centroids: array<f32>;
+@group(0) @binding(3) var<storage, read_write> nearest: array<u32>;
+@group(0) @binding(4) var<storage, read_write> distances: array<f32>;
+
+var<workgroup> tile: array<vec4<f32>, TILE_QUADS>;
+
+struct Row {
+    q0: vec4<f32>, q1: vec4<f32>, q2: vec4<f32>, q3: vec4<f32>,
+    q4: vec4<f32>, q5: vec4<f32>, q6: vec4<f32>, q7: vec4<f32>,
+}
+
+fn point(row: u32, column: u32) -> f32 {
+    if (column >= DIMENSIONS) {
+        return 0.0;
+    }
+    return points[row * DIMENSIONS + column];
+}
+
+fn point_quad(row: u32, column: u32) -> vec4<f32> {
+    return vec4(point(row, column), point(row, column + 1u), point(row, column + 2u), point(row, column + 3u));
+}
+
+fn load_row(row: u32) -> Row {
+    return Row(
+        point_quad(row, 0u), point_quad(row, 4u), point_quad(row, 8u), point_quad(row, 12u),
+        point_quad(row, 16u), point_quad(row, 20u), point_quad(row, 24u), point_quad(row, 28u),
+    );
+}
+
+fn coordinate(cluster: u32, column: u32) -> f32 {
+    if (column >= DIMENSIONS) {
+        return 0.0;
+    }
+    return centroids[cluster * DIMENSIONS + column];
+}
+
+fn load_tile(first: u32, count: u32, thread: u32) {
+    for (var at = thread; at < count * QUADS; at += WORKGROUP) {
+        let cluster = first + at / QUADS;
+        let column = 4u * (at % QUADS);
+        tile[at] = vec4(
+            coordinate(cluster, column), coordinate(cluster, column + 1u),
+            coordinate(cluster, column + 2u), coordinate(cluster, column + 3u),
+        );
+    }
+}
+
+fn term(x: vec4<f32>, c: vec4<f32>) -> vec4<f32> {
+    let difference = x - c;
+    if (CITYBLOCK) {
+        return abs(difference);
+    }
+    return difference * difference;
+}
+
+fn lanes(v: vec4<f32>) -> f32 {
+    return (v.x + v.y) + (v.z + v.w);
+}
+
+// The distance of a row to the centroid whose quads begin at `at` of the tile. The conditions are constants.
+fn distance_to(row: Row, at: u32) -> f32 {
+    var head = term(row.q0, tile[at]);
+    if (QUADS > 1u) { head += term(row.q1, tile[at + 1u]); }
+    if (QUADS > 2u) { head += term(row.q2, tile[at + 2u]); }
+    if (QUADS > 3u) { head += term(row.q3, tile[at + 3u]); }
+    var total = lanes(head);
+    if (QUADS > 4u) {
+        var tail = term(row.q4, tile[at + 4u]);
+        if (QUADS > 5u) { tail += term(row.q5, tile[at + 5u]); }
+        if (QUADS > 6u) { tail += term(row.q6, tile[at + 6u]); }
+        if (QUADS > 7u) { tail += term(row.q7, tile[at + 7u]); }
+        total += lanes(tail);
+    }
+    return total;
+}
+
+@compute @workgroup_size(WORKGROUP)
+fn assign_small(
+    @builtin(workgroup_id) group: vec3<u32>,
+    @builtin(num_workgroups) groups: vec3<u32>,
+    @builtin(local_invocation_index) thread: u32,
+) {
+    let rows = points_shape.x;
+    let first_row = (group.x + group.y * groups.x) * ROWS;
+    if (first_row >= rows) {
+        return;
+    }
+    let row_a = first_row + thread;
+    let row_b = row_a + WORKGROUP;
+    // Rows past the end repeat the last one, so that every thread takes part in loading tiles.
+    let a = load_row(min(row_a, rows - 1u));
+    let b = load_row(min(row_b, rows - 1u));
+
+    var best_a = FARTHEST;
+    var best_b = FARTHEST;
+    var label_a = 0u;
+    var label_b = 0u;
+    for (var first = 0u; first < CLUSTERS; first += TILE) {
+        let count = min(TILE, CLUSTERS - first);
+        workgroupBarrier();
+        load_tile(first, count, thread);
+        workgroupBarrier();
+        for (var j = 0u; j < count; j++) {
+            let to_a = distance_to(a, j * QUADS);
+            let to_b = distance_to(b, j * QUADS);
+            if (to_a < best_a) {
+                best_a = to_a;
+                label_a = first + j;
+            }
+            if (to_b < best_b) {
+                best_b = to_b;
+                label_b = first + j;
+            }
+        }
+    }
+
+    if (row_a < rows) {
+        nearest[row_a] = label_a;
+        distances[row_a] = best_a;
+    }
+    if (row_b < rows) {
+        nearest[row_b] = label_b;
+        distances[row_b] = best_b;
+    }
+}

@@ -1,0 +1,212 @@
+// Sums of the rows of each cluster, their mass, the inertia and the number of rows that changed cluster, all as 64-bit
+// fixed-point integers: integer sums are associative, so the result is the same bits for any number of threads,
+// workgroups, partitions and devices. Labels are carried forward on the way.
+//
+//   v = points[r][i], or weights[r]·points[r][i] rounded to f32
+//   word 0 of v = round(v·2^exponents[i]), half to even
+//   word 1 of v = round((v - word 0·2^-exponents[i])·2^(exponents[i] + BITS)), half to even
+//
+// A value is taken apart into mantissa and exponent and shifted as an integer, so neither the rounding of a
+// multiplication nor a driver that flushes subnormals can change a bit (a weighted product is one f32 multiplication,
+// and may be flushed where it is subnormal).
+//
+// Bindings
+//   points        n × d, row-major; n·d < 2²⁹ (a binding holds less than 2³¹ bytes), so indices fit u32
+//   points_shape  (n, d)
+//   weights       n, or 1 value that is not read where WEIGHTED is false
+//   nearest       n: the cluster of each row, below k
+//   distances     n: the distance of each row to that cluster's centroid
+//   labels        n: on entry the previous cluster of each row, on exit `nearest`
+//   exponents     d + 2: one a column, then that of the weights, then that of the inertia
+//   partials      k·d·w + k + 3 integers of 64 bits, low word first, added to (w = WORDS):
+//                 sums at (word·k + cluster)·d + column, masses at k·d·w + cluster (rows, or the sum of
+//                 round(weight·2^exponents[d])), two words of inertia, rows that changed cluster
+// Overrides
+//   DIMENSIONS    d
+//   CLUSTERS      k
+//   WORDS         w, 1 or 2
+//   WEIGHTED      whether rows have weights
+//   BITS          bits between word 0 and word 1: min(50, 62 - ceil(log2(rows of all partitions)))
+//   PRIVATE_FROM  first of the partials that a workgroup gathers in its own memory before it adds them to `partials`:
+//                 0 where all fit (k·(d·w + 1) + 3 of 8 bytes each, 12 KiB at most), else k·d·w where the masses do,
+//                 else k·d·w + k; cells before it go straight to `partials`
+//
+// A workgroup of 256 threads takes every G-th run of 256 values, G being the workgroups dispatched: any number of them
+// gives the same bits. One for 4096 values or so repays the emptying of its private cells.
+// A thread owns one value at a time, neighbours take neighbouring columns, so that reads coalesce and the atomics of
+// a row meet different cells. Inertia and moves are summed in registers first.
+// Traffic per row: 4d + 12 bytes read (16 with weights), 4 written. Work: about 25·d·w integer operations and 2·d·w
+// atomics. Workgroup memory: 8 bytes a private cell.
+
+override DIMENSIONS: u32;
+override CLUSTERS: u32;
+override WORDS: u32 = 1u;
+override WEIGHTED: bool = false;
+override BITS: u32;
+override PRIVATE_FROM: u32;
+
+override MASSES: u32 = CLUSTERS * DIMENSIONS * WORDS;
+override INERTIA: u32 = MASSES + CLUSTERS;
+override MOVED: u32 = INERTIA + 2u;
+override PRIVATE_WORDS: u32 = 2u * (MOVED + 1u - PRIVATE_FROM);
+
+const WORKGROUP: u32 = 256u;
+
+@group(0) @binding(0) var<storage, read> points: array<f32>;
+@group(0) @binding(1) var<uniform> points_shape: vec2<u32>;
+@group(0) @binding(2) var<storage, read> weights: array<f32>;
+@group(0) @binding(3) var<storage, read> nearest: array<u32>;
+@group(0) @binding(4) var<storage, read> distances: array<f32>;
+@group(0) @binding(5) var<storage, read_write> labels: array<u32>;
+@group(0) @binding(6) var<storage, read> exponents: array<i32>;
+@group(0) @binding(7) var<storage, read_write> partials: array<atomic<u32>>;
+
+var<workgroup> private_cells: array<atomic<u32>, PRIVATE_WORDS>;
+
+// 64-bit integers in two's complement are vec2(low, high).
+
+fn add(a: vec2<u32>, b: vec2<u32>) -> vec2<u32> {
+    let low = a.x + b.x;
+    return vec2(low, a.y + b.y + u32(low < a.x));
+}
+
+fn negate(a: vec2<u32>) -> vec2<u32> {
+    return vec2(~a.x + 1u, ~a.y + u32(a.x == 0u));
+}
+
+fn signed(magnitude: vec2<u32>, negative: bool) -> vec2<u32> {
+    return select(magnitude, negate(magnitude), negative);
+}
+
+// magnitude·2^shift rounded half to even, for a magnitude of at most 24 bits.
+fn shifted(magnitude: u32, shift: i32) -> vec2<u32> {
+    if (shift >= 0) {
+        // Past 39 the planner's exponent would be wrong; the limit keeps the shifts defined.
+        let left = u32(min(shift, 39));
+        if (left >= 32u) {
+            return vec2(0u, magnitude << (left - 32u));
+        }
+        return vec2(magnitude << left, (magnitude >> 1u) >> (31u - left));
+    }
+    if (shift < -24) {
+        return vec2(0u);
+    }
+    let right = u32(-shift);
+    let kept = magnitude >> right;
+    let rest = magnitude & ((1u << right) - 1u);
+    let half = 1u << (right - 1u);
+    let up = rest > half || (rest == half && (kept & 1u) == 1u);
+    return vec2(kept + u32(up), 0u);
+}
+
+// The two words of a value at an exponent: word 0 in xy, word 1 in zw.
+fn fixed_point(value: f32, exponent: i32) -> vec4<u32> {
+    let bits = bitcast<u32>(value);
+    let negative = (bits >> 31u) == 1u;
+    let biased = (bits >> 23u) & 0xffu;
+    let mantissa = (bits & 0x7fffffu) | select(0u, 0x800000u, biased > 0u);
+    let shift = i32(max(biased, 1u)) - 150 + exponent;
+    let word = shifted(mantissa, shift);
+    if (shift >= 0) {
+        return vec4(signed(word, negative), 0u, 0u);
+    }
+    // What rounding left, in units of the mantissa's last bit; a word of up to 2²⁴ fits its low half.
+    let taken = select(0u, word.x << u32(-shift), shift >= -24);
+    let over = taken > mantissa;
+    let left = select(mantissa - taken, taken - mantissa, over);
+    return vec4(signed(word, negative), signed(shifted(left, shift + i32(BITS)), negative != over));
+}
+
+fn add_private(cell: u32, value: vec2<u32>) {
+    let at = 2u * (cell - PRIVATE_FROM);
+    let old = atomicAdd(&private_cells[at], value.x);
+    let high = value.y + u32(old + value.x < old);
+    if (high != 0u) {
+        atomicAdd(&private_cells[at + 1u], high);
+    }
+}
+
+fn add_global(cell: u32, value: vec2<u32>) {
+    let old = atomicAdd(&partials[2u * cell], value.x);
+    let high = value.y + u32(old + value.x < old);
+    if (high != 0u) {
+        atomicAdd(&partials[2u * cell + 1u], high);
+    }
+}
+
+fn add_to(cell: u32, value: vec2<u32>) {
+    if (all(value == vec2(0u))) {
+        return;
+    }
+    if (cell >= PRIVATE_FROM) {
+        add_private(cell, value);
+    } else {
+        add_global(cell, value);
+    }
+}
+
+// Masses, inertia, moves and new labels of every `step`-th row from `first` on.
+fn tally_rows(first: u32, step: u32, rows: u32) {
+    var inertia = vec4(0u);
+    var moved = 0u;
+    for (var row = first; row < rows; row += step) {
+        let label = nearest[row];
+        var distance = distances[row];
+        var mass = vec2(1u, 0u);
+        if (WEIGHTED) {
+            distance *= weights[row];
+            mass = fixed_point(weights[row], exponents[DIMENSIONS]).xy;
+        }
+        add_to(MASSES + label, mass);
+        let value = fixed_point(distance, exponents[DIMENSIONS + 1u]);
+        inertia = vec4(add(inertia.xy, value.xy), add(inertia.zw, value.zw));
+        moved += u32(labels[row] != label);
+        labels[row] = label;
+    }
+    add_to(INERTIA, inertia.xy);
+    add_to(INERTIA + 1u, inertia.zw);
+    add_to(MOVED, vec2(moved, 0u));
+}
+
+// Sums of every `step`-th value from `first` on.
+fn sum_values(first: u32, step: u32, values: u32) {
+    for (var at = first; at < values; at += step) {
+        let row = at / DIMENSIONS;
+        let column = at % DIMENSIONS;
+        var value = points[at];
+        if (WEIGHTED) {
+            value *= weights[row];
+        }
+        let words = fixed_point(value, exponents[column]);
+        let cell = nearest[row] * DIMENSIONS + column;
+        add_to(cell, words.xy);
+        if (WORDS == 2u) {
+            add_to(CLUSTERS * DIMENSIONS + cell, words.zw);
+        }
+    }
+}
+
+@compute @workgroup_size(WORKGROUP)
+fn sum_by_label(
+    @builtin(workgroup_id) group: vec3<u32>,
+    @builtin(num_workgroups) groups: vec3<u32>,
+    @builtin(local_invocation_index) thread: u32,
+) {
+    for (var at = thread; at < PRIVATE_WORDS; at += WORKGROUP) {
+        atomicStore(&private_cells[at], 0u);
+    }
+    workgroupBarrier();
+
+    let first = (group.x + group.y * groups.x) * WORKGROUP + thread;
+    let step = groups.x * groups.y * WORKGROUP;
+    tally_rows(first, step, points_shape.x);
+    sum_values(first, step, points_shape.x * DIMENSIONS);
+
+    workgroupBarrier();
+    for (var at = thread; at < PRIVATE_WORDS / 2u; at += WORKGROUP) {
+        let value = vec2(atomicLoad(&private_cells[2u * at]), atomicLoad(&private_cells[2u * at + 1u]));
+        if (any(value != vec2(0u))) {
+            add_global(PRIVATE_FROM + at, value);
+        }
+    }
+}

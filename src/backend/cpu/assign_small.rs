@@ -1,0 +1,105 @@
+//! The nearest centroid in the difference form: squared for few columns, absolute (city block) for any number.
+//!
+//! The difference form takes two operations per column instead of one, but its error is relative to the distance, so
+//! that an offset of the data costs nothing. For few columns that is the better bargain.
+
+use super::Distance;
+use super::screen::{Form, TILE, gamma};
+use super::simd::Simd;
+
+/// Up to this number of columns squared distances are taken in the difference form.
+pub(super) const FEW_COLUMNS: usize = 8;
+
+/// How far a sum of differences can be off.
+///
+/// All terms have one sign, so the error is relative: a difference is rounded once, its square once more, and a term
+/// passes at most `TILE` additions in its tile and `m = ⌈d / TILE⌉` after it: the computed value `s` is within
+/// `γ_{TILE + m + 3}` of the true distance, relatively (`γ_n` as in [`gamma`]). A square may fall below the normal
+/// range, which adds at most 2⁻¹⁵⁰ each. The rounding of the f64 definition, of the threshold and of its factor are
+/// covered by four more in the chain. Hence what is nearer than the smallest value `s₀` has a value of at most
+/// `s₀·(1 + γ)/(1 − γ)` plus the underflow. Overflow gives infinity, and then the threshold is infinite, too.
+#[derive(Clone, Copy, Debug)]
+struct Relative {
+    factor: f32,
+    underflow: f32,
+}
+
+impl Relative {
+    fn new(d: usize) -> Self {
+        let gamma = gamma(d.min(TILE) + d.div_ceil(TILE) + 7);
+        let factor = if gamma < 0.5 { (1.0 + gamma) / (1.0 - gamma) } else { f64::INFINITY };
+        Self { factor: factor as f32, underflow: ((d + 1) as f64 * 2f64.powi(-147)) as f32 }
+    }
+
+    #[inline(always)]
+    fn threshold(self, smallest: f32) -> f32 {
+        smallest * self.factor + self.underflow
+    }
+}
+
+/// `Σ (x_i − c_i)²`.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Squares(Relative);
+
+impl Squares {
+    /// For rows of `d` columns.
+    pub(super) fn new(d: usize) -> Self {
+        Self(Relative::new(d))
+    }
+}
+
+impl Form for Squares {
+    const DISTANCE: Distance = Distance::SquaredEuclidean;
+
+    #[inline(always)]
+    fn step<S: Simd>(self, simd: S, sum: S::Vector, x: S::Vector, centroid: S::Vector) -> S::Vector {
+        let difference = simd.sub(x, centroid);
+        simd.mul_add(difference, difference, sum)
+    }
+
+    #[inline(always)]
+    fn finish<S: Simd>(self, simd: S, sum: S::Vector, bias: S::Vector) -> S::Vector {
+        simd.add(sum, bias)
+    }
+
+    #[inline(always)]
+    fn margins<S: Simd>(self, _: S, _: &[f32], _: usize, _: &mut [f32]) {}
+
+    #[inline(always)]
+    fn threshold(self, smallest: f32, _: f32) -> f32 {
+        self.0.threshold(smallest)
+    }
+}
+
+/// `Σ |x_i − c_i|`.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Absolutes(Relative);
+
+impl Absolutes {
+    /// For rows of `d` columns.
+    pub(super) fn new(d: usize) -> Self {
+        Self(Relative::new(d))
+    }
+}
+
+impl Form for Absolutes {
+    const DISTANCE: Distance = Distance::CityBlock;
+
+    #[inline(always)]
+    fn step<S: Simd>(self, simd: S, sum: S::Vector, x: S::Vector, centroid: S::Vector) -> S::Vector {
+        simd.add(sum, simd.abs(simd.sub(x, centroid)))
+    }
+
+    #[inline(always)]
+    fn finish<S: Simd>(self, simd: S, sum: S::Vector, bias: S::Vector) -> S::Vector {
+        simd.add(sum, bias)
+    }
+
+    #[inline(always)]
+    fn margins<S: Simd>(self, _: S, _: &[f32], _: usize, _: &mut [f32]) {}
+
+    #[inline(always)]
+    fn threshold(self, smallest: f32, _: f32) -> f32 {
+        self.0.threshold(smallest)
+    }
+}

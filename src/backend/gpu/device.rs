@@ -1,0 +1,228 @@
+//! An open device: its memory, its kernels and its queue.
+
+use super::adapters;
+use super::buffer::{DeviceBuffer, allocated};
+use super::fence::{Fence, lock};
+use super::kernel::{Kernel, KernelKey};
+use super::recorder::Recorder;
+use crate::backend::DeviceInfo;
+use crate::{Error, Result};
+use std::collections::HashMap;
+use std::fmt;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
+
+/// What a device can do at once.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Limits {
+    /// The largest piece of memory that one variable of a kernel may cover, in bytes.
+    pub max_binding_bytes: u64,
+    /// The largest buffer, in bytes.
+    pub max_buffer_bytes: u64,
+    /// The workgroup memory of a kernel, in bytes.
+    pub max_workgroup_bytes: u32,
+    /// Threads in a workgroup.
+    pub max_invocations: u32,
+    /// Workgroups along one dimension of a dispatch.
+    pub max_workgroups_per_dimension: u32,
+    /// Storage buffers that one kernel may bind.
+    pub max_storage_buffers: u32,
+}
+
+impl Limits {
+    fn of(limits: &wgpu::Limits) -> Self {
+        Self {
+            max_binding_bytes: limits.max_storage_buffer_binding_size.min(limits.max_buffer_size),
+            max_buffer_bytes: limits.max_buffer_size,
+            max_workgroup_bytes: limits.max_compute_workgroup_storage_size,
+            max_invocations: limits.max_compute_invocations_per_workgroup,
+            max_workgroups_per_dimension: limits.max_compute_workgroups_per_dimension,
+            max_storage_buffers: limits.max_storage_buffers_per_shader_stage,
+        }
+    }
+}
+
+/// A device that is open. Clones are the same device; all threads may use it at once.
+///
+/// Commands are recorded in the order of the calls and run in that order; nothing runs before [`submit`](Self::submit),
+/// a download or a read-back. Once the device is lost every call returns [`Error::Device`].
+///
+/// ```
+/// # use superstep::backend::gpu::{GpuDevice, KernelSpec, adapters};
+/// # fn main() -> superstep::Result<()> {
+/// # if adapters().is_empty() { return Ok(()); }
+/// let device = GpuDevice::open(0)?;
+/// let source = "@group(0) @binding(0) var<storage, read_write> values: array<u32>;
+///               @compute @workgroup_size(1) fn double(@builtin(workgroup_id) group: vec3<u32>) {
+///                   values[group.x] *= 2u;
+///               }";
+/// let kernel = device.compile(&KernelSpec { label: "double", source, entry: None, constants: &[] })?;
+/// let values = device.upload("values", &[21, 0, 0, 0])?;
+/// device.dispatch(&kernel, &[("values", &values)], 1)?;
+/// assert_eq!(device.download(&values)?, [42, 0, 0, 0]);
+/// # Ok(()) }
+/// ```
+#[derive(Clone)]
+pub struct GpuDevice {
+    pub(super) shared: Arc<Shared>,
+}
+
+/// A device's state. The recorder's lock is held while a command is recorded or submitted, the others for a look-up.
+pub(super) struct Shared {
+    pub(super) recorder: Mutex<Recorder>,
+    pub(super) kernels: Mutex<HashMap<KernelKey, Kernel>>,
+    pub(super) bind_groups: Mutex<HashMap<BindGroupKey, BindGroups>>,
+    submissions: AtomicU64,
+    info: DeviceInfo,
+    pub(super) limits: Limits,
+    // Declared last, so dropped last: what wgpu made goes before its device.
+    pub(super) fence: Fence,
+}
+
+/// The compiler checks each field here, so that the two lines below cannot become false unnoticed.
+const _: () = {
+    const fn shared_by_threads<T: Send + Sync>() {}
+    shared_by_threads::<Mutex<Recorder>>();
+    shared_by_threads::<Mutex<HashMap<KernelKey, Kernel>>>();
+    shared_by_threads::<Mutex<HashMap<BindGroupKey, BindGroups>>>();
+    shared_by_threads::<(AtomicU64, DeviceInfo, Limits, Fence)>();
+};
+
+// SAFETY: every field is Send, as the lines above prove. The proof for the whole goes so deep into wgpu's types that it
+// passes rustc's default recursion limit, and every crate that sends a session to a thread would have to raise it.
+unsafe impl Send for Shared {}
+// SAFETY: as for Send.
+unsafe impl Sync for Shared {}
+
+/// A kernel by its number, and buffer and bytes of each of its variables.
+pub(super) type BindGroupKey = (u64, Vec<(u64, u64)>);
+/// Bind groups with their numbers.
+pub(super) type BindGroups = Arc<[(u32, wgpu::BindGroup)]>;
+
+impl GpuDevice {
+    /// Opens the adapter at a place of [`adapters`](super::adapters), with all its limits.
+    ///
+    /// # Errors
+    /// [`Error::NoDevice`] if there is no such place, [`Error::Device`] if the driver refuses.
+    pub fn open(index: usize) -> Result<Self> {
+        let adapter = adapters::adapter(index)?;
+        let name = adapter.get_info().name;
+        let wanted = wgpu::Features::SUBGROUP | wgpu::Features::TIMESTAMP_QUERY;
+        let descriptor = wgpu::DeviceDescriptor {
+            label: Some("superstep"),
+            required_features: adapter.features() & wanted,
+            required_limits: adapter.limits(),
+            ..Default::default()
+        };
+        let opened = catch_unwind(AssertUnwindSafe(|| pollster::block_on(adapter.request_device(&descriptor))));
+        let (device, queue) = opened
+            .map_err(|_| Error::device(&name, "the driver failed while the device was opened"))?
+            .map_err(|error| Error::device(&name, format!("could not be opened: {error}")))?;
+        Ok(Self::new(&device.clone(), Fence::owned(device, queue, name)))
+    }
+
+    /// Works on a device that the caller has opened, beside the caller's own use of it.
+    ///
+    /// The caller's callbacks for lost devices and uncaptured errors stay as they are, and no error of this crate
+    /// reaches them. The device's limits are those that the caller asked for.
+    pub fn from_wgpu(device: wgpu::Device, queue: wgpu::Queue) -> Self {
+        let name = device.adapter_info().name;
+        Self::new(&device.clone(), Fence::borrowed(device, queue, name))
+    }
+
+    fn new(device: &wgpu::Device, fence: Fence) -> Self {
+        let limits = device.limits();
+        let shared = Shared {
+            recorder: Mutex::default(),
+            kernels: Mutex::default(),
+            bind_groups: Mutex::default(),
+            submissions: AtomicU64::new(0),
+            info: adapters::describe(&device.adapter_info(), &limits),
+            limits: Limits::of(&limits),
+            fence,
+        };
+        Self { shared: Arc::new(shared) }
+    }
+
+    /// What is known of the device.
+    pub fn info(&self) -> &DeviceInfo {
+        &self.shared.info
+    }
+
+    /// What it can do at once.
+    pub fn limits(&self) -> &Limits {
+        &self.shared.limits
+    }
+
+    /// How often work was handed to the device so far, uploads and downloads included.
+    pub fn submissions(&self) -> u64 {
+        self.shared.submissions.load(Ordering::Relaxed)
+    }
+
+    /// A buffer of `bytes` zeros.
+    ///
+    /// # Errors
+    /// [`Error::OutOfMemory`] if the device has not that much left, [`Error::Device`] if no buffer may be that large.
+    pub fn create_zeroed(&self, label: &str, bytes: u64) -> Result<DeviceBuffer> {
+        let shared = &self.shared;
+        let most = shared.limits.max_buffer_bytes;
+        let size = allocated(bytes).filter(|&size| size <= most).ok_or_else(|| {
+            shared
+                .fence
+                .error(format!("buffer `{label}` of {bytes} bytes: no buffer may exceed {most} bytes, split it"))
+        })?;
+        let usage = wgpu::BufferUsages::STORAGE
+            | wgpu::BufferUsages::UNIFORM
+            | wgpu::BufferUsages::COPY_SRC
+            | wgpu::BufferUsages::COPY_DST;
+        let descriptor = wgpu::BufferDescriptor { label: Some(label), size, usage, mapped_at_creation: false };
+        let doing = || format!("set aside {bytes} bytes for buffer `{label}`");
+        let raw = shared.fence.run_alive(doing, || shared.fence.device.create_buffer(&descriptor))?;
+        Ok(DeviceBuffer::new(shared, label, bytes, raw))
+    }
+
+    /// Hands over what was recorded, without waiting for it. Where nothing was recorded nothing happens.
+    ///
+    /// # Errors
+    /// [`Error::Device`] or [`Error::OutOfMemory`]; what was recorded is dropped then.
+    pub fn submit(&self) -> Result<()> {
+        let shared = &self.shared;
+        let mut recorder = lock(&shared.recorder);
+        shared.fence.run_alive(
+            || "submit the recorded work".into(),
+            || {
+                if let Some(encoder) = recorder.take() {
+                    shared.hand_over(encoder);
+                }
+            },
+        )
+    }
+}
+
+impl Shared {
+    /// Submits an encoder's commands; to be called inside the fence.
+    pub(super) fn hand_over(&self, encoder: wgpu::CommandEncoder) -> wgpu::SubmissionIndex {
+        self.submissions.fetch_add(1, Ordering::Relaxed);
+        self.fence.queue.submit([encoder.finish()])
+    }
+
+    pub(super) fn forget_bind_groups(&self, buffer: u64) {
+        lock(&self.bind_groups).retain(|(_, bound), _| bound.iter().all(|(id, _)| *id != buffer));
+    }
+
+    /// Checks that a buffer lives on this device.
+    pub(super) fn check_owner(self: &Arc<Self>, buffer: &DeviceBuffer) -> Result<()> {
+        if buffer.is_on(self) {
+            return Ok(());
+        }
+        Err(self.fence.error(format!("buffer `{}` lives on another device", buffer.label())))
+    }
+}
+
+impl fmt::Debug for GpuDevice {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("GpuDevice").field("info", &self.shared.info).finish_non_exhaustive()
+    }
+}

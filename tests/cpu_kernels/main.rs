@@ -1,0 +1,6 @@
+//! The kernels of the processor, on every instruction set at hand, against oracles written for these tests.
+
+mod assign;
+mod medians;
+mod oracle;
+mod sums;

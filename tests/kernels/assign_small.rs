@@ -1,0 +1,97 @@
+//! Few dimensions: a thread keeps two rows in registers.
+
+use crate::launch::{Launch, on_every_adapter};
+use crate::oracle::{Metric, Noise, check_nearest};
+use superstep::backend::gpu::GpuDevice;
+
+/// Runs an assignment kernel whose workgroups take `rows_per_workgroup` rows.
+pub(crate) fn assign(
+    device: &GpuDevice,
+    (stem, rows_per_workgroup): (&'static str, usize),
+    metric: Metric,
+    (points, centroids, d): (&[f32], &[f32], usize),
+) -> (Vec<u32>, Vec<f32>) {
+    let (n, k) = (points.len() / d, centroids.len() / d);
+    let launch = Launch::new(device, stem)
+        .constant("DIMENSIONS", d as u32)
+        .constant("CLUSTERS", k as u32)
+        .constant("CITYBLOCK", u8::from(metric == Metric::CityBlock))
+        .bind("points", points)
+        .shape("points_shape", n, d)
+        .bind("centroids", centroids)
+        .bind("nearest", &vec![u32::MAX; n])
+        .bind("distances", &vec![f32::NAN; n]);
+    launch.run(n.div_ceil(rows_per_workgroup));
+    (launch.read("nearest"), launch.read("distances"))
+}
+
+/// Checks a kernel on noise of every shape, in both metrics.
+pub(crate) fn check_shapes(kernel: (&'static str, usize), shapes: &[(usize, usize, usize)]) {
+    on_every_adapter(|device| {
+        for &(n, d, k) in shapes {
+            for metric in [Metric::SquaredEuclidean, Metric::CityBlock] {
+                let mut noise = Noise((n * 31 + d * 7 + k) as u64);
+                let (points, centroids) = (noise.values(n * d), noise.values(k * d));
+                let (labels, distances) = assign(device, kernel, metric, (&points, &centroids, d));
+                let case = format!("{n} × {d}, k = {k}, {metric:?}");
+                check_nearest(&case, metric, &points, &centroids, d, (&labels, &distances));
+            }
+        }
+    });
+}
+
+/// Checks a kernel on inputs that trip up careless arithmetic.
+pub(crate) fn check_hostile(kernel: (&'static str, usize), d: usize) {
+    let (n, k) = (130, 9);
+    let mut noise = Noise(5);
+    let scaled = |noise: &mut Noise, count: usize, offset: f32, scale: f32| -> Vec<f32> {
+        noise.values(count * d).into_iter().map(|v| offset + scale * v).collect()
+    };
+    let same = vec![0.25; n * d];
+    let repeated: Vec<f32> = scaled(&mut noise, 3, 0.0, 1.0).repeat(3);
+    let cases = [
+        ("all points equal", same.clone(), scaled(&mut noise, k, 0.0, 1.0)),
+        ("all points and centroids equal", same, vec![0.25; k * d]),
+        ("centroids that repeat", scaled(&mut noise, n, 0.0, 1.0), repeated),
+        ("offset 1e4", scaled(&mut noise, n, 1e4, 1.0), scaled(&mut noise, k, 1e4, 1.0)),
+        ("offset 1e6", scaled(&mut noise, n, 1e6, 1e3), scaled(&mut noise, k, 1e6, 1e3)),
+        ("values of 1e17", scaled(&mut noise, n, 0.0, 1e17), scaled(&mut noise, k, 0.0, 1e17)),
+        ("values of 1e-15", scaled(&mut noise, n, 0.0, 1e-15), scaled(&mut noise, k, 0.0, 1e-15)),
+    ];
+    on_every_adapter(|device| {
+        for (case, points, centroids) in &cases {
+            for metric in [Metric::SquaredEuclidean, Metric::CityBlock] {
+                let (labels, distances) = assign(device, kernel, metric, (points, centroids, d));
+                check_nearest(case, metric, points, centroids, d, (&labels, &distances));
+            }
+        }
+    });
+}
+
+const KERNEL: (&str, usize) = ("assign_small", 512);
+
+#[test]
+fn finds_the_nearest_centroid_for_shapes_on_and_off_its_tiles() {
+    check_shapes(
+        KERNEL,
+        &[
+            (1, 1, 1),
+            (3, 2, 513),
+            (257, 3, 2),
+            (511, 4, 5),
+            (512, 5, 64),
+            (513, 8, 257),
+            (1300, 13, 10),
+            (700, 16, 129),
+            (300, 17, 33),
+            (100, 31, 65),
+            (1025, 32, 130),
+        ],
+    );
+}
+
+#[test]
+fn breaks_ties_downwards_and_keeps_offsets_apart() {
+    check_hostile(KERNEL, 6);
+    check_hostile(KERNEL, 30);
+}

@@ -1,0 +1,66 @@
+//! Running one kernel on a device, its buffers given and read by name.
+
+use superstep::backend::gpu::{DeviceBuffer, GpuDevice, KernelSpec, adapters};
+
+/// Runs a test on every adapter; without one it says so, or fails where `SUPERSTEP_REQUIRE_GPU=1`.
+pub(crate) fn on_every_adapter(test: impl Fn(&GpuDevice)) {
+    let found = adapters();
+    if found.is_empty() {
+        assert!(std::env::var_os("SUPERSTEP_REQUIRE_GPU").is_none_or(|value| value != "1"), "no adapter");
+        println!("skipped: no adapter");
+    }
+    for (index, info) in found.iter().enumerate() {
+        println!("on {} ({})", info.name, info.interface);
+        test(&GpuDevice::open(index).expect("the adapter opens"));
+    }
+}
+
+/// A kernel, the values of its overrides and its buffers.
+pub(crate) struct Launch<'d> {
+    device: &'d GpuDevice,
+    stem: &'static str,
+    constants: Vec<(String, f64)>,
+    buffers: Vec<(&'static str, DeviceBuffer)>,
+}
+
+impl<'d> Launch<'d> {
+    /// The kernel of `shaders/STEM.wgsl`.
+    pub(crate) fn new(device: &'d GpuDevice, stem: &'static str) -> Self {
+        Self { device, stem, constants: Vec::new(), buffers: Vec::new() }
+    }
+
+    pub(crate) fn constant(mut self, name: &str, value: impl Into<f64>) -> Self {
+        self.constants.push((name.into(), value.into()));
+        self
+    }
+
+    /// Gives a buffer its contents; given again, they replace the earlier ones.
+    pub(crate) fn bind<T: bytemuck::NoUninit>(mut self, name: &'static str, values: &[T]) -> Self {
+        self.set(name, values);
+        self
+    }
+
+    pub(crate) fn shape(self, name: &'static str, rows: usize, columns: usize) -> Self {
+        self.bind(name, &[u32::try_from(rows).unwrap(), u32::try_from(columns).unwrap()])
+    }
+
+    pub(crate) fn set<T: bytemuck::NoUninit>(&mut self, name: &'static str, values: &[T]) {
+        let buffer = self.device.upload(name, bytemuck::cast_slice(values)).expect("an upload");
+        self.buffers.retain(|(other, _)| *other != name);
+        self.buffers.push((name, buffer));
+    }
+
+    pub(crate) fn run(&self, workgroups: usize) {
+        let source = std::fs::read_to_string(format!("{}/shaders/{}.wgsl", env!("CARGO_MANIFEST_DIR"), self.stem));
+        let source = source.expect("the shader's file");
+        let spec = KernelSpec { label: self.stem, source: &source, entry: None, constants: &self.constants };
+        let kernel = self.device.compile(&spec).unwrap_or_else(|error| panic!("{error}"));
+        let buffers: Vec<(&str, &DeviceBuffer)> = self.buffers.iter().map(|(name, buffer)| (*name, buffer)).collect();
+        self.device.dispatch(&kernel, &buffers, workgroups as u64).unwrap_or_else(|error| panic!("{error}"));
+    }
+
+    pub(crate) fn read<T: bytemuck::AnyBitPattern>(&self, name: &str) -> Vec<T> {
+        let (_, buffer) = self.buffers.iter().find(|(other, _)| *other == name).expect("a buffer of this name");
+        bytemuck::pod_collect_to_vec(&self.device.download(buffer).expect("a download"))
+    }
+}

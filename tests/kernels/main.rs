@@ -1,0 +1,13 @@
+//! Every WGSL kernel against an independent oracle, on every adapter at hand: one file a kernel, of its stem.
+
+mod launch;
+mod oracle;
+
+mod assign_small;
+mod assign_tiled;
+mod median_digit;
+mod median_pick;
+mod sum_by_label;
+mod translation;
+mod update_direction;
+mod update_mean;

@@ -1,0 +1,192 @@
+//! Fixed-point sums: every bit of every word, whatever the workgroups and wherever they gather.
+
+use crate::launch::{Launch, on_every_adapter};
+use crate::oracle::{Noise, exponent, word_bits, words};
+use superstep::backend::gpu::GpuDevice;
+
+/// One pass over rows that have labels.
+struct Case {
+    name: &'static str,
+    clusters: usize,
+    words: usize,
+    points: Vec<f32>,
+    d: usize,
+    weights: Option<Vec<f32>>,
+    previous: Vec<u32>,
+    labels: Vec<u32>,
+    distances: Vec<f32>,
+}
+
+impl Case {
+    fn new(name: &'static str, (n, d, k): (usize, usize, usize), seed: u64) -> Self {
+        let mut noise = Noise(seed);
+        let distances = noise.values(n).into_iter().map(f32::abs).collect();
+        Self {
+            name,
+            clusters: k,
+            words: 1,
+            points: noise.values(n * d),
+            d,
+            weights: None,
+            previous: noise.labels(n, k),
+            labels: noise.labels(n, k),
+            distances,
+        }
+    }
+
+    fn words(mut self, words: usize) -> Self {
+        self.words = words;
+        self
+    }
+
+    fn weights(mut self, weight: impl FnMut(usize) -> f32) -> Self {
+        self.weights = Some((0..self.rows()).map(weight).collect());
+        self
+    }
+
+    fn points(mut self, mut change: impl FnMut(usize, f32) -> f32) -> Self {
+        self.points = self.points.iter().enumerate().map(|(at, &value)| change(at, value)).collect();
+        self
+    }
+
+    fn rows(&self) -> usize {
+        self.labels.len()
+    }
+
+    fn weight(&self, row: usize) -> f32 {
+        self.weights.as_ref().map_or(1.0, |weights| weights[row])
+    }
+
+    fn value(&self, row: usize, column: usize) -> f32 {
+        self.weight(row) * self.points[row * self.d + column]
+    }
+
+    fn exponents(&self) -> Vec<i32> {
+        let bits = word_bits(self.rows());
+        let largest = |values: &mut dyn Iterator<Item = f32>| values.fold(0.0, |a, b| f64::max(a, f64::from(b.abs())));
+        let rows = || 0..self.rows();
+        let mut all: Vec<i32> =
+            (0..self.d).map(|i| exponent(bits, largest(&mut rows().map(|row| self.value(row, i))))).collect();
+        all.push(if self.weights.is_some() { exponent(bits, largest(&mut rows().map(|r| self.weight(r)))) } else { 0 });
+        all.push(exponent(bits, largest(&mut rows().map(|r| self.weight(r) * self.distances[r]))));
+        all
+    }
+
+    fn partials(&self) -> Vec<i64> {
+        let (k, d, w) = (self.clusters, self.d, self.words);
+        let (exponents, bits) = (self.exponents(), word_bits(self.rows()));
+        let mut all = vec![0i128; k * d * w + k + 3];
+        for row in 0..self.rows() {
+            let label = self.labels[row] as usize;
+            for column in 0..d {
+                let value = words(self.value(row, column), exponents[column], bits);
+                for word in 0..w {
+                    all[(word * k + label) * d + column] += i128::from(value[word]);
+                }
+            }
+            let mass = if self.weights.is_some() { words(self.weight(row), exponents[d], bits)[0] } else { 1 };
+            all[k * d * w + label] += i128::from(mass);
+            let inertia = words(self.weight(row) * self.distances[row], exponents[d + 1], bits);
+            all[k * d * w + k] += i128::from(inertia[0]);
+            all[k * d * w + k + 1] += i128::from(inertia[1]);
+            all[k * d * w + k + 2] += i128::from(self.previous[row] != self.labels[row]);
+        }
+        all.into_iter().map(|sum| i64::try_from(sum).expect("the plan leaves room")).collect()
+    }
+
+    /// Runs the kernel over partials that begin with `start`.
+    fn run(&self, device: &GpuDevice, private_from: usize, groups: usize, start: &[i64]) -> (Vec<i64>, Vec<u32>) {
+        let launch = Launch::new(device, "sum_by_label")
+            .constant("DIMENSIONS", self.d as u32)
+            .constant("CLUSTERS", self.clusters as u32)
+            .constant("WORDS", self.words as u32)
+            .constant("WEIGHTED", u8::from(self.weights.is_some()))
+            .constant("BITS", word_bits(self.rows()))
+            .constant("PRIVATE_FROM", private_from as u32)
+            .bind("points", &self.points)
+            .shape("points_shape", self.rows(), self.d)
+            .bind("weights", self.weights.as_deref().unwrap_or(&[1.0]))
+            .bind("nearest", &self.labels)
+            .bind("distances", &self.distances)
+            .bind("labels", &self.previous)
+            .bind("exponents", &self.exponents())
+            .bind("partials", start);
+        launch.run(groups);
+        (launch.read("partials"), launch.read("labels"))
+    }
+}
+
+fn cases() -> Vec<Case> {
+    let mut noise = Noise(77);
+    let weights: Vec<f32> = noise.values(2000).into_iter().map(|w| (w * 3.0).abs()).collect();
+    let weight = |row: usize| if row % 7 == 0 { 0.0 } else { weights[row] };
+    let ranges = |at: usize, value: f32| value * 2f32.powi((at * 37 % 140) as i32 - 90);
+    let mut same = Case::new("all points equal", (777, 3, 4), 6).points(|_, _| -0.1);
+    same.labels.fill(2);
+    vec![
+        Case::new("one row", (1, 1, 1), 1),
+        Case::new("few", (300, 2, 3), 2),
+        Case::new("off the workgroup", (1025, 16, 17), 3),
+        Case::new("many columns", (70, 512, 2), 4),
+        Case::new("two words", (500, 5, 6), 5).words(2),
+        same,
+        Case::new("weights", (2000, 4, 5), 7).weights(weight),
+        Case::new("weights, two words", (1500, 3, 9), 8).weights(weight).words(2),
+        Case::new("a wide range", (900, 7, 3), 9).points(ranges),
+        Case::new("a wide range, two words", (900, 7, 3), 10).points(ranges).words(2),
+        Case::new("subnormal values", (400, 2, 3), 11).points(|_, value| value * 1e-40).words(2),
+        Case::new("huge values", (400, 2, 3), 12).points(|_, value| value * 3e38).words(2),
+        Case::new("ties of the rounding", (4000, 1, 2), 13)
+            .points(|at, value| if at == 0 { 2f32.powi(39) } else { (value * 64.0).round() * 2f32.powi(-12) }),
+        Case::new("a column of zeros", (100, 2, 2), 14).points(|at, value| if at % 2 == 0 { 0.0 } else { value }),
+    ]
+}
+
+#[test]
+fn equals_exact_integer_sums_wherever_it_gathers() {
+    on_every_adapter(|device| {
+        for case in cases() {
+            let (k, d, w) = (case.clusters, case.d, case.words);
+            let expected = case.partials();
+            let zeros = vec![0; expected.len()];
+            for private_from in [0, k * d * w, k * d * w + k] {
+                for groups in [1, 5] {
+                    if private_from == 0 && expected.len() * 8 > 12 * 1024 {
+                        continue;
+                    }
+                    let (partials, labels) = case.run(device, private_from, groups, &zeros);
+                    assert_eq!(partials, expected, "{}, private from {private_from}, {groups} groups", case.name);
+                    assert_eq!(labels, case.labels, "{}", case.name);
+                }
+            }
+        }
+    });
+}
+
+#[test]
+fn adds_to_what_is_there_with_carries_and_borrows() {
+    on_every_adapter(|device| {
+        let case = Case::new("carries", (600, 3, 2), 20);
+        let expected = case.partials();
+        let start: Vec<i64> =
+            (0..expected.len() as i64).map(|at| [0xffff_ffff, -1, -0x1_0000_0000, 1 << 60][at as usize % 4]).collect();
+        let expected: Vec<i64> = expected.iter().zip(&start).map(|(a, b)| a + b).collect();
+        for private_from in [0, 6] {
+            assert_eq!(case.run(device, private_from, 3, &start).0, expected, "private from {private_from}");
+        }
+    });
+}
+
+#[test]
+fn counts_more_rows_than_f32_counts() {
+    on_every_adapter(|device| {
+        let n = (1 << 24) + 1000;
+        let mut case = Case::new("one cluster", (1, 1, 1), 21);
+        case.points = vec![1.0; n];
+        case.previous = vec![u32::MAX; n];
+        case.labels = vec![0; n];
+        case.distances = vec![0.0; n];
+        let (partials, _) = case.run(device, 0, 64, &[0; 5]);
+        assert_eq!(partials, [(n as i64) << word_bits(n), n as i64, 0, 0, n as i64]);
+    });
+}
