@@ -2,7 +2,7 @@
 
 use crate::oracle;
 use ndarray::{Array2, ArrayView2};
-use std::sync::{Mutex, OnceLock, PoisonError};
+use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 use superstep::queue::{DeviceChoice, OneDevice, adapters};
 use superstep::{Error, Init, Metric, Result, Session};
 
@@ -10,13 +10,23 @@ pub(crate) const METRICS: [Metric; 4] = [Metric::Euclidean, Metric::Cosine, Metr
 
 /// Runs a test on the CPU and on every adapter, each opened once for the whole program.
 pub(crate) fn on_every_device(test: impl Fn(&Session, &str) -> Result<()>) {
-    // Tests run in several threads; an adapter made of software serves one of them faster than two.
-    static ADAPTERS: Mutex<()> = Mutex::new(());
     run(&test, cpu(), "the CPU");
+    on_every_adapter(test);
+}
+
+/// Runs a test on every adapter.
+pub(crate) fn on_every_adapter(test: impl Fn(&Session, &str) -> Result<()>) {
     for (number, session) in gpus().iter().enumerate() {
-        let _one = ADAPTERS.lock().unwrap_or_else(PoisonError::into_inner);
+        let _alone = alone();
         run(&test, session, &format!("gpu:{number}"));
     }
+}
+
+/// Keeps the adapters to one test. wgpu gives up an OpenGL device if one thread waits a second for another's work, and a
+/// software adapter serves one test faster than two.
+pub(crate) fn alone() -> MutexGuard<'static, ()> {
+    static ADAPTERS: Mutex<()> = Mutex::new(());
+    ADAPTERS.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 fn run(test: &impl Fn(&Session, &str) -> Result<()>, session: &Session, name: &str) {
