@@ -1,6 +1,8 @@
 //! Cases computed by hand, and that the layout and type of the input do not matter.
 
-use crate::support::{assert_close, assert_near, assert_same_labels, blobs, first_rows, on_every_device, wide};
+use crate::support::{
+    assert_close, assert_near, assert_same_labels, blobs, first_rows, on_every_device, on_quick_devices, wide,
+};
 use ndarray::{Array2, ShapeBuilder, array, s};
 use superstep::data::RowSource;
 use superstep::{Init, KMeans, KMeansModel, Metric, Result, Session};
@@ -29,7 +31,7 @@ fn the_hand_computed_case_comes_out_in_every_type_and_layout() {
             assert_eq!(model.iterations(), 2, "{case}");
             assert!(model.converged(), "{case}");
             assert_near(model.inertia(), 0.375, 1e-6, &case);
-            assert_close(model.centroids().view(), array![[0.125, 0.0], [0.875, 1.0]].view(), 1e-7, &case);
+            assert_close(model.centroids(), &array![[0.125, 0.0], [0.875, 1.0]], 1e-7, &case);
         }
         Ok(())
     });
@@ -43,7 +45,7 @@ fn layouts_of_one_table_give_the_same_bits() {
         if row % 2 == 0 && column % 3 == 0 { points[(row / 2, column / 3)] } else { f32::NAN }
     });
     let upside_down = Array2::from_shape_fn(points.dim(), |(row, column)| points[(300 - row, column)]);
-    on_every_device(|session, name| {
+    on_quick_devices(|session, name| {
         let kmeans = KMeans::new(6).seed(3).session(session);
         let expected = kmeans.fit(&points)?;
         let models = [
@@ -63,12 +65,12 @@ fn layouts_of_one_table_give_the_same_bits() {
 #[test]
 fn f32_and_f64_input_give_the_same_clusters() {
     let points = blobs(300, 7, 5, 2);
-    on_every_device(|session, name| {
+    on_quick_devices(|session, name| {
         let kmeans = KMeans::new(5).init(first_rows(&points, 5)).session(session);
         let (narrow, wide) = (kmeans.fit(&points)?, kmeans.fit(&wide(&points))?);
         assert_eq!(narrow.labels(), wide.labels(), "{name}");
         assert_eq!(narrow.iterations(), wide.iterations(), "{name}");
-        assert_close(narrow.centroids().view(), wide.centroids().view(), 1e-6, name);
+        assert_close(narrow.centroids(), wide.centroids(), 1e-6, name);
         assert_near(narrow.inertia(), wide.inertia(), 1e-5, name);
         Ok(())
     });
@@ -78,7 +80,7 @@ fn f32_and_f64_input_give_the_same_clusters() {
 fn the_arrays_of_the_caller_are_untouched() {
     let (points, start) = (blobs(100, 3, 3, 3), Array2::from_elem((3, 3), 0.5));
     let (before, start_before) = (points.clone(), start.clone());
-    on_every_device(|session, name| {
+    on_quick_devices(|session, name| {
         let init = Init::Centroids(start.clone());
         let model = KMeans::new(3).init(init.clone()).session(session).fit(&points)?;
         model.predict(&points)?;
@@ -94,7 +96,7 @@ fn a_constant_offset_moves_centroids_and_nothing_else() {
     // The values are multiples of 1/64, so that adding 10⁴ to them in f32 is exact.
     let points = blobs(400, 6, 5, 4).mapv(|value| (value * 64.0).round() / 64.0);
     let far = points.mapv(|value| value + 1e4);
-    on_every_device(|session, name| {
+    on_quick_devices(|session, name| {
         let kmeans = |points: &Array2<f32>| KMeans::new(5).init(first_rows(points, 5)).session(session);
         let (near, far_model) = (kmeans(&points).fit(&points)?, kmeans(&far).fit(&far)?);
         let far_wide = kmeans(&far).fit(&wide(&far))?;
@@ -102,7 +104,7 @@ fn a_constant_offset_moves_centroids_and_nothing_else() {
         assert_eq!(far_model.labels(), far_wide.labels(), "{name}");
         assert_near(far_model.inertia(), near.inertia(), 1e-5, name);
         let back = far_model.centroids() - 1e4;
-        assert_close(back.view(), near.centroids().view(), 1e-6, name);
+        assert_close(&back, near.centroids(), 1e-6, name);
         assert_same_labels(
             &far_model.predict(&far)?,
             near.labels(),

@@ -1,6 +1,6 @@
 //! What is refused, and in which words.
 
-use crate::support::{cpu, error_of, noise, on_every_device};
+use crate::support::{cpu, error_of, noise, on_quick_devices};
 use ndarray::{Array2, array};
 use superstep::{Error, Init, KMeans, Metric, Result};
 
@@ -13,7 +13,7 @@ fn assert_says(error: &Error, words: &[&str], case: &str) {
 
 #[test]
 fn values_that_are_not_finite_are_named_by_row_and_column() {
-    on_every_device(|session, name| {
+    on_quick_devices(|session, name| {
         for metric in [Metric::Euclidean, Metric::Cosine, Metric::CityBlock] {
             for (bad, word) in [(f32::NAN, "NaN"), (f32::INFINITY, "inf"), (f32::NEG_INFINITY, "-inf")] {
                 let mut points = noise(5000, 3, 81);

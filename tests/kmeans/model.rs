@@ -2,7 +2,7 @@
 
 use crate::oracle;
 use crate::support::{
-    METRICS, assert_close, assert_near, assert_same_labels, cpu, first_rows, is_cpu, noise, on_every_device, rows_for,
+    METRICS, assert_close, assert_near, assert_same_labels, cpu, first_rows, is_cpu, noise, on_quick_devices, rows_for,
     wide,
 };
 use ndarray::Array2;
@@ -10,7 +10,7 @@ use superstep::{Init, KMeans, Metric, Result};
 
 #[test]
 fn predicting_the_training_rows_gives_their_labels() {
-    on_every_device(|session, name| {
+    on_quick_devices(|session, name| {
         for metric in METRICS {
             let points = rows_for(metric, 130, 4, 41);
             for init in [Init::KMeansPlusPlus, Init::KMeansParallel, Init::Random, first_rows(&points, 6)] {
@@ -83,7 +83,7 @@ fn transform_gives_the_distances_of_the_metric() -> Result<()> {
             oracle::distance(metric, wide(&points).row(row), model.centroids().row(cluster))
         });
         let found = model.transform(&points)?;
-        assert_close(found.view(), expected.view(), 1e-6, metric.as_str());
+        assert_close(&found, &expected, 1e-6, metric.as_str());
         let own = model.distances(&points, model.labels())?;
         for (row, &label) in model.labels().iter().enumerate() {
             assert_eq!(own[row], found[(row, label as usize)], "{metric}");
@@ -94,7 +94,7 @@ fn transform_gives_the_distances_of_the_metric() -> Result<()> {
 
 #[test]
 fn inertia_score_and_labels_belong_together() {
-    on_every_device(|session, name| {
+    on_quick_devices(|session, name| {
         for metric in METRICS {
             for max_iter in [1, 300] {
                 let points = rows_for(metric, 250, 4, 45);

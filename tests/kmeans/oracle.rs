@@ -1,5 +1,7 @@
 //! K-means as a textbook has it, in f64 and plain loops, in the order of scikit-learn's `_kmeans_single_lloyd`.
 
+#![expect(clippy::needless_pass_by_value, reason = "a view of a row is as small as a reference to it")]
+
 use ndarray::{Array2, ArrayView1, Axis};
 use superstep::{EmptyClusters, Metric};
 

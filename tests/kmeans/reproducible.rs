@@ -1,12 +1,14 @@
 //! The same seed gives the same bits.
 
-use crate::support::{METRICS, alone, blobs, cpu, gpus, on_every_device, rows_for, session};
+use crate::support::{METRICS, alone, blobs, cpu, gpus, on_quick_devices, rows_for, session};
 use ndarray::Array2;
 use superstep::queue::OneDevice;
 use superstep::{Init, KMeans, KMeansModel, Metric, Result, Session};
 
+type Case = (String, KMeans, Array2<f32>, Option<Vec<f32>>);
+
 /// Starts, metrics and weights that differ in how they compute.
-fn cases() -> Vec<(String, KMeans, Array2<f32>, Option<Vec<f32>>)> {
+fn cases() -> Vec<Case> {
     let kmeans = |init: Init, metric| KMeans::new(7).init(init).n_init(1).metric(metric).seed(12).max_iter(6);
     let mut cases: Vec<_> = METRICS
         .into_iter()
@@ -38,8 +40,8 @@ fn assert_same_bits(found: &KMeansModel, expected: &KMeansModel, case: &str) {
 }
 
 #[test]
-fn two_fits_of_one_seed_have_the_same_bits_on_every_device() {
-    on_every_device(|session, name| {
+fn two_fits_of_one_seed_have_the_same_bits_on_quick_devices() {
+    on_quick_devices(|session, name| {
         for (case, kmeans, points, weights) in cases() {
             let (first, second) =
                 (fit(&kmeans, session, &points, weights.as_ref())?, fit(&kmeans, session, &points, weights.as_ref())?);
@@ -84,7 +86,7 @@ fn several_devices_give_the_answer_of_one() -> Result<()> {
 
 #[test]
 fn fits_at_the_same_time_on_one_session_do_not_disturb_each_other() {
-    on_every_device(|session, name| {
+    on_quick_devices(|session, name| {
         if session.devices()[0].info().interface == "gl" {
             eprintln!("skipped: {name} is an OpenGL device, which serves one thread at a time");
             return Ok(());

@@ -1,8 +1,10 @@
 //! Lloyd's rounds against the oracle, over shapes that do not fit tiles, blocks and workgroups.
 
 use crate::oracle::{self, Lloyd};
-use crate::support::{METRICS, assert_close, assert_near, assert_same_labels, is_cpu, on_every_device, rows_for, wide};
-use ndarray::Array2;
+use crate::support::{
+    METRICS, assert_close, assert_near, assert_same_labels, is_cpu, on_quick_devices, rows_for, wide,
+};
+use ndarray::{Array2, array};
 use superstep::{Init, KMeans, Metric, Result, Session};
 
 /// Rows, columns, clusters.
@@ -44,10 +46,10 @@ fn holds(session: &Session, points: &Array2<f32>, k: usize, metric: Metric, case
         assert_same_labels(model.labels(), &labels, &points, model.centroids(), metric, &case);
         let ones = vec![1.0; points.nrows()];
         let inertia = oracle::inertia(metric, &points, &ones, model.centroids(), model.labels());
-        assert_close(ndarray::aview2(&[[model.inertia()]]), ndarray::aview2(&[[inertia]]), 2e-5, &case);
+        assert_close(&array![[model.inertia()]], &array![[inertia]], 2e-5, &case);
         let expected = Lloyd::new(&points, metric, rounds).run(&start);
         if !expected.ambiguous {
-            assert_close(model.centroids().view(), expected.centroids.view(), 2e-6, &case);
+            assert_close(model.centroids(), &expected.centroids, 2e-6, &case);
             assert_eq!(model.labels(), expected.labels, "{case}");
             assert_eq!(model.iterations(), expected.iterations, "{case}");
         }
@@ -57,7 +59,7 @@ fn holds(session: &Session, points: &Array2<f32>, k: usize, metric: Metric, case
 
 #[test]
 fn euclidean_rounds_are_those_of_the_oracle() {
-    on_every_device(|session, name| {
+    on_quick_devices(|session, name| {
         for (n, d, k) in SHAPES {
             let points = rows_for(Metric::Euclidean, n, d, (n + d + k) as u64);
             holds(session, &points, k, Metric::Euclidean, &format!("{name}, {n} × {d}, k {k}"))?;
@@ -69,7 +71,7 @@ fn euclidean_rounds_are_those_of_the_oracle() {
 #[test]
 fn the_rounds_of_other_metrics_are_those_of_the_oracle() {
     let shapes = [(3, 1, 2), (100, 2, 5), (65, 8, 16), (130, 17, 3), (66, 33, 17), (20, 130, 3)];
-    on_every_device(|session, name| {
+    on_quick_devices(|session, name| {
         for metric in METRICS.into_iter().filter(|metric| *metric != Metric::Euclidean) {
             // The cosines of single columns are ±1, and every other row a tie; the haversine has two columns always.
             let fits = |d: usize| match metric {
@@ -88,7 +90,7 @@ fn the_rounds_of_other_metrics_are_those_of_the_oracle() {
 
 #[test]
 fn equal_rows_are_one_cluster_without_inertia() {
-    on_every_device(|session, name| {
+    on_quick_devices(|session, name| {
         for metric in METRICS {
             for (n, k) in [(1, 1), (17, 3), (300, 16)] {
                 let points = Array2::from_shape_fn((n, 2), |(_, column)| [12.3_f32, 45.6][column]);
@@ -115,7 +117,7 @@ fn columns_of_unlike_scale_keep_their_means() {
     points.column_mut(2).mapv_inplace(|value| value * 1e-6);
     let expected =
         Lloyd::new(&wide(&points), Metric::Euclidean, 3).run(&wide(&points).slice_move(ndarray::s![..4, ..]));
-    on_every_device(|session, name| {
+    on_quick_devices(|session, name| {
         let start = Init::Centroids(wide(&points).slice_move(ndarray::s![..4, ..]));
         let model = KMeans::new(4).init(start).tol(0.0).max_iter(3).session(session).fit(&points)?;
         assert_eq!(model.labels(), expected.labels, "{name}");

@@ -1,7 +1,7 @@
 //! The first centroids.
 
 use crate::oracle;
-use crate::support::{METRICS, blobs, cpu, first_rows, noise, on_every_device, rows_for, wide};
+use crate::support::{METRICS, blobs, cpu, first_rows, noise, on_quick_devices, rows_for, wide};
 use ndarray::Array2;
 use std::collections::HashSet;
 use superstep::{Init, KMeans, Metric, Result};
@@ -28,7 +28,7 @@ fn a_start_draws_distinct_rows() -> Result<()> {
 
 #[test]
 fn as_many_clusters_as_rows_leave_no_inertia() {
-    on_every_device(|session, name| {
+    on_quick_devices(|session, name| {
         for metric in METRICS {
             let points = rows_for(metric, 33, 3, 52);
             for init in [Init::KMeansPlusPlus, Init::Random, first_rows(&points, 33)] {
@@ -49,7 +49,7 @@ fn as_many_clusters_as_rows_leave_no_inertia() {
 fn one_cluster_is_the_mean_whatever_the_start() {
     let points = noise(77, 4, 53);
     let mean = wide(&points).mean_axis(ndarray::Axis(0)).expect("there are rows");
-    on_every_device(|session, name| {
+    on_quick_devices(|session, name| {
         for init in &DRAWN {
             let model = KMeans::new(1).init(init.clone()).session(session).fit(&points)?;
             let found = model.centroids().row(0).to_owned();
@@ -86,7 +86,7 @@ fn careful_starts_find_well_separated_clusters() -> Result<()> {
 #[test]
 fn more_starts_keep_the_best() {
     let points = blobs(200, 2, 12, 54);
-    on_every_device(|session, name| {
+    on_quick_devices(|session, name| {
         let kmeans = KMeans::new(12).init(Init::Random).session(session);
         // Start number i of a fit is drawn with its seed + i.
         let alone = (10..16).map(|seed| Ok(kmeans.clone().n_init(1).seed(seed).fit(&points)?.inertia()));
@@ -104,7 +104,7 @@ fn more_starts_keep_the_best() {
 #[test]
 fn a_seed_decides_the_start() {
     let points = noise(300, 3, 55);
-    on_every_device(|session, name| {
+    on_quick_devices(|session, name| {
         for init in &DRAWN {
             let fit =
                 |seed| KMeans::new(9).init(init.clone()).n_init(1).seed(seed).max_iter(1).session(session).fit(&points);

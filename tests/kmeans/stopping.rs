@@ -1,7 +1,7 @@
 //! When a fit ends, and what it says of that.
 
 use crate::oracle::Lloyd;
-use crate::support::{assert_close, assert_near, first_rows, noise, on_every_device, wide};
+use crate::support::{assert_close, assert_near, first_rows, noise, on_every_device, on_quick_devices, wide};
 use superstep::{Init, KMeans, Metric};
 
 #[test]
@@ -10,7 +10,7 @@ fn without_a_tolerance_only_strict_convergence_stops() {
     let start = wide(&points).slice_move(ndarray::s![..8, ..]);
     let expected = Lloyd::new(&wide(&points), Metric::Euclidean, 300).run(&start);
     assert!(!expected.ambiguous && expected.iterations > 5, "the case is to be a long one");
-    on_every_device(|session, name| {
+    on_quick_devices(|session, name| {
         let kmeans = KMeans::new(8).init(Init::Centroids(start.clone())).tol(0.0).session(session);
         let model = kmeans.fit(&points)?;
         assert!(model.converged(), "{name}");
@@ -41,7 +41,7 @@ fn rounds_are_updates_and_labels_belong_to_the_last_one() {
             let case = format!("{name}, {rounds} rounds");
             assert_eq!(model.iterations(), rounds, "{case}");
             assert!(!model.converged(), "{case}");
-            assert_close(model.centroids().view(), expected.centroids.view(), 1e-6, &case);
+            assert_close(model.centroids(), &expected.centroids, 1e-6, &case);
             assert_eq!(model.labels(), expected.labels, "{case}");
             assert_near(model.inertia(), expected.inertia, 1e-5, &case);
             assert_eq!(model.trace().len() as u32, rounds + 1, "{case}");
@@ -55,7 +55,7 @@ fn the_tolerance_is_relative_to_the_mean_variance() {
     let points = noise(400, 4, 22);
     let wide_points = wide(&points);
     let variance = wide_points.var_axis(ndarray::Axis(0), 0.0).mean().expect("there are columns");
-    on_every_device(|session, name| {
+    on_quick_devices(|session, name| {
         let kmeans = KMeans::new(6).init(first_rows(&points, 6)).session(session);
         let trace = kmeans.clone().tol(0.0).fit(&points)?.trace().to_vec();
         for round in &trace[1..trace.len().min(5)] {
@@ -73,7 +73,7 @@ fn the_tolerance_is_relative_to_the_mean_variance() {
 #[test]
 fn the_trace_of_a_fit_goes_down_to_its_inertia() {
     let points = noise(500, 5, 23);
-    on_every_device(|session, name| {
+    on_quick_devices(|session, name| {
         let model = KMeans::new(7).init(first_rows(&points, 7)).tol(0.0).session(session).fit(&points)?;
         let trace = model.trace();
         assert!(trace.windows(2).all(|pair| pair[1].inertia <= pair[0].inertia * (1.0 + 1e-6)), "{name}: {trace:?}");
@@ -88,13 +88,13 @@ fn the_trace_of_a_fit_goes_down_to_its_inertia() {
 #[test]
 fn a_refit_from_the_optimum_does_not_move() {
     let points = noise(300, 4, 24);
-    on_every_device(|session, name| {
+    on_quick_devices(|session, name| {
         let model = KMeans::new(5).seed(2).tol(0.0).session(session).fit(&points)?;
         let again = KMeans::new(5).init(Init::Centroids(model.centroids().clone())).tol(0.0).session(session);
         let again = again.fit(&points)?;
         assert!(again.iterations() <= 2, "{name}: {}", again.iterations());
         assert_eq!(again.labels(), model.labels(), "{name}");
-        assert_close(again.centroids().view(), model.centroids().view(), 1e-7, name);
+        assert_close(again.centroids(), model.centroids(), 1e-7, name);
         assert_near(again.inertia(), model.inertia(), 1e-7, name);
         Ok(())
     });

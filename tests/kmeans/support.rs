@@ -1,7 +1,7 @@
 //! Sessions to run on, data to cluster, and comparisons that several tests make.
 
 use crate::oracle;
-use ndarray::{Array2, ArrayView2};
+use ndarray::Array2;
 use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 use superstep::queue::{DeviceChoice, OneDevice, adapters};
 use superstep::{Error, Init, Metric, Result, Session};
@@ -12,6 +12,16 @@ pub(crate) const METRICS: [Metric; 4] = [Metric::Euclidean, Metric::Cosine, Metr
 pub(crate) fn on_every_device(test: impl Fn(&Session, &str) -> Result<()>) {
     run(&test, cpu(), "the CPU");
     on_every_adapter(test);
+}
+
+/// The same without OpenGL adapters made of software, which take a second for every kernel they compile: for tests of
+/// many shapes, whose kernels others hold to their results there.
+pub(crate) fn on_quick_devices(test: impl Fn(&Session, &str) -> Result<()>) {
+    on_every_device(|session, name| {
+        let info = session.devices()[0].info();
+        let is_slow = info.interface == "gl" && !info.kind.is_hardware_gpu();
+        if is_slow { Ok(()) } else { test(session, name) }
+    });
 }
 
 /// Runs a test on every adapter.
@@ -114,7 +124,7 @@ pub(crate) fn first_rows(points: &Array2<f32>, k: usize) -> Init {
 }
 
 /// Checks that values are equal to within a part of the largest of them.
-pub(crate) fn assert_close(found: ArrayView2<f64>, expected: ArrayView2<f64>, relative: f64, case: &str) {
+pub(crate) fn assert_close(found: &Array2<f64>, expected: &Array2<f64>, relative: f64, case: &str) {
     assert_eq!(found.dim(), expected.dim(), "{case}: shapes");
     let scale = expected.iter().fold(1.0_f64, |largest, value| largest.max(value.abs()));
     for ((at, found), expected) in found.indexed_iter().zip(expected) {

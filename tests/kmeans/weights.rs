@@ -1,7 +1,9 @@
 //! Weights of rows.
 
 use crate::oracle::Lloyd;
-use crate::support::{METRICS, assert_close, assert_near, cpu, first_rows, noise, on_every_device, rows_for, wide};
+use crate::support::{
+    METRICS, assert_close, assert_near, cpu, first_rows, noise, on_every_device, on_quick_devices, rows_for, wide,
+};
 use ndarray::{Array2, Axis};
 use superstep::{EmptyClusters, Init, KMeans, KMeansModel, Metric, Result};
 
@@ -17,7 +19,7 @@ fn repetitions(n: usize) -> Vec<usize> {
 
 #[test]
 fn a_weight_counts_as_so_many_copies() {
-    on_every_device(|session, name| {
+    on_quick_devices(|session, name| {
         for metric in METRICS {
             let points = rows_for(metric, 120, 3, 31);
             let counts = repetitions(120);
@@ -30,7 +32,7 @@ fn a_weight_counts_as_so_many_copies() {
             let case = format!("{name}, {metric}");
             let labels: Vec<u32> = copies.iter().map(|&row| weighted.labels()[row]).collect();
             assert_eq!(labels, repeated.labels(), "{case}");
-            assert_close(weighted.centroids().view(), repeated.centroids().view(), 1e-6, &case);
+            assert_close(weighted.centroids(), repeated.centroids(), 1e-6, &case);
             assert_near(weighted.inertia(), repeated.inertia(), 1e-5, &case);
         }
         Ok(())
@@ -41,7 +43,7 @@ fn a_weight_counts_as_so_many_copies() {
 fn a_common_factor_of_all_weights_changes_nothing() {
     let points = noise(200, 4, 32);
     let weights: Vec<f32> = (0..200).map(|row| 0.25 + (row % 5) as f32).collect();
-    on_every_device(|session, name| {
+    on_quick_devices(|session, name| {
         for init in [Init::KMeansPlusPlus, Init::Random, first_rows(&points, 5)] {
             let kmeans = KMeans::new(5).init(init.clone()).seed(4).session(session);
             let expected = fit(&kmeans, &points, weights.clone())?;
@@ -50,7 +52,7 @@ fn a_common_factor_of_all_weights_changes_nothing() {
                 let model = fit(&kmeans, &points, scaled)?;
                 let case = format!("{name}, {init}, factor {factor}");
                 assert_eq!(model.labels(), expected.labels(), "{case}");
-                assert_close(model.centroids().view(), expected.centroids().view(), 1e-5, &case);
+                assert_close(model.centroids(), expected.centroids(), 1e-5, &case);
                 assert_near(model.inertia(), expected.inertia() * f64::from(factor), 1e-5, &case);
             }
         }
@@ -61,12 +63,12 @@ fn a_common_factor_of_all_weights_changes_nothing() {
 #[test]
 fn weights_of_one_are_no_weights() {
     let points = noise(200, 4, 33);
-    on_every_device(|session, name| {
+    on_quick_devices(|session, name| {
         for init in [Init::KMeansPlusPlus, Init::KMeansParallel, Init::Random, first_rows(&points, 5)] {
             let kmeans = KMeans::new(5).init(init.clone()).seed(5).session(session);
             let (without, with) = (kmeans.fit(&points)?, fit(&kmeans, &points, vec![1.0; 200])?);
             assert_eq!(with.labels(), without.labels(), "{name}, {init}");
-            assert_close(with.centroids().view(), without.centroids().view(), 1e-6, &format!("{name}, {init}"));
+            assert_close(with.centroids(), without.centroids(), 1e-6, &format!("{name}, {init}"));
         }
         Ok(())
     });
@@ -87,7 +89,7 @@ fn weighted_rounds_are_those_of_the_oracle() {
             let case = format!("{name}, {metric}");
             assert!(!expected.ambiguous, "{case}");
             assert_eq!(model.labels(), expected.labels, "{case}");
-            assert_close(model.centroids().view(), expected.centroids.view(), 1e-5, &case);
+            assert_close(model.centroids(), &expected.centroids, 1e-5, &case);
             assert_near(model.inertia(), expected.inertia, 1e-5, &case);
         }
         Ok(())
@@ -126,7 +128,7 @@ fn rows_without_weight_are_never_a_centroid() {
 fn a_cluster_whose_rows_weigh_nothing_is_empty() {
     let points = ndarray::array![[0.0_f32], [1.0], [100.0]];
     let start = ndarray::array![[0.5], [100.0]];
-    on_every_device(|session, name| {
+    on_quick_devices(|session, name| {
         for (policy, k) in [(EmptyClusters::Drop, 1), (EmptyClusters::Keep, 2)] {
             let kmeans = KMeans::new(2).init(Init::Centroids(start.clone())).empty_clusters(policy).session(session);
             let model = fit(&kmeans, &points, vec![1.0, 1.0, 0.0])?;
