@@ -2,6 +2,7 @@
 
 use crate::launch::{Launch, on_every_adapter};
 use crate::oracle::{Noise, exponent, word_bits, words};
+use superstep::backend::cpu::{FixedPoint, Partials, Rows};
 use superstep::backend::gpu::GpuDevice;
 
 /// One pass over rows that have labels.
@@ -94,6 +95,23 @@ impl Case {
         all.into_iter().map(|sum| i64::try_from(sum).expect("the plan leaves room")).collect()
     }
 
+    /// What the twin on the processor gives.
+    fn twin(&self) -> Vec<i64> {
+        let bits = word_bits(self.rows()) as u32;
+        let weighted = self.weights.is_some();
+        let fixed = FixedPoint::from_exponents(bits, self.words, weighted, self.exponents()).unwrap();
+        let mut partials = Partials::new(&fixed, self.clusters).unwrap();
+        let rows = Rows {
+            values: &self.points,
+            weights: self.weights.as_deref(),
+            labels: &self.labels,
+            previous: &self.previous,
+            distances: &self.distances,
+        };
+        partials.add_rows(&rows).unwrap();
+        partials.into_values()
+    }
+
     /// Runs the kernel over partials that begin with `start`.
     fn run(&self, device: &GpuDevice, private_from: usize, groups: usize, start: &[i64]) -> (Vec<i64>, Vec<u32>) {
         let launch = Launch::new(device, "sum_by_label")
@@ -148,6 +166,7 @@ fn equals_exact_integer_sums_wherever_it_gathers() {
         for case in cases() {
             let (k, d, w) = (case.clusters, case.d, case.words);
             let expected = case.partials();
+            assert_eq!(case.twin(), expected, "{}, the twin", case.name);
             let zeros = vec![0; expected.len()];
             for private_from in [0, k * d * w, k * d * w + k] {
                 for groups in [1, 5] {
