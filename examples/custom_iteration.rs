@@ -91,10 +91,11 @@ fn main() -> Result<()> {
         })
         .run()?;
 
-    let info = session.devices()[0].info();
+    let info = session.devices().iter().map(|device| device.info());
+    let devices: Vec<String> = info.map(|info| format!("{} ({})", info.name, info.kind)).collect();
     let (eigenvalue, vector) = &run.results[0];
     let known = (BLOCKS * 32 * 32) as f32;
-    println!("device       {} ({}), {} tasks", info.name, info.kind, run.results.len());
+    println!("device       {}, {} tasks", devices.join(" and "), run.results.len());
     println!("matrix       {} × {}", matrix.nrows(), matrix.ncols());
     println!("rounds       {}{}", run.rounds, if run.stop == Stop::Criterion { ", converged" } else { "" });
     println!("eigenvalue   {eigenvalue} (known: {known}, off by {:.1e})", (eigenvalue - known).abs() / known);

@@ -1,5 +1,8 @@
-//! The command-line program.
+//! The command-line program: k-means of files, on whatever device there is.
+
+mod cli;
+mod report;
 
 fn main() -> std::process::ExitCode {
-    std::process::ExitCode::SUCCESS
+    cli::main()
 }

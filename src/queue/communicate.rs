@@ -85,7 +85,7 @@ enum Operation<T> {
 ///
 /// Partitions of one device are merged there, devices on the host in f64 (integers exactly). The order is that of the
 /// tasks, so the result is the same on every run; lengths that differ are an error. Where no task has put the object,
-/// nothing happens.
+/// nothing happens. A sum of integers that does not fit is an error on the host; on a device it wraps around.
 ///
 /// ```
 /// use ndarray::Array1;

@@ -35,7 +35,7 @@ pub(crate) fn record(item: &Planned, kernels: &[Kernel], cx: &mut ComContext, gp
     prepare(&item.name, &item.objects, cx, gpu)?;
     let passes = item.shader.iter().flat_map(|shader| &shader.passes);
     for (pass, kernel) in passes.zip(kernels) {
-        let workgroups = workgroups(item, pass, kernel, cx);
+        let workgroups = workgroups(pass, kernel, cx);
         if workgroups == 0 {
             continue;
         }
@@ -78,8 +78,7 @@ fn write_target(
 ) -> Result<()> {
     let (of, shape) = (object_type(item, declared)?, resolve(item, objects, declared.name, cx)?);
     let wanted = bytes(of, &shape);
-    let spare = cx.slots.get_mut(declared.name).and_then(|slot| slot.spare.take());
-    let buffer = match spare.filter(|spare| Arc::strong_count(spare) == 1 && spare.len() == wanted) {
+    let buffer = match reusable([&mut *cx], declared.name, wanted) {
         Some(spare) => {
             gpu.clear(&spare)?;
             spare
@@ -87,6 +86,18 @@ fn write_target(
         None => Arc::new(gpu.create_zeroed(declared.name, wanted)?),
     };
     cx.put_stored(declared.name, of, declared.lifetime, Stored::on_device(buffer, shape))
+}
+
+/// A buffer that these tasks have retired and nobody else holds; what it held is still in it.
+fn reusable<'t, 'a: 't>(
+    tasks: impl IntoIterator<Item = &'t mut ComContext<'a>>,
+    name: &str,
+    bytes: u64,
+) -> Option<Arc<DeviceBuffer>> {
+    let spares = tasks.into_iter().filter_map(|task| task.slots.get_mut(name)?.spare.take());
+    // Tasks of one device share what was merged there: only one of their handles may be left.
+    let one = spares.reduce(|kept, _| kept)?;
+    (Arc::strong_count(&one) == 1 && one.len() == bytes).then_some(one)
 }
 
 /// The buffer of an object that is changed in place: the task's own, or a copy where others hold it too.
@@ -220,7 +231,7 @@ fn uniform(name: String, words: &[u32], cx: &mut ComContext, gpu: &GpuDevice) ->
     }
 }
 
-fn workgroups(item: &Planned, pass: &Pass, kernel: &Kernel, cx: &ComContext) -> u64 {
+fn workgroups(pass: &Pass, kernel: &Kernel, cx: &ComContext) -> u64 {
     let size: u64 = kernel.interface().workgroup_size.iter().map(|&extent| u64::from(extent)).product();
     let rows = |name: &str| cx.rows.get(name).map_or(0, |rows| rows.range.end - rows.range.start);
     match pass.size {
@@ -235,12 +246,7 @@ fn workgroups(item: &Planned, pass: &Pass, kernel: &Kernel, cx: &ComContext) -> 
             let elements = cx.shape(name).or(scratch).map_or(0, Shape::elements);
             (elements as u64).div_ceil(size.max(1))
         }
-        // A task without rows has nothing to do, but an item that reads none works on every task.
-        Size::Workgroups(count) => {
-            let mut own = item.objects.reads.iter().filter(|declared| declared.kind == Kind::Rows);
-            let idle = own.clone().next().is_some() && own.all(|declared| rows(declared.name) == 0);
-            if idle { 0 } else { count }
-        }
+        Size::Workgroups(count) => count,
     }
 }
 
@@ -299,10 +305,14 @@ impl Devices {
                 continue;
             };
             let shape = tasks[group.start].shape(name).cloned().unwrap_or_default();
-            let into = gpu.create_zeroed(name, bytes(of, &shape))?;
+            let wanted = bytes(of, &shape);
+            let into = match reusable(&mut tasks[group.clone()], name, wanted) {
+                Some(spare) => spare,
+                None => Arc::new(gpu.create_zeroed(name, wanted)?),
+            };
             let parts: Vec<&DeviceBuffer> = parts.iter().map(|part| &**part).collect();
             gpu.reduce(op, element, &parts, shape.elements() as u64, &into)?;
-            let stored = Stored::on_device(Arc::new(into), shape);
+            let stored = Stored::on_device(into, shape);
             let lifetime = tasks[group.start].slots.get(name).map(|slot| slot.lifetime).unwrap_or_default();
             tasks[group.start].put_stored(name, of, lifetime, stored)?;
             leaders.push(group.start);

@@ -76,7 +76,7 @@ impl Shader {
         self.last(|pass| pass.constants.push((name.into(), value.into())))
     }
 
-    /// Runs the last pass with at least one invocation for each of the task's rows.
+    /// Runs the last pass with at least one invocation for each of the task's rows, and so not at all where there are none.
     #[must_use]
     pub fn per_row(self, rows: Key<Rows>) -> Self {
         self.last(|pass| pass.size = Size::PerRow(rows.name()))
@@ -100,7 +100,7 @@ impl Shader {
         self.last(|pass| pass.size = Size::PerElement(key.name()))
     }
 
-    /// Runs the last pass with this many workgroups.
+    /// Runs the last pass with this many workgroups, on a task without rows too, as `calc` does.
     #[must_use]
     pub fn workgroups(self, count: u64) -> Self {
         self.last(|pass| pass.size = Size::Workgroups(count))

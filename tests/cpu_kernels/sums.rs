@@ -1,6 +1,6 @@
 use superstep::backend::cpu::{FixedPoint, Isa, Partials, Rows, WideColumns};
 
-use crate::oracle::{Numbers, round_to_unit};
+use crate::oracle::{Maker, Numbers, is_nearest, round_to_unit};
 
 /// Rows with everything that the sums take.
 struct Sample {
@@ -14,7 +14,7 @@ struct Sample {
 }
 
 impl Sample {
-    fn new(seed: u64, (n, d, k): (usize, usize, usize), weighted: bool, value: fn(&mut Numbers) -> f32) -> Self {
+    fn new(seed: u64, (n, d, k): (usize, usize, usize), weighted: bool, value: Maker) -> Self {
         let mut numbers = Numbers::new(seed);
         let values = (0..n * d).map(|_| value(&mut numbers)).collect();
         let weights = weighted.then(|| (0..n).map(|_| numbers.unit().abs()).collect());
@@ -61,11 +61,11 @@ impl Sample {
     }
 }
 
-const VALUES: [(&str, fn(&mut Numbers) -> f32); 6] = [
+const VALUES: [(&str, Maker); 6] = [
     ("uniform", |r| r.unit()),
     ("zero", |_| 0.0),
     ("offset", |r| 1e6 + r.unit()),
-    ("denormal", |r| f32::from_bits(r.next() % 50 | r.next() << 31)),
+    ("denormal", |r| f32::from_bits((r.next() % 50) | (r.next() << 31))),
     ("huge", |r| f32::MAX * r.unit()),
     ("all magnitudes", |r| r.unit() * 2f32.powi(r.below(200) as i32 - 100)),
 ];
@@ -155,10 +155,7 @@ fn a_mean_is_the_f32_nearest_to_the_exact_quotient() {
                     let finer = if words == 1 { 0 } else { fixed.bits() as i32 };
                     let exponent = fixed.mass_exponent() - fixed.exponents()[column] - finer;
                     let (sum, mass) = (partials.sum_exact(cluster, column), partials.mass_units(cluster) as u64);
-                    assert!(
-                        crate::oracle::is_nearest(mean, sum, mass, exponent),
-                        "{name}: {mean:e} = {sum} / {mass} · 2^{exponent}"
-                    );
+                    assert!(is_nearest(mean, sum, mass, exponent), "{name}: {mean:e} = {sum} / {mass} · 2^{exponent}");
                 }
             }
         }
@@ -190,10 +187,34 @@ fn means_of_chosen_sums_are_rounded_to_even_and_below_the_normal_range() {
 }
 
 #[test]
+fn a_mean_just_above_the_middle_is_rounded_up_however_little_it_is() {
+    // 2^61 rows; the sum, in units of the smallest f32, is 2^61 · (2^23 + 1/2), or one more.
+    let fixed = FixedPoint::from_exponents(50, 2, false, vec![99, 0, 0]).unwrap();
+    for (more, expected) in [(-1, 1 << 23), (0, 1 << 23), (1, (1 << 23) + 1)] {
+        let sums = vec![((1 << 24) + 1) << 10, more, 1 << 61, 0, 0, 0];
+        let partials = Partials::from_values(&fixed, 1, sums).unwrap();
+        assert_eq!(partials.mean(0, 0), Some(f32::from_bits(expected)), "{more} more");
+    }
+}
+
+#[test]
 fn an_empty_cluster_has_no_mean() {
     let partials = Partials::new(&FixedPoint::plan(1, &[1.0], None, 1.0).unwrap(), 2).unwrap();
     assert_eq!((partials.mean(1, 0), partials.mean(2, 0), partials.mean(0, 1)), (None, None, None));
     assert_eq!((partials.mass(1), partials.mass(2), partials.sum_exact(2, 0)), (0.0, 0.0, 0));
+}
+
+#[test]
+fn a_distance_beyond_the_plan_counts_as_the_largest() {
+    let fixed = FixedPoint::plan(2, &[1.0], None, 4.0).unwrap();
+    for distance in [f32::MAX, f32::INFINITY] {
+        let mut partials = Partials::new(&fixed, 1).unwrap();
+        let distances = &[distance, 1.0];
+        partials
+            .add_rows(&Rows { values: &[1.0; 2], weights: None, labels: &[0; 2], previous: &[0; 2], distances })
+            .unwrap();
+        assert_eq!(partials.inertia(), 5.0, "{distance}");
+    }
 }
 
 #[test]

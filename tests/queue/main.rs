@@ -14,6 +14,8 @@ mod wiring;
 #[cfg(feature = "gpu")]
 mod devices;
 #[cfg(feature = "gpu")]
+mod kernels;
+#[cfg(feature = "gpu")]
 mod shaders;
 #[cfg(feature = "gpu")]
 mod wgsl_wiring;

@@ -34,7 +34,7 @@ fn every_row_belongs_to_one_task_in_order() -> Result<()> {
                     let rows = cx.rows(LEFT)?;
                     assert_eq!(
                         (rows.len(), rows.columns(), rows.is_empty()),
-                        (rows.view()?.nrows(), 2, rows.len() == 0)
+                        (rows.view()?.nrows(), 2, rows.view()?.is_empty())
                     );
                     Ok((rows.first_row() as usize, rows.len(), rows.view()?.to_owned()))
                 })

@@ -109,6 +109,8 @@ impl ComputeFunction for MedianPick {
         Objects::reads((HISTOGRAM, DIGIT))
             .updates((PREFIX, RANK, CENTROIDS))
             .writes(SHIFTS)
+            .shape(PREFIX, ShapeRule::fixed([k * d]))
+            .shape(RANK, ShapeRule::fixed([k * d]))
             .shape(CENTROIDS, ShapeRule::fixed([k, d]))
             .shape(SHIFTS, ShapeRule::fixed([k]))
             .scratch(EMPTY, ShapeRule::fixed([]))

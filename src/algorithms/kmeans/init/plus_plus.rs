@@ -46,7 +46,7 @@ pub(super) fn choose(kmeans: &KMeans, session: &Session, prepared: &Prepared, se
         weighted: prepared.dataset().weights().is_some(),
         fixed: prepared.fixed_point(&[])?,
     });
-    queue(session, prepared)
+    let run = queue(session, prepared)
         .init_with_broadcast_data(CHOSEN, Array2::zeros((k, d)))
         .init_with_broadcast_data(CANDIDATES, first)
         .init_with_broadcast_data(POTENTIALS, vec![0])
@@ -59,7 +59,16 @@ pub(super) fn choose(kmeans: &KMeans, session: &Session, prepared: &Prepared, se
         .set_max_iter(k as u32)
         .listen(Tell(kmeans))
         .close_with(|cx| cx.take(CHOSEN))
-        .exec()
+        .run()?;
+    let nothing = || Error::wiring("k-means++", CHOSEN.name(), "no task ran");
+    let mut chosen = run.results.into_iter().next().ok_or_else(nothing)?;
+    let missing = k - run.rounds as usize;
+    if missing > 0 {
+        // Interrupted: rows at random fill up, so that the round that follows still has k centroids to work with.
+        let rest = random::choose(session, prepared, missing, seed)?;
+        chosen.slice_mut(ndarray::s![k - missing.., ..]).assign(&rest);
+    }
+    Ok(chosen)
 }
 
 struct Settings {

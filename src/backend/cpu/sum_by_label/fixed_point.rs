@@ -31,7 +31,8 @@ impl FixedPoint {
     /// f32 where there are weights; `max_weight` where there are any; `max_distance` of the weighted distances. One
     /// word per sum; see [`with_words`](Self::with_words).
     ///
-    /// Larger values than those named here make sums wrong without a sign of it.
+    /// Larger values than those named here make sums wrong without a sign of it; larger distances are counted as about
+    /// the largest.
     ///
     /// # Errors
     /// When a largest value is negative, not finite, or larger than an f32 can be; when there are no columns.

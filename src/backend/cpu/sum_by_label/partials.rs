@@ -60,6 +60,14 @@ pub struct Rows<'a> {
     pub distances: &'a [f32],
 }
 
+impl Rows<'_> {
+    /// A row's factor: 1, which changes no bit, where there are no weights.
+    #[inline(always)]
+    fn weight(&self, row: usize) -> f32 {
+        self.weights.map_or(1.0, |weights| weights[row])
+    }
+}
+
 /// Sums over some of the rows: per cluster and column, masses, the inertia, and how many labels changed.
 ///
 /// Integers, so that blocks may be added and merged in any order and give the same bits. No sum leaves an i64, whatever
@@ -230,8 +238,9 @@ impl Partials {
             }
         }
         let mass = alone.values[alone.layout.mass(0)];
-        self.values[self.layout.mass(from)] -= mass;
-        self.values[self.layout.mass(to)] += mass;
+        let (less, more) = (self.layout.mass(from), self.layout.mass(to));
+        self.values[less] = self.values[less].wrapping_sub(mass);
+        self.values[more] = self.values[more].wrapping_add(mass);
         Ok(())
     }
 
@@ -294,29 +303,50 @@ impl Kernel for AddRows<'_> {
     #[inline(always)]
     fn run<S: Simd>(self, _: S) {
         let Partials { fixed, layout, values, .. } = self.partials;
-        let (d, k) = (layout.d, layout.k);
-        let (sums, tail) = values.split_at_mut(k * d * layout.words);
-        let (first, second) = sums.split_at_mut(k * d);
-        let further = power_of_two(fixed.bits().cast_signed());
-        for (i, (row, &label)) in self.rows.values.chunks_exact(d).zip(self.rows.labels).enumerate() {
-            let weight = self.rows.weights.map(|weights| weights[i]);
-            let cluster = label as usize;
-            let scales = &fixed.scales()[..d];
-            let first = &mut first[cluster * d..][..d];
-            // Without weights the factor is 1, which changes no bit.
-            let factor = weight.unwrap_or(1.0);
-            if layout.words == 1 {
-                add_one_word(row, factor, scales, first);
-            } else {
-                add_two_words(row, factor, scales, further, first, &mut second[cluster * d..][..d]);
-            }
-            let distance = f64::from(self.rows.distances[i] * factor) * fixed.scales()[d + 1];
-            tail[cluster] = tail[cluster].wrapping_add(fixed.mass_units(weight));
-            tail[k] = tail[k].wrapping_add(rounded(distance));
-            tail[k + 1] = tail[k + 1].wrapping_add(rounded(rounding_rest(distance) * further));
-            tail[k + 2] += i64::from(label != self.rows.previous[i]);
+        let (sums, rest) = values.split_at_mut(layout.k * layout.d * layout.words);
+        let (masses, totals) = rest.split_at_mut(layout.k);
+        add_values(self.rows, fixed, *layout, sums);
+        for (i, &label) in self.rows.labels.iter().enumerate() {
+            let mass = &mut masses[label as usize];
+            *mass = mass.wrapping_add(fixed.mass_units(self.rows.weights.map(|weights| weights[i])));
+        }
+        for (total, more) in totals.iter_mut().zip(row_totals(self.rows, fixed)) {
+            *total = total.wrapping_add(more);
         }
     }
+}
+
+/// Adds the values of the rows to the sums of their clusters.
+#[inline(always)]
+fn add_values(rows: &Rows, fixed: &FixedPoint, layout: PartialsLayout, sums: &mut [i64]) {
+    let PartialsLayout { k, d, words } = layout;
+    let (first, second) = sums.split_at_mut(k * d);
+    let scales = &fixed.scales()[..d];
+    let further = power_of_two(fixed.bits().cast_signed());
+    for (i, (row, &label)) in rows.values.chunks_exact(d).zip(rows.labels).enumerate() {
+        let at = label as usize * d;
+        if words == 1 {
+            add_one_word(row, rows.weight(i), scales, &mut first[at..][..d]);
+        } else {
+            add_two_words(row, rows.weight(i), scales, further, &mut first[at..][..d], &mut second[at..][..d]);
+        }
+    }
+}
+
+/// What the rows add to both words of the inertia and to the number of moved rows. A distance beyond what was planned
+/// counts as `2^B` units, the most there is room for.
+#[inline(always)]
+fn row_totals(rows: &Rows, fixed: &FixedPoint) -> [i64; 3] {
+    let scale = fixed.scales()[fixed.columns() + 1];
+    let further = power_of_two(fixed.bits().cast_signed());
+    let mut totals = [0i64; 3];
+    for (i, &distance) in rows.distances.iter().enumerate() {
+        let scaled = (f64::from(distance * rows.weight(i)) * scale).min(further);
+        totals[0] = totals[0].wrapping_add(rounded(scaled));
+        totals[1] = totals[1].wrapping_add(rounded(rounding_rest(scaled) * further));
+    }
+    totals[2] = rows.labels.iter().zip(rows.previous).map(|(label, previous)| i64::from(label != previous)).sum();
+    totals
 }
 
 #[inline(always)]

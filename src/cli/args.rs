@@ -1,0 +1,253 @@
+//! The arguments of the program: flags that scripts depend on, and the words of `--help`.
+
+use super::init::InitChoice;
+use super::values::{at_least_one, delimiter, setting, size, tolerance};
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use std::path::PathBuf;
+use superstep::data::ReadOptions;
+use superstep::queue::DeviceChoice;
+use superstep::{Algorithm, EmptyClusters, Metric};
+
+/// K-means of large tables, on a GPU or on the CPU.
+#[derive(Debug, Parser)]
+#[command(name = "superstep", version, propagate_version = true)]
+#[command(after_help = "Exit status: 0 done, 1 the job failed, 2 bad usage, 130 interrupted (results are written).")]
+pub(super) struct Cli {
+    #[command(subcommand)]
+    pub(super) command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum Command {
+    /// Group the rows of a table into k clusters
+    Kmeans(KMeansArgs),
+    /// Find the cluster of each row with a model that `kmeans --model` wrote
+    Predict(PredictArgs),
+    /// List the devices that --device can name
+    Devices(DevicesArgs),
+    /// Run the same work on every device and compare
+    Bench(BenchArgs),
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "Ctrl-C stops after the round that runs and writes the results; a second one ends at once.")]
+pub(super) struct KMeansArgs {
+    #[command(flatten)]
+    pub(super) input: InputArgs,
+    /// Number of clusters
+    #[arg(long, value_name = "K", value_parser = at_least_one::<usize>)]
+    pub(super) k: usize,
+    /// First centroids: k-means++, k-means||, random, or a .npy or .csv file of k rows
+    #[arg(long, value_name = "NAME|FILE", default_value = "k-means++")]
+    pub(super) init: InitChoice,
+    /// Starts to try, of which the best is kept [default: 1, for random 10]
+    #[arg(long, value_name = "N", value_parser = at_least_one::<usize>)]
+    pub(super) n_init: Option<usize>,
+    /// Most updates of the centroids
+    #[arg(long, value_name = "N", default_value = "300", value_parser = at_least_one::<u32>)]
+    pub(super) max_iter: u32,
+    /// Stop when the squared shifts of the centroids sum to this much of the columns' mean variance; with 0, when no row
+    /// changes its cluster
+    #[arg(long, value_name = "T", default_value = "1e-4", value_parser = tolerance, allow_negative_numbers = true)]
+    pub(super) tol: f64,
+    /// Distance: euclidean, cosine, cityblock, or haversine (latitude and longitude in degrees)
+    #[arg(long, value_name = "NAME", default_value = "euclidean", value_parser = setting::<Metric>)]
+    pub(super) metric: Metric,
+    /// How the nearest centroids are found; the result is the same
+    #[arg(long, value_name = "NAME", default_value = "auto")]
+    pub(super) algorithm: AlgorithmName,
+    /// What becomes of a cluster without rows
+    #[arg(long, value_name = "POLICY", default_value = "relocate")]
+    pub(super) empty: EmptyPolicy,
+    /// Weight of each row: a .npy or .csv file of one column
+    #[arg(long, value_name = "FILE")]
+    pub(super) weights: Option<PathBuf>,
+    /// Seed of all random draws
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    pub(super) seed: u64,
+    /// Where to compute: auto, cpu, gpu, gpu:I[,gpu:J…] or all
+    #[arg(long, value_name = "DEVICE", default_value = "auto", value_parser = setting::<DeviceChoice>)]
+    pub(super) device: DeviceChoice,
+    #[command(flatten)]
+    pub(super) resources: ResourceArgs,
+    /// Write the cluster of each row (.npy or .csv)
+    #[arg(long, value_name = "FILE", help_heading = "Results")]
+    pub(super) labels: Option<PathBuf>,
+    /// Write the centroids, k rows (.npy or .csv)
+    #[arg(long, value_name = "FILE", help_heading = "Results")]
+    pub(super) centroids: Option<PathBuf>,
+    /// Write the model for `superstep predict` (safetensors)
+    #[arg(long, value_name = "FILE", help_heading = "Results")]
+    pub(super) model: Option<PathBuf>,
+    /// Print one JSON object instead of a summary
+    #[arg(long, help_heading = "Results")]
+    pub(super) json: bool,
+    #[command(flatten)]
+    pub(super) verbosity: VerbosityArgs,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct PredictArgs {
+    /// A model that `kmeans --model` wrote
+    #[arg(value_name = "MODEL")]
+    pub(super) model: PathBuf,
+    #[command(flatten)]
+    pub(super) input: InputArgs,
+    /// Write the cluster of each row (.npy or .csv)
+    #[arg(long, value_name = "FILE")]
+    pub(super) labels: PathBuf,
+    /// Write the distance of each row to its centroid (.npy or .csv), in the model's metric; haversine in kilometres
+    #[arg(long, value_name = "FILE")]
+    pub(super) distances: Option<PathBuf>,
+    #[command(flatten)]
+    pub(super) resources: ResourceArgs,
+    #[command(flatten)]
+    pub(super) verbosity: VerbosityArgs,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct DevicesArgs {
+    /// Print one JSON object instead of a table
+    #[arg(long)]
+    pub(super) json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct BenchArgs {
+    /// A .npy or .csv file to use instead of generated rows
+    #[arg(value_name = "INPUT", conflicts_with_all = ["n", "d"])]
+    pub(super) input: Option<PathBuf>,
+    /// Rows to generate: k Gaussian blobs
+    #[arg(long, value_name = "N", default_value = "200000", value_parser = at_least_one::<usize>)]
+    pub(super) n: usize,
+    /// Columns to generate
+    #[arg(long, value_name = "D", default_value = "32", value_parser = at_least_one::<usize>)]
+    pub(super) d: usize,
+    /// Number of clusters
+    #[arg(long, value_name = "K", default_value = "64", value_parser = at_least_one::<usize>)]
+    pub(super) k: usize,
+    /// A device to measure, as in `kmeans`; may be given several times [default: cpu and every adapter]
+    #[arg(long, value_name = "DEVICE", value_parser = setting::<DeviceChoice>)]
+    pub(super) device: Vec<DeviceChoice>,
+    /// Updates of the centroids in each run
+    #[arg(long, value_name = "N", default_value = "10", value_parser = at_least_one::<u32>)]
+    pub(super) iterations: u32,
+    /// Runs on each device, of which the median is told
+    #[arg(long, value_name = "N", default_value = "3", value_parser = at_least_one::<usize>)]
+    pub(super) runs: usize,
+    /// Seed of the generated rows and of the first centroids
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    pub(super) seed: u64,
+    #[command(flatten)]
+    pub(super) resources: ResourceArgs,
+    /// Print one JSON object instead of a table
+    #[arg(long)]
+    pub(super) json: bool,
+    #[command(flatten)]
+    pub(super) verbosity: VerbosityArgs,
+}
+
+/// The files that rows are read from.
+#[derive(Debug, Args)]
+pub(super) struct InputArgs {
+    /// Tables of numbers: .npy, .csv, .tsv or .txt; several are read as one
+    #[arg(value_name = "INPUT", required = true)]
+    pub(super) files: Vec<PathBuf>,
+    /// Character between the cells of text files, or the word tab [default: found out]
+    #[arg(long, value_name = "C", value_parser = delimiter)]
+    pub(super) delimiter: Option<u8>,
+    /// Whether the first row of text files names the columns
+    #[arg(long, value_name = "WHEN", default_value = "auto")]
+    pub(super) header: Header,
+}
+
+impl InputArgs {
+    /// How text files are read.
+    pub(super) fn options(&self) -> ReadOptions {
+        let header = match self.header {
+            Header::Auto => None,
+            Header::Yes => Some(true),
+            Header::No => Some(false),
+        };
+        ReadOptions { delimiter: self.delimiter, header }
+    }
+
+    /// The files as a person names them: `a.npy and 2 more files`.
+    pub(super) fn names(&self) -> String {
+        let first = self.files.first().map_or_else(String::new, |file| file.display().to_string());
+        match self.files.len() {
+            0 | 1 => first,
+            2 => format!("{first} and 1 more file"),
+            files => format!("{first} and {} more files", files - 1),
+        }
+    }
+}
+
+/// What a job may use of the machine.
+#[derive(Debug, Args)]
+pub(super) struct ResourceArgs {
+    /// Threads on the CPU [default: all processors]
+    #[arg(long, value_name = "N", value_parser = at_least_one::<usize>)]
+    pub(super) threads: Option<usize>,
+    /// Most memory for the rows on the host: 512M, 2G (powers of 1000), 1GiB (of 1024) [default: no limit]
+    #[arg(long, value_name = "SIZE", value_parser = size)]
+    pub(super) memory: Option<u64>,
+}
+
+/// How much is said on standard error.
+#[derive(Debug, Args)]
+pub(super) struct VerbosityArgs {
+    /// No progress and no warnings on standard error
+    #[arg(long)]
+    pub(super) quiet: bool,
+}
+
+/// Whether text files have a header.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(super) enum Header {
+    Auto,
+    Yes,
+    No,
+}
+
+/// The algorithms by name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(super) enum AlgorithmName {
+    /// What is expected to be fastest
+    Auto,
+    /// Every distance in every round
+    Lloyd,
+    /// Distance bounds that skip work; this version runs lloyd in its place
+    Bounded,
+}
+
+impl AlgorithmName {
+    /// The library's word for what runs.
+    pub(super) fn runs(self) -> Algorithm {
+        match self {
+            Self::Auto => Algorithm::Auto,
+            Self::Lloyd | Self::Bounded => Algorithm::Lloyd,
+        }
+    }
+}
+
+/// The policies for empty clusters by name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(super) enum EmptyPolicy {
+    /// It moves to the row farthest from its centroid, as in scikit-learn
+    Relocate,
+    /// It goes, and k shrinks, as in Alink
+    Drop,
+    /// It keeps its centroid, as in Spark
+    Keep,
+}
+
+impl From<EmptyPolicy> for EmptyClusters {
+    fn from(policy: EmptyPolicy) -> Self {
+        match policy {
+            EmptyPolicy::Relocate => Self::Relocate,
+            EmptyPolicy::Drop => Self::Drop,
+            EmptyPolicy::Keep => Self::Keep,
+        }
+    }
+}

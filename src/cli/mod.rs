@@ -1,0 +1,67 @@
+//! The program: reads its arguments, runs a job of the library, and hands what came of it to `report`.
+//!
+//! Results go to standard output; progress, warnings and errors to standard error. The exit status says how it ended:
+//! 0 done, 1 the job failed, 2 bad usage, 130 interrupted.
+
+mod args;
+mod bench;
+mod blobs;
+mod device;
+mod failure;
+mod init;
+mod interrupt;
+mod kmeans;
+mod outputs;
+mod predict;
+mod progress;
+mod values;
+mod window;
+
+use args::{Cli, Command};
+use clap::Parser;
+use failure::Failure;
+use std::io::{ErrorKind, Write};
+use std::process::ExitCode;
+use superstep::Error;
+
+/// How a job ended that did not fail.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Ended {
+    /// All of it was done.
+    Done,
+    /// It was interrupted, and has written what was asked for as far as there was a result.
+    Interrupted,
+}
+
+/// Runs the program with the arguments it was started with.
+pub(crate) fn main() -> ExitCode {
+    // Wrong usage ends here, with clap's own message and status 2; `--help` and `--version` with 0.
+    let ended = match Cli::parse().command {
+        Command::Kmeans(args) => kmeans::run(&args),
+        Command::Predict(args) => predict::run(&args),
+        Command::Devices(args) => device::run(&args),
+        Command::Bench(args) => bench::run(&args),
+    };
+    match ended {
+        Ok(Ended::Done) => ExitCode::SUCCESS,
+        Ok(Ended::Interrupted) => ExitCode::from(interrupt::STATUS),
+        Err(failure) => {
+            say(&failure.to_string());
+            ExitCode::from(failure.status())
+        }
+    }
+}
+
+/// Writes a sentence to standard error, under the program's name. Where that is closed there is nobody to tell.
+fn say(sentence: &str) {
+    drop(writeln!(std::io::stderr(), "superstep: {sentence}"));
+}
+
+/// Writes a result to standard output. A reader that has gone away, as `head` does, is no failure.
+fn print(result: &str) -> Result<(), Failure> {
+    let mut out = std::io::stdout().lock();
+    match out.write_all(result.as_bytes()).and_then(|()| out.flush()) {
+        Err(error) if error.kind() != ErrorKind::BrokenPipe => Err(Error::io("standard output", error).into()),
+        _ => Ok(()),
+    }
+}

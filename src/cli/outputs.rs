@@ -1,0 +1,80 @@
+//! Checks of the files to be written, before any work.
+
+use super::failure::Failure;
+use std::path::{Path, PathBuf};
+use superstep::data::output;
+use superstep::{Error, Result};
+
+/// The files a job is to write, each with its flag.
+pub(super) struct Outputs<'a> {
+    /// Labels, centroids, distances: `.npy` or `.csv` by their names.
+    pub(super) tables: Vec<(&'static str, &'a Path)>,
+    /// A model, whose name may end in anything.
+    pub(super) model: Option<&'a Path>,
+}
+
+impl Outputs<'_> {
+    /// Checks that each can be written, that no two are the same, and that none is one of the files that are read.
+    pub(super) fn check<'p>(&self, inputs: impl IntoIterator<Item = &'p PathBuf>) -> Result<(), Failure> {
+        self.writable().and_then(|()| self.distinct(inputs)).map_err(Failure::Usage)
+    }
+
+    fn writable(&self) -> Result<()> {
+        for (flag, path) in &self.tables {
+            check_folder(path).and_then(|()| output::check_output(path)).map_err(|error| under(flag, error))?;
+        }
+        let model = |path| check_folder(path).and_then(|()| check_model(path));
+        self.model.map_or(Ok(()), |path| model(path).map_err(|error| under("--model", error)))
+    }
+
+    fn distinct<'p>(&self, inputs: impl IntoIterator<Item = &'p PathBuf>) -> Result<()> {
+        let mut taken: Vec<(String, PathBuf)> =
+            inputs.into_iter().map(|path| ("the file that is read".to_owned(), whole(path))).collect();
+        for (flag, path) in self.tables.iter().copied().chain(self.model.map(|path| ("--model", path))) {
+            let path = whole(path);
+            if let Some((other, _)) = taken.iter().find(|(_, other)| *other == path) {
+                let message = format!("{} is also {other}; give another name", path.display());
+                return Err(Error::parameter(flag, message));
+            }
+            taken.push((format!("that of {flag}"), path));
+        }
+        Ok(())
+    }
+}
+
+/// The error of a path, under the flag that named it.
+fn under(flag: &str, error: Error) -> Error {
+    match error {
+        Error::Parameter { parameter, message } => Error::parameter(flag, format!("{parameter}: {message}")),
+        error => Error::parameter(flag, error.to_string()),
+    }
+}
+
+/// Checks that the folder of a file is there.
+fn check_folder(path: &Path) -> Result<()> {
+    let folder = folder_of(path);
+    if folder.is_dir() {
+        return Ok(());
+    }
+    let message = format!("the folder {} does not exist; make it first", folder.display());
+    Err(Error::parameter(path.display().to_string(), message))
+}
+
+/// Checks that a model can be written, and leaves nothing behind.
+fn check_model(path: &Path) -> Result<()> {
+    if path.is_dir() {
+        return Err(Error::parameter(path.display().to_string(), "is a folder; name a file"));
+    }
+    tempfile::tempfile_in(folder_of(path)).map(drop).map_err(|error| Error::io(path, error))
+}
+
+fn folder_of(path: &Path) -> &Path {
+    path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
+}
+
+/// The path from the root, with links of its folder resolved, so that two names of one file are seen to be the same.
+fn whole(path: &Path) -> PathBuf {
+    let folder = folder_of(path);
+    let folder = folder.canonicalize().unwrap_or_else(|_| folder.to_owned());
+    path.file_name().map_or_else(|| folder.clone(), |name| folder.join(name))
+}

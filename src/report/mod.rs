@@ -1,0 +1,18 @@
+//! What the program prints as its result: JSON objects for scripts, summaries and tables for people.
+//!
+//! Pure functions of what was measured; nothing here opens a file, runs anything or writes to a stream, but that
+//! [`peak_rss_mb`] asks the operating system.
+
+mod bench;
+mod device;
+mod fit;
+mod memory;
+pub(crate) mod number;
+mod summary;
+mod table;
+
+pub(crate) use bench::{BenchReport, DeviceRun, Measured, median};
+pub(crate) use device::{DeviceLine, devices_json, devices_table};
+pub(crate) use fit::{FitReport, Seconds, seconds_per_iteration};
+pub(crate) use memory::peak_rss_mb;
+pub(crate) use summary::summary;
