@@ -211,6 +211,7 @@ fn distances_beyond_the_plan_count_as_the_largest_that_fits() {
         let mut capped = Case::new("beyond the plan", (50, 2, 2), 30);
         capped.distances = case.distances.iter().map(|distance| distance.min(0.25)).collect();
         let expected = capped.partials();
+        assert_eq!(case.twin(), expected, "the twin");
         assert_eq!(case.run(device, 0, 2, &vec![0; expected.len()]).0, expected);
     });
 }
