@@ -140,7 +140,8 @@ impl AssignAndSum {
         let names = ["CLUSTERS", "DIMENSIONS", "CITYBLOCK"];
         if self.0.d <= SMALL {
             let source = include_str!("../../../shaders/assign_small.wgsl");
-            self.0.constants(Shader::wgsl(source).named("assign_small").per_row(POINTS), &names)
+            let shader = Shader::wgsl(source).named("assign_small").rows_per_workgroup(POINTS, RUN);
+            self.0.constants(shader, &names)
         } else {
             let source = include_str!("../../../shaders/assign_tiled.wgsl");
             let shader = Shader::wgsl(source).named("assign_tiled").rows_per_workgroup(POINTS, TILE);
@@ -169,6 +170,9 @@ impl AssignAndSum {
 
 /// The most columns a row may have to be kept in registers by `assign_small.wgsl`.
 const SMALL: usize = 32;
+
+/// The rows a workgroup of `assign_small.wgsl` takes: two a thread.
+const RUN: usize = 512;
 
 /// The rows a workgroup of `assign_tiled.wgsl` takes.
 const TILE: usize = 64;
