@@ -27,7 +27,8 @@ fn flink_kmeans_writes_a_cluster_for_each_point() {
     assert_eq!(lines.lines().count(), 24);
     let clusters: Vec<&str> = lines.lines().filter_map(|line| line.split(' ').next()).collect();
     for heap in 0..3 {
-        assert_eq!(clusters[8 * heap..8 * (heap + 1)], [(heap + 1).to_string(); 8], "heap {heap}");
+        let expected = (heap + 1).to_string();
+        assert_eq!(clusters[8 * heap..8 * (heap + 1)], [expected.as_str(); 8], "heap {heap}");
     }
 }
 
