@@ -89,6 +89,65 @@ fn silhouettes_are_those_of_scikit_learn() {
     }
 }
 
+/// The silhouette by its definition, over rows in any order.
+fn naive_silhouette(rows: &Array2<f64>, labels: &[u32], row: usize, distance: Distance) -> f64 {
+    let mut sums = std::collections::BTreeMap::<u32, (f64, f64)>::new();
+    for (other, label) in (0..rows.nrows()).zip(labels).filter(|(other, _)| *other != row) {
+        let (x, y) = (rows.row(row), rows.row(other));
+        let apart = match distance {
+            Distance::Euclidean => (&x - &y).mapv(|value| value * value).sum().sqrt(),
+            Distance::Cosine => 1.0 - x.dot(&y) / (x.dot(&x) * y.dot(&y)).sqrt(),
+            Distance::CityBlock => (&x - &y).mapv(f64::abs).sum(),
+        };
+        let (sum, count) = sums.entry(*label).or_default();
+        (*sum, *count) = (*sum + apart, *count + 1.0);
+    }
+    let mean = |(sum, count): (f64, f64)| sum / count;
+    let a = mean(sums.remove(&labels[row]).unwrap());
+    let b = sums.into_values().map(mean).fold(f64::INFINITY, f64::min);
+    (b - a) / a.max(b)
+}
+
+#[test]
+fn silhouettes_of_clusters_of_every_size_are_the_naive_ones() {
+    // Clusters that are smaller, as large and larger than what is measured at once, and not a multiple of it.
+    for sizes in [[2, 15, 16, 17], [31, 32, 33, 3], [64, 65, 95, 130]] {
+        let n: usize = sizes.iter().sum();
+        let mut labels: Vec<u32> = (0..4).flat_map(|label| vec![label; sizes[label as usize]]).collect();
+        (0..n).for_each(|row| labels.swap(row, row * 61 % n));
+        let rows = Array2::from_shape_fn((n, 5), |(row, column)| ((row * 5 + column + 1) as f64).sin() + 0.1);
+        for (name, distance) in DISTANCES {
+            let found = silhouette_samples(&rows, &labels, distance).unwrap();
+            for (row, found) in found.iter().enumerate() {
+                let expected = naive_silhouette(&rows, &labels, row, distance);
+                assert_close(*found, expected, &format!("{sizes:?}, {name}, row {row}"));
+            }
+        }
+    }
+}
+
+#[test]
+fn sums_over_many_blocks_of_rows_are_the_naive_ones() {
+    for (n, k, d) in [(4096, 2, 1), (4097, 3, 2), (30_011, 7, 3), (9000, 4500, 1)] {
+        let rows = Array2::from_shape_fn((n, d), |(row, column)| ((row * 3 + column) as f64 * 0.37).sin() + 2.0);
+        let labels: Vec<u32> = (0..n).map(|row| (row * 7 % k) as u32).collect();
+        let (indices, centroids) = naive_centroids(rows.view(), &labels);
+        let differences = (0..n).map(|row| &rows.row(row) - &centroids.row(indices[row] as usize));
+        let squared: Vec<f64> = differences.map(|difference| difference.dot(&difference)).collect();
+        let within: f64 = squared.iter().sum();
+        let total: f64 = rows.columns().into_iter().map(|column| column.var(0.0)).sum::<f64>() * n as f64;
+        let ratio = (total - within) / (k - 1) as f64 / (within / (n - k) as f64);
+        let count = |index| indices.iter().filter(|other| **other == index).count() as f64;
+        let counts: Vec<f64> = (0..k as u32).map(count).collect();
+        let weighted = squared.iter().zip(&indices).map(|(squared, index)| squared.sqrt() / counts[*index as usize]);
+        let tight = weighted.sum::<f64>() / k as f64;
+        assert_close(inertia(&rows, &indices, centroids.view()).unwrap() / n as f64, within / n as f64, "inertia");
+        assert_close(compactness(&rows, &labels).unwrap(), tight, "compactness");
+        let found = calinski_harabasz_score(&rows, &labels).unwrap();
+        assert!((found / ratio - 1.0).abs() < 1e-7, "Caliński–Harabasz {found}, {ratio}");
+    }
+}
+
 #[test]
 fn scores_against_true_labels_are_those_of_scikit_learn() {
     for case in cases("external") {

@@ -9,7 +9,8 @@ use super::clusters::{Clusters, check_shapes};
 use crate::data::{Philox, RowSource};
 use crate::{Error, Result};
 
-/// The stream of random numbers that the sample is drawn from.
+/// The stream of random numbers that the sample is drawn from: "silh", far from the small numbers that k-means uses, so
+/// that a sample of the same seed shares nothing with the initial centroids.
 const SAMPLE: u32 = 0x7369_6c68;
 
 /// What a silhouette measures between two rows x and y.
