@@ -29,6 +29,7 @@ pub mod backend;
 pub mod collective;
 pub mod data;
 mod error;
+pub mod metrics;
 pub mod queue;
 
 pub use algorithms::kmeans::{Algorithm, EmptyClusters, Init, KMeans, KMeansModel, Metric};
