@@ -4,9 +4,12 @@ use super::keys::{
     CENTROIDS, DISTANCES, EXPONENTS, LABELS, NEAREST, NO_LABEL, NO_WEIGHTS, PARTIALS, POINTS, SUMMARY, Summary, WEIGHTS,
 };
 use super::metric::Metric;
+use super::prepare::Prepared;
 use crate::backend::cpu::{Distance, FixedPoint, Isa, Nearest, Partials, PartialsLayout, Rows, Scratch};
-use crate::queue::{ComContext, ComputeFunction, Objects, Shader, ShapeRule, TaskRows};
+use crate::data::RowSource;
+use crate::queue::{ComContext, ComputeFunction, Objects, Session, Shader, ShapeRule, TaskRows};
 use crate::{Error, Result};
+use ndarray::Array2;
 use rayon::prelude::*;
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -24,9 +27,25 @@ pub(super) struct Plan {
     /// Whether a task on the host keeps a prepared copy of its rows, because preparing them costs more than reading them.
     pub(super) keeps_rows: bool,
     pub(super) fixed: Arc<FixedPoint>,
+    /// Whether the session's devices are not all of one make, so that they may round differently.
+    pub(super) mixed_devices: bool,
 }
 
 impl Plan {
+    /// Measures how the sums around these first centroids (k × d') must be kept.
+    pub(super) fn new(session: &Session, prepared: &Prepared, metric: Metric, centroids: &Array2<f32>) -> Result<Self> {
+        let mut neighbours = session.devices().windows(2);
+        Ok(Self {
+            k: centroids.nrows(),
+            d: prepared.columns(),
+            metric,
+            weighted: prepared.dataset().weights().is_some(),
+            keeps_rows: prepared.is_costly(),
+            fixed: Arc::new(prepared.fixed_point(centroids.as_slice().unwrap_or(&[]))?),
+            mixed_devices: neighbours.any(|pair| pair[0].info() != pair[1].info()),
+        })
+    }
+
     pub(super) fn layout(&self) -> PartialsLayout {
         PartialsLayout { k: self.k, d: self.d, words: self.fixed.words() }
     }

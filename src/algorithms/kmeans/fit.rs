@@ -111,7 +111,7 @@ impl KMeans {
         tol: f64,
         start: usize,
     ) -> Result<Outcome> {
-        let plan = self.plan(prepared, &init)?;
+        let plan = Plan::new(session, prepared, self.metric, &init)?;
         let watch = Arc::new(Watch::new(self, &plan, prepared.rows(), tol, start));
         let queue = self.data(IterativeComQueue::new(session), prepared, &plan, init).add(Preallocate(plan.clone()));
         let run = self
@@ -135,18 +135,6 @@ impl KMeans {
         let inertia = inertia(prepared, self.metric, &centroids, &labels)?;
         let (converged, interrupted) = (run.stop == Stop::Criterion, run.stop == Stop::Interrupted);
         Ok(Outcome { centroids, labels, inertia, iterations, converged, interrupted, trace: watch.trace() })
-    }
-
-    fn plan(&self, prepared: &Prepared, init: &Array2<f32>) -> Result<Plan> {
-        let fixed = prepared.fixed_point(init.as_slice().unwrap_or(&[]))?;
-        Ok(Plan {
-            k: self.k,
-            d: prepared.columns(),
-            metric: self.metric,
-            weighted: prepared.dataset().weights().is_some(),
-            keeps_rows: prepared.is_costly(),
-            fixed: Arc::new(fixed),
-        })
     }
 
     /// What the queue starts from.

@@ -82,9 +82,13 @@ impl FindFarthest {
             let weights = weights.as_ref().map(|w| w.read(range, &mut weight_scratch)).transpose()?;
             let mut farthest = Farthest { limit, rows: Vec::new() };
             for (at, (values, &label)) in values.chunks_exact(self.0.d).zip(labels).enumerate() {
+                let weight = weights.map_or(1.0, |weights| weights[at]);
+                // A row without weight would leave the cluster it moves to as empty as before.
+                if weight == 0.0 {
+                    continue;
+                }
                 let distance = distance_to(values, label);
                 if farthest.takes(distance) {
-                    let weight = weights.map_or(1.0, |weights| weights[at]);
                     let row = rows.first_row() + (first + at) as u64;
                     let row = FarRow { distance, row, label, weight, values: values.to_vec() };
                     farthest.merge(&Farthest { limit, rows: vec![row] });

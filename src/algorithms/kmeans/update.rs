@@ -45,8 +45,9 @@ impl ComputeFunction for Update {
     }
 
     fn shader(&self) -> Option<Shader> {
-        // The division of two-word sums is done on the host.
-        if self.0.fixed.words() > 1 {
+        // The division of two-word sums is done on the host, and so are roots where devices round them differently: each
+        // must go on with the same centroids.
+        if self.0.fixed.words() > 1 || (self.0.mixed_devices && self.0.metric.is_spherical()) {
             return None;
         }
         let shader = if self.0.metric.is_spherical() {

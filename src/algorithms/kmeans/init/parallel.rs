@@ -77,14 +77,7 @@ pub(super) fn choose(kmeans: &KMeans, session: &Session, prepared: &Prepared, se
 
 /// The mass of the rows nearest to each candidate: one assignment, as in the iteration itself.
 fn masses(kmeans: &KMeans, session: &Session, prepared: &Prepared, candidates: &Array2<f32>) -> Result<Vec<f32>> {
-    let plan = Plan {
-        k: candidates.nrows(),
-        d: prepared.columns(),
-        metric: kmeans.metric,
-        weighted: prepared.dataset().weights().is_some(),
-        keeps_rows: prepared.is_costly(),
-        fixed: Arc::new(prepared.fixed_point(candidates.as_slice().unwrap_or(&[]))?),
-    };
+    let plan = Plan::new(session, prepared, kmeans.metric, candidates)?;
     let queue = queue(session, prepared)
         .init_with_broadcast_data(CENTROIDS, candidates.clone())
         .init_with_broadcast_data(EXPONENTS, plan.fixed.exponents().to_vec());

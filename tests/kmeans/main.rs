@@ -1,0 +1,18 @@
+//! K-means, held to scikit-learn's definitions, to a naive oracle in f64, and to its own promises.
+//!
+//! What a fit comes to is asked of the CPU and of each adapter that wgpu lists.
+
+mod agreement;
+mod counts;
+mod definitions;
+mod empty_clusters;
+mod errors;
+mod files;
+mod model;
+mod oracle;
+mod reproducible;
+mod shapes;
+mod starts;
+mod stopping;
+mod support;
+mod weights;
