@@ -21,6 +21,7 @@
 //! | [`data`] | where rows come from, and what was measured of them |
 //! | [`backend`] | kernels of the processor, devices through wgpu |
 //! | [`collective`] | merging partial results |
+//! | [`metrics`] | how good a clustering is |
 //!
 //! Without default features the crate is a small CPU core; `gpu` adds devices through wgpu, `cli` the program.
 
