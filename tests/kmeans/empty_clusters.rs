@@ -44,7 +44,7 @@ fn a_cluster_that_is_empty_at_first_ends_where_scikit_learn_ends() {
 #[test]
 fn relocation_takes_weights_along() {
     let points = line();
-    let weights = [2.0, 1.0, 0.5, 1.0, 3.0, 1.0, 1.0, 4.0, 0.25, 0.0];
+    let weights = [2.5, 1.0, 0.5, 1.0, 3.0, 1.0, 1.0, 4.0, 0.25, 0.0];
     on_every_device(|session, name| {
         let start = array![[-10.0], [-10.0], [-10.0]];
         for max_iter in [1, 2, 300] {

@@ -2,7 +2,8 @@
 
 use crate::oracle;
 use crate::support::{
-    METRICS, assert_close, assert_near, assert_same_labels, cpu, first_rows, noise, on_every_device, rows_for, wide,
+    METRICS, assert_close, assert_near, assert_same_labels, cpu, first_rows, is_cpu, noise, on_every_device, rows_for,
+    wide,
 };
 use ndarray::Array2;
 use superstep::{Init, KMeans, Metric, Result};
@@ -13,6 +14,10 @@ fn predicting_the_training_rows_gives_their_labels() {
         for metric in METRICS {
             let points = rows_for(metric, 130, 4, 41);
             for init in [Init::KMeansPlusPlus, Init::KMeansParallel, Init::Random, first_rows(&points, 6)] {
+                // Which rows a start draws is decided on the host: one drawn start is enough for an adapter.
+                if !is_cpu(session) && matches!(init, Init::KMeansParallel | Init::Random) {
+                    continue;
+                }
                 for max_iter in [1, 300] {
                     let kmeans = KMeans::new(6).init(init.clone()).n_init(1).metric(metric).max_iter(max_iter);
                     let kmeans = kmeans.session(session);

@@ -1,7 +1,7 @@
 //! Lloyd's rounds against the oracle, over shapes that do not fit tiles, blocks and workgroups.
 
 use crate::oracle::{self, Lloyd};
-use crate::support::{METRICS, assert_close, assert_near, assert_same_labels, on_every_device, rows_for, wide};
+use crate::support::{METRICS, assert_close, assert_near, assert_same_labels, is_cpu, on_every_device, rows_for, wide};
 use ndarray::Array2;
 use superstep::{Init, KMeans, Metric, Result, Session};
 
@@ -34,7 +34,9 @@ const SHAPES: [(usize, usize, usize); 22] = [
 fn holds(session: &Session, points: &Array2<f32>, k: usize, metric: Metric, case: &str) -> Result<()> {
     let points = wide(points);
     let start = points.slice(ndarray::s![..k, ..]).to_owned();
-    for rounds in [1, 4] {
+    // A round at a time where it is cheap: a software adapter compiles its kernels for seconds.
+    let tried: &[u32] = if is_cpu(session) { &[1, 4] } else { &[4] };
+    for &rounds in tried {
         let case = format!("{case}, {rounds} rounds");
         let kmeans = KMeans::new(k).init(Init::Centroids(start.clone())).metric(metric).tol(0.0).max_iter(rounds);
         let model = kmeans.session(session).fit(&points.mapv(|value| value as f32))?;

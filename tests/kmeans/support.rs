@@ -53,6 +53,11 @@ pub(crate) fn gpus() -> &'static [Session] {
     opened
 }
 
+/// Whether a session computes on the processor.
+pub(crate) fn is_cpu(session: &Session) -> bool {
+    session.devices()[0].info().interface == "native"
+}
+
 /// A session on these devices.
 pub(crate) fn session(devices: &[OneDevice]) -> Session {
     let builder = Session::builder().device(DeviceChoice::These(devices.to_vec()));
