@@ -57,9 +57,10 @@ pub(super) fn choose(kmeans: &KMeans, session: &Session, prepared: &Prepared, se
     let mut chosen = run.results.into_iter().next().ok_or_else(nothing)?;
     let missing = k - run.rounds as usize;
     if missing > 0 {
-        // Interrupted: rows at random fill up, so that the round that follows still has k centroids to work with.
-        let rest = random::choose(session, prepared, missing, seed)?;
-        chosen.slice_mut(ndarray::s![k - missing.., ..]).assign(&rest);
+        // Interrupted: rows at random fill up, so that the round that follows still has k centroids to work with. The
+        // first of these is the one that was begun with.
+        let rest = random::choose(session, prepared, missing + 1, seed)?;
+        chosen.slice_mut(ndarray::s![k - missing.., ..]).assign(&rest.slice(ndarray::s![1.., ..]));
     }
     Ok(chosen)
 }
