@@ -41,7 +41,7 @@ step "tests, on every adapter"
 SUPERSTEP_REQUIRE_GPU=1 cargo test
 
 step "what the README runs"
-cargo build --release --bins --examples
+cargo build --release
 cargo run --release --quiet -- kmeans examples/data/digits.csv --k 10
 
 step "documentation"

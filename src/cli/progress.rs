@@ -35,7 +35,7 @@ impl Reporter {
         match &mut *self.0.lock().unwrap_or_else(PoisonError::into_inner) {
             Sink::Silent => {}
             Sink::Lines(lines) => {
-                lines.show(line(phase, steps, &detail), Instant::now()).iter().for_each(|line| say(line))
+                lines.show(line(phase, steps, &detail), Instant::now()).iter().for_each(|line| say(line));
             }
             Sink::Bars(bars) => bars.show(phase, steps, detail),
         }

@@ -53,3 +53,30 @@ pub(crate) fn merge<N: Number>(op: ReduceOp, parts: &[&[N]]) -> Result<Vec<N>, u
     let length = parts.first().map_or(0, |part| part.len());
     (0..length).map(|at| N::merge(op, parts.iter().map(|part| part[at])).ok_or(at)).collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sums_of_floats_are_rounded_once() {
+        // In f32 the small ones vanish one by one beside 2²⁴.
+        let parts: [&[f32]; 5] = [&[16_777_216.0], &[1.0], &[1.0], &[1.0], &[1.0]];
+        assert_eq!(merge(ReduceOp::Sum, &parts), Ok(vec![16_777_220.0]));
+    }
+
+    #[test]
+    fn sums_that_overflow_name_their_element_and_fit_in_between() {
+        assert_eq!(merge(ReduceOp::Sum, &[&[0, i64::MAX], &[0, 1]]), Err(1));
+        assert_eq!(merge(ReduceOp::Sum, &[&[i64::MAX], &[1], &[-1]]), Ok(vec![i64::MAX]));
+        assert_eq!(merge(ReduceOp::Sum, &[&[u32::MAX], &[1]]), Err(0));
+    }
+
+    #[test]
+    fn the_largest_and_smallest_of_each_element_are_found() {
+        let parts: [&[i64]; 3] = [&[-5, 3, 0], &[-7, 9, 0], &[2, 4, 0]];
+        assert_eq!(merge(ReduceOp::Max, &parts), Ok(vec![2, 9, 0]));
+        assert_eq!(merge(ReduceOp::Min, &parts), Ok(vec![-7, 3, 0]));
+        assert!(merge::<i32>(ReduceOp::Max, &[]).is_ok_and(|merged| merged.is_empty()));
+    }
+}

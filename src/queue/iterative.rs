@@ -225,6 +225,7 @@ impl<R: Send> IterativeComQueue<'_, R> {
     fn run_here(self) -> Result<Run<R>> {
         self.check_end()?;
         let steps = plan::plan(&self.items, &self.outputs, self.provided()?)?;
+        self.check_memory()?;
         let devices = Devices::of(&self.session);
         let steps = exec::compile(steps, &devices)?;
         let mut tasks = self.tasks(&devices)?;
@@ -272,6 +273,18 @@ impl<R: Send> IterativeComQueue<'_, R> {
             provided.broadcast(*declared, value.object.shape())?;
         }
         Ok(provided)
+    }
+
+    /// All partitions are pinned, so a budget that does not hold them is refused before anything is set aside.
+    fn check_memory(&self) -> Result<()> {
+        let Some(budget) = self.session.memory() else { return Ok(()) };
+        let values = self.partitioned.iter().map(|(_, source)| source.rows() * source.columns() as u64);
+        let needed = values.sum::<u64>() * size_of::<f32>() as u64;
+        if needed > budget {
+            let message = format!("the rows take {needed} bytes as f32 and the budget is {budget}: allow more memory");
+            return Err(Error::parameter("memory", message));
+        }
+        Ok(())
     }
 
     /// One context for each task, with its rows and the broadcast objects.

@@ -137,7 +137,7 @@ pub(super) mod tests {
     #[test]
     fn limits_are_shown_where_there_are_any() {
         let unlimited = DeviceLine { max_buffer_bytes: None, ..lavapipe() };
-        let table = devices_table(&[unlimited.clone()]);
+        let table = devices_table(std::slice::from_ref(&unlimited));
         assert!(table.ends_with("134 MB  no limit\n"), "{table}");
         let json = devices_json(&[unlimited]);
         assert_eq!(json["devices"][0]["max_binding_bytes"], 134_217_728_u64);

@@ -58,7 +58,7 @@ pub(crate) struct Case {
 }
 
 /// How the values of a case are made.
-type Maker = fn(&mut Numbers) -> f32;
+pub(crate) type Maker = fn(&mut Numbers) -> f32;
 
 const MAKERS: [(&str, Maker); 9] = [
     ("uniform", |r| r.unit()),

@@ -1,7 +1,9 @@
 //! Few dimensions: a thread keeps two rows in registers.
 
 use crate::launch::{Launch, on_every_adapter};
-use crate::oracle::{Metric, Noise, check_nearest};
+use crate::oracle::{Metric, Noise, check_nearest, distance};
+use ndarray::ArrayView2;
+use superstep::backend::cpu::{Distance, Isa, Nearest, Scratch};
 use superstep::backend::gpu::GpuDevice;
 
 /// Runs an assignment kernel whose workgroups take `rows_per_workgroup` rows.
@@ -25,6 +27,19 @@ pub(crate) fn assign(
     (launch.read("nearest"), launch.read("distances"))
 }
 
+/// Checks that the twin on the processor gives the same labels, but for rows with two centroids within 1e-5.
+fn check_twin(case: &str, metric: Metric, (points, centroids, d): (&[f32], &[f32], usize), found: &[u32]) {
+    let kind = if metric == Metric::CityBlock { Distance::CityBlock } else { Distance::SquaredEuclidean };
+    let view = ArrayView2::from_shape((centroids.len() / d, d), centroids).unwrap();
+    let mut labels = vec![0; found.len()];
+    let nearest = Nearest::new(view, kind, Isa::detect()).unwrap();
+    nearest.assign(points, &mut Scratch::default(), &mut labels).unwrap();
+    for (row, (&twin, &label)) in labels.iter().zip(found).enumerate() {
+        let to = |j: u32| distance(metric, &points[row * d..][..d], &centroids[j as usize * d..][..d]);
+        assert!(twin == label || to(label) - to(twin) <= 1e-5 * to(twin), "{case}: row {row}: {label}, twin {twin}");
+    }
+}
+
 /// Checks a kernel on noise of every shape, in both metrics.
 pub(crate) fn check_shapes(kernel: (&'static str, usize), shapes: &[(usize, usize, usize)]) {
     on_every_adapter(|device| {
@@ -35,6 +50,7 @@ pub(crate) fn check_shapes(kernel: (&'static str, usize), shapes: &[(usize, usiz
                 let (labels, distances) = assign(device, kernel, metric, (&points, &centroids, d));
                 let case = format!("{n} × {d}, k = {k}, {metric:?}");
                 check_nearest(&case, metric, &points, &centroids, d, (&labels, &distances));
+                check_twin(&case, metric, (&points, &centroids, d), &labels);
             }
         }
     });

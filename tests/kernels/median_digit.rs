@@ -2,6 +2,7 @@
 
 use crate::launch::{Launch, on_every_adapter};
 use crate::oracle::{Noise, words};
+use superstep::backend::cpu::{FixedPoint, median_digit};
 use superstep::backend::gpu::GpuDevice;
 
 /// Rows with labels, and how much each weighs: weights with their exponent.
@@ -38,13 +39,24 @@ impl Rows {
         }
         Launch::new(device, "median_digit")
             .constant("DIMENSIONS", self.d as u32)
-            .constant("CLUSTERS", self.k as u32)
+            .constant("CLUSTERS", self.clusters as u32)
             .constant("WEIGHTED", u8::from(self.weights.is_some()))
             .bind("points", &self.points)
             .shape("points_shape", self.labels.len(), self.d)
             .bind("weights", weights)
             .bind("labels", &self.labels)
             .bind("exponents", &exponents)
+    }
+
+    /// The histogram of a round by the twin on the processor.
+    fn twin(&self, round: u32, prefix: &[u32]) -> Vec<i64> {
+        let mut exponents = vec![0; self.d + 2];
+        exponents[self.d] = self.weights.as_ref().map_or(0, |(_, exponent)| *exponent);
+        let fixed = FixedPoint::from_exponents(50, 1, self.weights.is_some(), exponents).unwrap();
+        let mut histogram = vec![0; prefix.len() * 16];
+        let weights = self.weights.as_ref().map(|(weights, _)| weights.as_slice());
+        median_digit(&self.points, weights, &self.labels, round, prefix, &fixed, &mut histogram).unwrap();
+        histogram
     }
 
     pub(crate) fn workgroups(&self) -> usize {
@@ -63,7 +75,10 @@ fn counts_the_digit_after_the_known_ones() {
     let mut special = Rows::new((11, 1, 1), 1);
     special.points =
         vec![0.0, -0.0, 1.0, -1.0, f32::MAX, f32::MIN, 1e-45, -1e-45, f32::MIN_POSITIVE, 1.0 + f32::EPSILON, 1.0];
+    let mut without_cluster = Rows::new((400, 3, 4), 6);
+    without_cluster.labels.iter_mut().step_by(3).for_each(|label| *label = u32::MAX);
     let cases = [
+        without_cluster,
         Rows::new((1, 1, 1), 2),
         Rows::new((700, 5, 3), 3),
         Rows::new((90, 40, 2), 4).weights(|row| row as f32 * 0.37, 40),
@@ -78,6 +93,9 @@ fn counts_the_digit_after_the_known_ones() {
             for round in 0..8u32 {
                 let mut expected = vec![0i64; k * d * 16];
                 for (at, &value) in rows.points.iter().enumerate() {
+                    if rows.labels[at / d] as usize >= k {
+                        continue;
+                    }
                     let cell = rows.labels[at / d] as usize * d + at % d;
                     let (value, known) = (u64::from(key(value)), 32 - 4 * round);
                     if value >> known == u64::from(prefix[cell]) >> known {
@@ -91,6 +109,7 @@ fn counts_the_digit_after_the_known_ones() {
                     .bind("histogram", &vec![0i64; k * d * 16]);
                 launch.run(rows.workgroups());
                 assert_eq!(launch.read::<i64>("histogram"), expected, "case {case}, round {round}");
+                assert_eq!(rows.twin(round, &prefix), expected, "case {case}, round {round}: the twin");
             }
         }
     });

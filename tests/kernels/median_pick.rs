@@ -2,6 +2,7 @@
 
 use crate::launch::{Launch, on_every_adapter};
 use crate::median_digit::Rows;
+use superstep::backend::cpu::{MedianState, median_pick};
 use superstep::backend::gpu::GpuDevice;
 
 /// Eight rounds of counting and picking; what the last leaves: centroids, shifts, clusters without mass.
@@ -17,15 +18,20 @@ fn medians(device: &GpuDevice, rows: &Rows, old: &[f32]) -> (Vec<f32>, Vec<f32>,
         .bind("centroids", old)
         .bind("shifts", &vec![f32::NAN; rows.clusters])
         .bind("empty", &[0u32]);
+    let mut twin = MedianState { prefix: vec![0x1234_5678; cells], rank: vec![-5; cells] };
+    let mut twin_centroids = old.to_vec();
     for round in 0..8u32 {
         count.set("digit", &[round]);
         count.set("prefix", &pick.read::<u32>("prefix"));
         count.set("histogram", &vec![0i64; cells * 16]);
         count.run(rows.workgroups());
         pick.set("digit", &[round]);
-        pick.set("histogram", &count.read::<i64>("histogram"));
+        let histogram = count.read::<i64>("histogram");
+        pick.set("histogram", &histogram);
         pick.run(rows.clusters);
+        median_pick(&histogram, round, &mut twin, &mut twin_centroids).unwrap();
     }
+    assert_eq!(pick.read::<f32>("centroids"), twin_centroids, "the twin");
     (pick.read("centroids"), pick.read("shifts"), pick.read("empty")[0])
 }
 

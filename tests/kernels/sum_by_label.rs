@@ -2,6 +2,7 @@
 
 use crate::launch::{Launch, on_every_adapter};
 use crate::oracle::{Noise, exponent, word_bits, words};
+use superstep::backend::cpu::{FixedPoint, Partials, Rows};
 use superstep::backend::gpu::GpuDevice;
 
 /// One pass over rows that have labels.
@@ -15,6 +16,8 @@ struct Case {
     previous: Vec<u32>,
     labels: Vec<u32>,
     distances: Vec<f32>,
+    /// The largest (weighted) distance that the plan foresees, where it is not the largest there is.
+    planned: Option<f32>,
 }
 
 impl Case {
@@ -31,6 +34,7 @@ impl Case {
             previous: noise.labels(n, k),
             labels: noise.labels(n, k),
             distances,
+            planned: None,
         }
     }
 
@@ -68,7 +72,8 @@ impl Case {
         let mut all: Vec<i32> =
             (0..self.d).map(|i| exponent(bits, largest(&mut rows().map(|row| self.value(row, i))))).collect();
         all.push(if self.weights.is_some() { exponent(bits, largest(&mut rows().map(|r| self.weight(r)))) } else { 0 });
-        all.push(exponent(bits, largest(&mut rows().map(|r| self.weight(r) * self.distances[r]))));
+        let farthest = largest(&mut rows().map(|row| self.weight(row) * self.distances[row]));
+        all.push(exponent(bits, self.planned.map_or(farthest, f64::from)));
         all
     }
 
@@ -92,6 +97,23 @@ impl Case {
             all[k * d * w + k + 2] += i128::from(self.previous[row] != self.labels[row]);
         }
         all.into_iter().map(|sum| i64::try_from(sum).expect("the plan leaves room")).collect()
+    }
+
+    /// What the twin on the processor gives.
+    fn twin(&self) -> Vec<i64> {
+        let bits = word_bits(self.rows()) as u32;
+        let weighted = self.weights.is_some();
+        let fixed = FixedPoint::from_exponents(bits, self.words, weighted, self.exponents()).unwrap();
+        let mut partials = Partials::new(&fixed, self.clusters).unwrap();
+        let rows = Rows {
+            values: &self.points,
+            weights: self.weights.as_deref(),
+            labels: &self.labels,
+            previous: &self.previous,
+            distances: &self.distances,
+        };
+        partials.add_rows(&rows).unwrap();
+        partials.into_values()
     }
 
     /// Runs the kernel over partials that begin with `start`.
@@ -119,7 +141,7 @@ impl Case {
 fn cases() -> Vec<Case> {
     let mut noise = Noise(77);
     let weights: Vec<f32> = noise.values(2000).into_iter().map(|w| (w * 3.0).abs()).collect();
-    let weight = |row: usize| if row % 7 == 0 { 0.0 } else { weights[row] };
+    let weight = |row: usize| if row.is_multiple_of(7) { 0.0 } else { weights[row] };
     let ranges = |at: usize, value: f32| value * 2f32.powi((at * 37 % 140) as i32 - 90);
     let mut same = Case::new("all points equal", (777, 3, 4), 6).points(|_, _| -0.1);
     same.labels.fill(2);
@@ -138,7 +160,8 @@ fn cases() -> Vec<Case> {
         Case::new("huge values", (400, 2, 3), 12).points(|_, value| value * 3e38).words(2),
         Case::new("ties of the rounding", (4000, 1, 2), 13)
             .points(|at, value| if at == 0 { 2f32.powi(39) } else { (value * 64.0).round() * 2f32.powi(-12) }),
-        Case::new("a column of zeros", (100, 2, 2), 14).points(|at, value| if at % 2 == 0 { 0.0 } else { value }),
+        Case::new("a column of zeros", (100, 2, 2), 14)
+            .points(|at, value| if at.is_multiple_of(2) { 0.0 } else { value }),
     ]
 }
 
@@ -148,6 +171,7 @@ fn equals_exact_integer_sums_wherever_it_gathers() {
         for case in cases() {
             let (k, d, w) = (case.clusters, case.d, case.words);
             let expected = case.partials();
+            assert_eq!(case.twin(), expected, "{}, the twin", case.name);
             let zeros = vec![0; expected.len()];
             for private_from in [0, k * d * w, k * d * w + k] {
                 for groups in [1, 5] {
@@ -174,6 +198,21 @@ fn adds_to_what_is_there_with_carries_and_borrows() {
         for private_from in [0, 6] {
             assert_eq!(case.run(device, private_from, 3, &start).0, expected, "private from {private_from}");
         }
+    });
+}
+
+#[test]
+fn distances_beyond_the_plan_count_as_the_largest_that_fits() {
+    on_every_adapter(|device| {
+        let mut case = Case::new("beyond the plan", (50, 2, 2), 30);
+        case.distances[7] = 1e30;
+        case.distances[9] = 0.26;
+        case.planned = Some(0.25);
+        let mut capped = Case::new("beyond the plan", (50, 2, 2), 30);
+        capped.distances = case.distances.iter().map(|distance| distance.min(0.25)).collect();
+        let expected = capped.partials();
+        assert_eq!(case.twin(), expected, "the twin");
+        assert_eq!(case.run(device, 0, 2, &vec![0; expected.len()]).0, expected);
     });
 }
 

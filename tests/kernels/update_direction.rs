@@ -2,6 +2,7 @@
 
 use crate::launch::{Launch, on_every_adapter};
 use crate::oracle::Noise;
+use superstep::backend::cpu::{FixedPoint, Partials};
 use superstep::backend::gpu::GpuDevice;
 
 fn update(
@@ -25,28 +26,41 @@ fn update(
     (launch.read("centroids"), launch.read("shifts"), launch.read("empty")[0])
 }
 
+/// The directions by the twin on the processor; `None` where the sum is zero.
+fn twin(sums: &[i64], masses: &[i64], exponents: &[i32]) -> Vec<Option<Vec<f32>>> {
+    let columns = exponents.iter().copied().chain([0, 0]).collect();
+    let fixed = FixedPoint::from_exponents(50, 1, false, columns).unwrap();
+    let values = sums.iter().chain(masses).chain(&[7, 7, 7]).copied().collect();
+    let partials = Partials::from_values(&fixed, masses.len(), values).unwrap();
+    (0..masses.len()).map(|cluster| partials.direction(cluster)).collect()
+}
+
 #[test]
 fn centroids_have_length_1_and_point_along_the_sum() {
-    // Columns, clusters, bits of the sums, and exponents: unit vectors have about 50.
-    let table: [(usize, usize, u32, fn(usize) -> i32); 6] = [
-        (1, 1, 62, |_| 50),
-        (2, 3, 40, |_| 50),
-        (3, 70, 62, |column| 45 + column as i32),
-        (300, 4, 55, |_| 48),
-        (17, 2, 62, |column| if column == 3 { 199 } else { 190 }),
-        (17, 2, 62, |column| -70 - (column % 3) as i32),
+    // Columns, clusters, bits of the sums, and the first exponents, repeated: unit vectors have about 50.
+    let table: [(usize, usize, u32, &[i32]); 6] = [
+        (1, 1, 62, &[50]),
+        (2, 3, 40, &[50]),
+        (3, 70, 62, &[45, 46, 47]),
+        (300, 4, 55, &[48]),
+        (17, 2, 62, &[190, 190, 190, 199]),
+        (17, 2, 62, &[-70, -71, -72]),
     ];
     on_every_adapter(|device| {
-        for (d, k, bits, exponent) in table {
+        for (d, k, bits, first) in table {
             let mut noise = Noise((d + k) as u64);
             let sums: Vec<i64> =
                 (0..k * d).map(|_| (noise.bits() >> (64 - bits)) as i64 * [1, -1][noise.below(2)]).collect();
-            let exponents: Vec<i32> = (0..d).map(exponent).collect();
+            let exponents: Vec<i32> = first.iter().copied().cycle().take(d).collect();
             let old = noise.values(k * d);
             let (centroids, shifts, empty) = update(device, &sums, &vec![5; k], &exponents, &old);
             assert_eq!(empty, 0);
+            let twins = twin(&sums, &vec![5; k], &exponents);
             for j in 0..k {
                 let span = j * d..(j + 1) * d;
+                for (found, twin) in centroids[span.clone()].iter().zip(twins[j].as_ref().unwrap()) {
+                    assert!((found - twin).abs() <= 1e-6, "{d} columns, cluster {j}: {found}, the twin's {twin}");
+                }
                 let s: Vec<f64> =
                     sums[span.clone()].iter().zip(&exponents).map(|(&sum, &e)| sum as f64 * 2f64.powi(-e)).collect();
                 let length = s.iter().map(|v| v * v).sum::<f64>().sqrt();

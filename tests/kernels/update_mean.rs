@@ -2,6 +2,7 @@
 
 use crate::launch::{Launch, on_every_adapter};
 use crate::oracle::Noise;
+use superstep::backend::cpu::{FixedPoint, Partials};
 use superstep::backend::gpu::GpuDevice;
 
 /// Sums (k × d) and masses (k) as they come out of an all-reduce.
@@ -23,8 +24,21 @@ impl Case {
         self.masses.len()
     }
 
+    /// Everything a reduction leaves; what is not read is noise.
+    fn partials(&self) -> Vec<i64> {
+        self.sums.iter().chain(&self.masses).chain(&[7, 7, 7]).copied().collect()
+    }
+
+    /// The means by the twin on the processor; `None` without mass.
+    fn twin(&self) -> Vec<Option<f32>> {
+        let exponents = self.exponents.iter().copied().chain([self.weight_exponent.unwrap_or(0), 3]).collect();
+        let fixed = FixedPoint::from_exponents(50, 1, self.weight_exponent.is_some(), exponents).unwrap();
+        let partials = Partials::from_values(&fixed, self.clusters(), self.partials()).unwrap();
+        (0..self.sums.len()).map(|at| partials.mean(at / self.d, at % self.d)).collect()
+    }
+
     fn run(&self, device: &GpuDevice) -> Updated {
-        let partials: Vec<i64> = self.sums.iter().chain(&self.masses).chain(&[7, 7, 7]).copied().collect();
+        let partials = self.partials();
         let mut exponents = self.exponents.clone();
         exponents.extend([self.weight_exponent.unwrap_or(99), 3]);
         let launch = Launch::new(device, "update_mean")
@@ -151,7 +165,12 @@ fn cases() -> Vec<Case> {
 fn means_are_rounded_once_and_to_nearest() {
     on_every_adapter(|device| {
         for case in cases() {
-            case.check(&case.run(device));
+            let found = case.run(device);
+            case.check(&found);
+            for (at, twin) in case.twin().into_iter().enumerate() {
+                let same = twin.is_none_or(|twin| twin.to_bits() == found.0[at].to_bits());
+                assert!(same, "{}: value {at} is {:e}, the twin's {twin:?}", case.name, found.0[at]);
+            }
         }
     });
 }

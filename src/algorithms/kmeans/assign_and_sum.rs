@@ -1,84 +1,17 @@
 //! The item that does the work: each row to its nearest centroid, and the sums of each cluster.
 
 use super::keys::{
-    CENTROIDS, DISTANCES, EXPONENTS, LABELS, NEAREST, NO_LABEL, NO_WEIGHTS, PARTIALS, POINTS, SUMMARY, Summary, WEIGHTS,
+    CENTROIDS, DISTANCES, EXPONENTS, LABELS, NEAREST, NO_LABEL, PARTIALS, POINTS, SUMMARY, Summary, WEIGHTS,
 };
-use super::metric::Metric;
-use super::prepare::Prepared;
-use crate::backend::cpu::{Distance, FixedPoint, Isa, Nearest, Partials, PartialsLayout, Rows, Scratch};
-use crate::data::RowSource;
-use crate::queue::{ComContext, ComputeFunction, Objects, Session, Shader, ShapeRule, TaskRows};
+use super::plan::Plan;
+use crate::backend::cpu::{Isa, Nearest, Partials, Rows, Scratch};
+use crate::queue::{ComContext, ComputeFunction, Objects, Shader, ShapeRule, TaskRows};
 use crate::{Error, Result};
-use ndarray::Array2;
 use rayon::prelude::*;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Mutex, PoisonError};
 
 /// Rows a thread takes at a time: a block of them stays in its cache while all centroids pass by.
 const BLOCK: usize = 512;
-
-/// Shapes and fixed-point settings that several items of one fit share.
-#[derive(Clone)]
-pub(super) struct Plan {
-    pub(super) k: usize,
-    /// The columns of the prepared rows.
-    pub(super) d: usize,
-    pub(super) metric: Metric,
-    pub(super) weighted: bool,
-    /// Whether a task on the host keeps a prepared copy of its rows, because preparing them costs more than reading them.
-    pub(super) keeps_rows: bool,
-    pub(super) fixed: Arc<FixedPoint>,
-    /// Whether the session's devices are not all of one make, so that they may round differently.
-    pub(super) mixed_devices: bool,
-}
-
-impl Plan {
-    /// Measures how the sums around these first centroids (k × d') must be kept.
-    pub(super) fn new(session: &Session, prepared: &Prepared, metric: Metric, centroids: &Array2<f32>) -> Result<Self> {
-        let mut neighbours = session.devices().windows(2);
-        Ok(Self {
-            k: centroids.nrows(),
-            d: prepared.columns(),
-            metric,
-            weighted: prepared.dataset().weights().is_some(),
-            keeps_rows: prepared.is_costly(),
-            fixed: Arc::new(prepared.fixed_point(centroids.as_slice().unwrap_or(&[]))?),
-            mixed_devices: neighbours.any(|pair| pair[0].info() != pair[1].info()),
-        })
-    }
-
-    pub(super) fn layout(&self) -> PartialsLayout {
-        PartialsLayout { k: self.k, d: self.d, words: self.fixed.words() }
-    }
-
-    /// How many integers the partial results of a task are.
-    pub(super) fn partials(&self) -> Result<Partials> {
-        Partials::new(&self.fixed, self.k)
-    }
-
-    pub(super) fn distance(&self) -> Distance {
-        if self.metric == Metric::CityBlock { Distance::CityBlock } else { Distance::SquaredEuclidean }
-    }
-
-    /// Declares the weights: rows where there are some, else what stands for them in WGSL.
-    pub(super) fn with_weights(&self, objects: Objects) -> Objects {
-        let weights = if self.weighted { Objects::reads(WEIGHTS) } else { Objects::reads(NO_WEIGHTS) };
-        objects.and(weights)
-    }
-
-    /// The constants that every kernel of k-means is compiled for.
-    pub(super) fn constants(&self, shader: Shader, names: &[&str]) -> Shader {
-        let value = |name: &str| match name {
-            "CLUSTERS" => self.k as f64,
-            "DIMENSIONS" => self.d as f64,
-            "WORDS" => self.fixed.words() as f64,
-            "BITS" => f64::from(self.fixed.bits()),
-            "WEIGHTED" => f64::from(u8::from(self.weighted)),
-            "CITYBLOCK" => f64::from(u8::from(self.metric == Metric::CityBlock)),
-            _ => 0.0,
-        };
-        names.iter().fold(shader, |shader, name| shader.constant(*name, value(name)))
-    }
-}
 
 /// Gives every task labels that no row has, and sums of nothing.
 pub(super) struct Preallocate(pub(super) Plan);
@@ -159,7 +92,8 @@ impl AssignAndSum {
         let names = ["CLUSTERS", "DIMENSIONS", "CITYBLOCK"];
         if self.0.d <= SMALL {
             let source = include_str!("../../../shaders/assign_small.wgsl");
-            self.0.constants(Shader::wgsl(source).named("assign_small").per_row(POINTS), &names)
+            let shader = Shader::wgsl(source).named("assign_small").rows_per_workgroup(POINTS, RUN);
+            self.0.constants(shader, &names)
         } else {
             let source = include_str!("../../../shaders/assign_tiled.wgsl");
             let shader = Shader::wgsl(source).named("assign_tiled").rows_per_workgroup(POINTS, TILE);
@@ -188,6 +122,9 @@ impl AssignAndSum {
 
 /// The most columns a row may have to be kept in registers by `assign_small.wgsl`.
 const SMALL: usize = 32;
+
+/// The rows a workgroup of `assign_small.wgsl` takes: two a thread.
+const RUN: usize = 512;
 
 /// The rows a workgroup of `assign_tiled.wgsl` takes.
 const TILE: usize = 64;

@@ -1,14 +1,15 @@
 //! Fitting: the queue of k-means, written as the loop of the paper.
 
-use super::assign_and_sum::{AssignAndSum, Plan, Preallocate};
-use super::keys::{CENTROIDS, EXPONENTS, FARTHEST, LABELS, NO_WEIGHTS, PARTIALS, POINTS, SUMMARY, WEIGHTS};
+use super::assign_and_sum::{AssignAndSum, Preallocate};
+use super::keys::{CENTROIDS, EXPONENTS, LABELS, NO_WEIGHTS, PARTIALS, POINTS, SUMMARY, WEIGHTS};
 use super::median;
 use super::metric::Metric;
 use super::model::KMeansModel;
 use super::params::{EmptyClusters, KMeans};
+use super::plan::Plan;
 use super::prepare::Prepared;
 use super::progress::{Progress, Round, Timings};
-use super::relocate::{DropEmpty, Farthest, FindFarthest, Relocate, Reseat};
+use super::relocate::{DropEmpty, FARTHEST, Farthest, FindFarthest, Relocate, Reseat};
 use super::update::{Summarise, Update};
 use super::watch::Watch;
 use crate::data::{Dataset, RowSource};

@@ -24,8 +24,6 @@ pub(super) const SHIFTS: Key<Vec<f32>> = Key::new("shifts");
 pub(super) const EMPTY: Key<u32> = Key::new("empty");
 /// What the criterion and the trace need of a round.
 pub(super) const SUMMARY: Key<Vec<u32>> = Key::new("summary");
-/// The rows farthest from their centroids, where a cluster is empty.
-pub(super) const FARTHEST: Key<super::relocate::Farthest> = Key::new("farthest").per_round();
 /// Device memory between assignment and sums: each row's nearest centroid and its distance.
 pub(super) const NEAREST: Key<Vec<u32>> = Key::new("nearest");
 pub(super) const DISTANCES: Key<Vec<f32>> = Key::new("distances");

@@ -5,8 +5,8 @@
 //! of the next digit among the values that agree with the digits found so far. Counts are integers, so neither
 //! partitions nor devices change the result.
 
-use super::assign_and_sum::Plan;
 use super::keys::{CENTROIDS, EMPTY, EXPONENTS, LABELS, POINTS, SHIFTS, WEIGHTS};
+use super::plan::Plan;
 use crate::backend::cpu::{DIGITS, MedianState, VALUES, median_digit, median_pick};
 use crate::queue::{AllReduce, ComContext, ComputeFunction, IterativeComQueue, Key, Objects, Shader, ShapeRule};
 use crate::{Error, Result};

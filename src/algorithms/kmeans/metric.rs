@@ -1,5 +1,6 @@
 //! The distances k-means knows, and the space in which each is computed.
 
+use crate::backend::cpu::Distance;
 use crate::{Error, Result};
 use std::fmt;
 use std::str::FromStr;
@@ -40,6 +41,11 @@ impl Metric {
             Self::CityBlock => "cityblock",
             Self::Haversine => "haversine",
         }
+    }
+
+    /// What the kernels measure between prepared rows.
+    pub(super) fn kernel_distance(self) -> Distance {
+        if self == Self::CityBlock { Distance::CityBlock } else { Distance::SquaredEuclidean }
     }
 
     /// Whether rows are compared as directions, on the unit sphere.

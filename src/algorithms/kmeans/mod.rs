@@ -14,6 +14,7 @@ mod median;
 mod metric;
 mod model;
 mod params;
+mod plan;
 mod prepare;
 mod progress;
 mod relocate;

@@ -2,7 +2,7 @@
 
 use super::metric::Metric;
 use super::progress::{Round, Timings};
-use crate::backend::cpu::{self, Distance, Isa, Nearest, Scratch};
+use crate::backend::cpu::{self, Isa, Nearest, Scratch};
 use crate::data::RowSource;
 use crate::{Error, Result};
 use ndarray::{Array2, ArrayView2};
@@ -120,7 +120,7 @@ impl KMeansModel {
     /// When the table's width is not the model's, or a value is not a finite number.
     pub fn predict(&self, rows: &(impl RowSource + ?Sized)) -> Result<Vec<u32>> {
         let mut labels = vec![0; self.check(rows)? as usize];
-        let nearest = Nearest::new(self.prepared.view(), self.kernel_distance(), Isa::detect())?;
+        let nearest = Nearest::new(self.prepared.view(), self.metric.kernel_distance(), Isa::detect())?;
         let blocks = labels.par_chunks_mut(BLOCK).enumerate();
         blocks.try_for_each_init(Scratch::default, |scratch, (block, labels)| {
             let first = block * BLOCK;
@@ -139,7 +139,7 @@ impl KMeansModel {
             ArrayView2::from_shape((1, row.len()), row).map_err(|error| Error::parameter("row", error.to_string()))?;
         self.check(&row)?;
         let prepared = self.prepare_block(&row, 0..1)?;
-        cpu::nearest_row(self.prepared.view(), &prepared, self.kernel_distance())
+        cpu::nearest_row(self.prepared.view(), &prepared, self.metric.kernel_distance())
     }
 
     /// The distance of each row to each centroid, n × k, in the metric's own units (Euclidean: not squared).
@@ -200,10 +200,6 @@ impl KMeansModel {
         });
         // Collected first: the sum must not depend on how the blocks were shared out.
         Ok(-losses.collect::<Result<Vec<f64>>>()?.into_iter().sum::<f64>())
-    }
-
-    fn kernel_distance(&self) -> Distance {
-        if self.metric == Metric::CityBlock { Distance::CityBlock } else { Distance::SquaredEuclidean }
     }
 
     fn centroid(&self, label: u32) -> &[f32] {

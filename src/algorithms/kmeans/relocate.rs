@@ -1,12 +1,15 @@
 //! What becomes of clusters that no row belongs to.
 
-use super::assign_and_sum::Plan;
-use super::keys::{CENTROIDS, FARTHEST, LABELS, PARTIALS, POINTS, SUMMARY, Summary, WEIGHTS};
+use super::keys::{CENTROIDS, LABELS, PARTIALS, POINTS, SUMMARY, Summary, WEIGHTS};
 use super::metric::Metric;
+use super::plan::Plan;
 use crate::backend::cpu::Partials;
-use crate::queue::{ComContext, ComputeFunction, Object, Objects};
+use crate::queue::{ComContext, ComputeFunction, Key, Object, Objects};
 use crate::{Error, Result};
 use rayon::prelude::*;
+
+/// The rows that empty clusters move to; only in rounds that have such clusters.
+pub(super) const FARTHEST: Key<Farthest> = Key::new("farthest").per_round();
 
 /// The rows farthest from their centroids, the farthest first; of two equally far, the one of the lower number.
 #[derive(Clone, Debug, Default)]

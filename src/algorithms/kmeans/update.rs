@@ -1,7 +1,7 @@
 //! The items that move the centroids, and the one that sums up a round.
 
-use super::assign_and_sum::Plan;
 use super::keys::{CENTROIDS, EMPTY, EXPONENTS, PARTIALS, SHIFTS, SUMMARY, Summary};
+use super::plan::Plan;
 use crate::Result;
 use crate::backend::cpu::Partials;
 use crate::queue::{ComContext, ComputeFunction, Objects, Shader, ShapeRule};

@@ -1,8 +1,8 @@
 //! Deciding when k-means is done, and keeping its trace.
 
-use super::assign_and_sum::Plan;
 use super::keys::{SUMMARY, Summary};
 use super::params::KMeans;
+use super::plan::Plan;
 use super::progress::{Progress, Round};
 use crate::Result;
 use crate::queue::{ComContext, IterationListener};

@@ -5,7 +5,7 @@ use crate::{Error, Result};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 /// Every adapter that can run compute shaders: hardware first (discrete, integrated, virtual, unknown), software
-/// last, and among equals Vulkan, Metal and DX12 before OpenGL. A card that shows under two interfaces is listed twice.
+/// last. OpenGL is looked at only where there is no Vulkan, Metal or DX12 adapter: it shows the same cards once more.
 ///
 /// `WGPU_BACKEND` (a comma-separated list such as `vulkan,gl`) and `WGPU_ADAPTER_NAME` (part of a name, in any case)
 /// narrow the list. A machine without adapters gives an empty list; a driver that fails while it is asked is left out.
@@ -42,7 +42,16 @@ pub(super) fn describe(info: &wgpu::AdapterInfo, limits: &wgpu::Limits) -> Devic
 }
 
 fn list() -> Vec<wgpu::Adapter> {
-    let backends = wgpu::Backends::from_env().unwrap_or(wgpu::Backends::all());
+    match wgpu::Backends::from_env() {
+        Some(asked) => usable(asked),
+        None => {
+            let native = usable(wgpu::Backends::all() - wgpu::Backends::GL);
+            if native.is_empty() { usable(wgpu::Backends::GL) } else { native }
+        }
+    }
+}
+
+fn usable(backends: wgpu::Backends) -> Vec<wgpu::Adapter> {
     let name = std::env::var("WGPU_ADAPTER_NAME").unwrap_or_default().to_lowercase();
     // Drivers are foreign code that wgpu trusts: one that breaks its promises makes wgpu panic.
     let found = catch_unwind(AssertUnwindSafe(|| enumerate(backends))).unwrap_or_default();

@@ -9,7 +9,9 @@ mod random;
 
 use super::params::KMeans;
 use super::prepare::Prepared;
-use crate::queue::{IterativeComQueue, Key, Rows, Session};
+use crate::backend::cpu::{Distance, FixedPoint};
+use crate::data::Philox;
+use crate::queue::{IterativeComQueue, Key, Objects, Rows, Session};
 use crate::{Error, Result};
 use ndarray::Array2;
 use std::fmt;
@@ -91,6 +93,34 @@ impl fmt::Display for Init {
             Self::Random => "random",
             Self::Centroids(_) => "given centroids",
         })
+    }
+}
+
+/// What the items of a start share: where draws come from, and what a row's distance counts.
+struct Draws {
+    philox: Philox,
+    distance: Distance,
+    weighted: bool,
+    fixed: FixedPoint,
+}
+
+impl Draws {
+    fn new(kmeans: &KMeans, prepared: &Prepared, seed: u64) -> Result<Self> {
+        Ok(Self {
+            philox: Philox::new(seed),
+            distance: kmeans.metric.kernel_distance(),
+            weighted: prepared.dataset().weights().is_some(),
+            fixed: prepared.fixed_point(&[])?,
+        })
+    }
+
+    fn with_weights(&self, objects: Objects) -> Objects {
+        if self.weighted { objects.and(Objects::reads(WEIGHTS)) } else { objects }
+    }
+
+    /// A row's share of the potential: its distance times its weight, as an integer.
+    fn potential(&self, distance: f32, weight: Option<f32>) -> i64 {
+        self.fixed.distance_units(weight.map_or(distance, |weight| weight * distance))
     }
 }
 

@@ -1,14 +1,15 @@
 //! k-means||.
 
-use super::{POINTS, Stream, WEIGHTS, matrix, queue, random};
-use crate::algorithms::kmeans::assign_and_sum::{AssignAndSum, Plan, Preallocate};
+use super::{Draws, POINTS, Stream, WEIGHTS, matrix, queue, random};
+use crate::algorithms::kmeans::assign_and_sum::{AssignAndSum, Preallocate};
 use crate::algorithms::kmeans::keys::{CENTROIDS, EXPONENTS, NO_WEIGHTS, PARTIALS};
 use crate::algorithms::kmeans::metric::Metric;
 use crate::algorithms::kmeans::params::KMeans;
+use crate::algorithms::kmeans::plan::Plan;
 use crate::algorithms::kmeans::prepare::Prepared;
 use crate::algorithms::kmeans::progress::Progress;
-use crate::backend::cpu::{Distance, FixedPoint, Isa, Nearest, Partials, Scratch};
-use crate::data::{Dataset, Philox, RowSource};
+use crate::backend::cpu::{Isa, Nearest, Partials, Scratch};
+use crate::data::{Dataset, RowSource};
 use crate::queue::{
     AllReduce, ComContext, ComputeFunction, IterationListener, Key, Object, Objects, OneDevice, Session,
 };
@@ -106,13 +107,8 @@ fn on_the_sphere(mut centroids: Array2<f32>) -> Array2<f32> {
 
 fn draw(kmeans: &KMeans, session: &Session, prepared: &Prepared, seed: u64) -> Result<Array2<f32>> {
     let first = random::choose(session, prepared, 1, seed)?;
-    let settings = Arc::new(Settings {
-        philox: Philox::new(seed),
-        expected: OVERSAMPLING * kmeans.k as f64,
-        distance: if kmeans.metric == Metric::CityBlock { Distance::CityBlock } else { Distance::SquaredEuclidean },
-        weighted: prepared.dataset().weights().is_some(),
-        fixed: prepared.fixed_point(&[])?,
-    });
+    let expected = OVERSAMPLING * kmeans.k as f64;
+    let settings = Arc::new(Settings { draws: Draws::new(kmeans, prepared, seed)?, expected });
     let concatenate = |into: &mut Drawn, from: &Drawn| {
         into.merge(from);
         Ok(())
@@ -137,21 +133,9 @@ fn draw(kmeans: &KMeans, session: &Session, prepared: &Prepared, seed: u64) -> R
 }
 
 struct Settings {
-    philox: Philox,
+    draws: Draws,
+    /// How many rows a round is expected to draw.
     expected: f64,
-    distance: Distance,
-    weighted: bool,
-    fixed: FixedPoint,
-}
-
-impl Settings {
-    fn with_weights(&self, objects: Objects) -> Objects {
-        if self.weighted { objects.and(Objects::reads(WEIGHTS)) } else { objects }
-    }
-
-    fn potential(&self, distance: f32, weight: Option<f32>) -> i64 {
-        self.fixed.distance_units(weight.map_or(distance, |weight| weight * distance))
-    }
 }
 
 /// Brings every row's distance up to date with the rows drawn last, and sums them.
@@ -160,7 +144,7 @@ struct Measure(Arc<Settings>);
 impl ComputeFunction for Measure {
     fn objects(&self) -> Objects {
         let objects = Objects::reads((POINTS, NEW)).updates((CANDIDATES, CLOSEST)).writes(POTENTIAL);
-        self.0.with_weights(objects)
+        self.0.draws.with_weights(objects)
     }
 
     fn calc(&self, cx: &mut ComContext) -> Result<()> {
@@ -180,10 +164,11 @@ impl Measure {
     fn measure(&self, cx: &ComContext, new: &[f32], closest: &mut [f32]) -> Result<i64> {
         let (rows, settings) = (cx.rows(POINTS)?, &*self.0);
         let d = rows.columns();
-        let weights = if settings.weighted { Some(cx.rows(WEIGHTS)?) } else { None };
+        let weights = if settings.draws.weighted { Some(cx.rows(WEIGHTS)?) } else { None };
         let points = ArrayView2::from_shape((new.len() / d, d), new)
             .map_err(|error| crate::Error::parameter("init", error.to_string()))?;
-        let nearest = (!new.is_empty()).then(|| Nearest::new(points, settings.distance, Isa::detect())).transpose()?;
+        let nearest =
+            (!new.is_empty()).then(|| Nearest::new(points, settings.draws.distance, Isa::detect())).transpose()?;
         let blocks = closest.par_chunks_mut(BLOCK).enumerate().map(|(block, closest)| {
             let (mut scratch, mut weight_scratch) = (Vec::new(), Vec::new());
             let range = block * BLOCK..block * BLOCK + closest.len();
@@ -196,7 +181,7 @@ impl Measure {
                 closest.iter_mut().zip(distances).for_each(|(closest, distance)| *closest = closest.min(distance));
             }
             let potentials = closest.iter().enumerate();
-            Ok(potentials.map(|(at, closest)| settings.potential(*closest, weights.map(|w| w[at]))).sum::<i64>())
+            Ok(potentials.map(|(at, closest)| settings.draws.potential(*closest, weights.map(|w| w[at]))).sum::<i64>())
         });
         blocks.try_reduce(|| 0, |a, b| Ok(a + b))
     }
@@ -207,12 +192,12 @@ struct Oversample(Arc<Settings>);
 
 impl ComputeFunction for Oversample {
     fn objects(&self) -> Objects {
-        self.0.with_weights(Objects::reads((POINTS, CLOSEST, POTENTIAL)).updates(NEW))
+        self.0.draws.with_weights(Objects::reads((POINTS, CLOSEST, POTENTIAL)).updates(NEW))
     }
 
     fn calc(&self, cx: &mut ComContext) -> Result<()> {
         let (rows, closest, settings) = (cx.rows(POINTS)?, cx.get(CLOSEST)?, &*self.0);
-        let weights = if settings.weighted { Some(cx.rows(WEIGHTS)?) } else { None };
+        let weights = if settings.draws.weighted { Some(cx.rows(WEIGHTS)?) } else { None };
         let (potential, round) = (*cx.get(POTENTIAL)? as f64, cx.step_no());
         let first_row = rows.first_row();
         let blocks = closest.par_chunks(BLOCK).enumerate().map(|(block, closest)| {
@@ -221,11 +206,11 @@ impl ComputeFunction for Oversample {
             let weights = weights.as_ref().map(|w| w.read(range.clone(), &mut weight_scratch)).transpose()?;
             let mut drawn = Vec::new();
             for (at, closest) in range.zip(closest) {
-                let share = settings.potential(*closest, weights.map(|w| w[at % BLOCK])) as f64;
+                let share = settings.draws.potential(*closest, weights.map(|w| w[at % BLOCK])) as f64;
                 let row = first_row + at as u64;
                 // The share is 0 where the potential is, so a coincidence of all rows draws nothing.
                 if share > 0.0
-                    && settings.philox.uniform(Stream::Oversample as u32, row, round) * potential
+                    && settings.draws.philox.uniform(Stream::Oversample as u32, row, round) * potential
                         < settings.expected * share
                 {
                     drawn.push((row, rows.read(at..at + 1, &mut Vec::new())?.to_vec()));

@@ -1,12 +1,11 @@
 //! Greedy k-means++.
 
-use super::{POINTS, Stream, WEIGHTS, queue, random};
-use crate::algorithms::kmeans::metric::Metric;
+use super::{Draws, POINTS, Stream, WEIGHTS, queue, random};
 use crate::algorithms::kmeans::params::KMeans;
 use crate::algorithms::kmeans::prepare::Prepared;
 use crate::algorithms::kmeans::progress::Progress;
-use crate::backend::cpu::{Distance, FixedPoint, Isa, distances_to_all};
-use crate::data::{Philox, RowSource};
+use crate::backend::cpu::{Isa, distances_to_all};
+use crate::data::RowSource;
 use crate::queue::{
     AllReduce, ComContext, ComputeFunction, Gather, Gathered, IterationListener, Key, Objects, Session,
 };
@@ -38,15 +37,9 @@ const BLOCK: usize = 4096;
 pub(super) fn choose(kmeans: &KMeans, session: &Session, prepared: &Prepared, seed: u64) -> Result<Array2<f32>> {
     let (k, d) = (kmeans.k, prepared.columns());
     let first = random::choose(session, prepared, 1, seed)?;
-    let settings = Arc::new(Settings {
-        k,
-        philox: Philox::new(seed),
-        trials: 2 + (k as f64).ln() as usize,
-        distance: if kmeans.metric == Metric::CityBlock { Distance::CityBlock } else { Distance::SquaredEuclidean },
-        weighted: prepared.dataset().weights().is_some(),
-        fixed: prepared.fixed_point(&[])?,
-    });
-    queue(session, prepared)
+    let trials = 2 + (k as f64).ln() as usize;
+    let settings = Arc::new(Settings { draws: Draws::new(kmeans, prepared, seed)?, k, trials });
+    let run = queue(session, prepared)
         .init_with_broadcast_data(CHOSEN, Array2::zeros((k, d)))
         .init_with_broadcast_data(CANDIDATES, first)
         .init_with_broadcast_data(POTENTIALS, vec![0])
@@ -59,28 +52,27 @@ pub(super) fn choose(kmeans: &KMeans, session: &Session, prepared: &Prepared, se
         .set_max_iter(k as u32)
         .listen(Tell(kmeans))
         .close_with(|cx| cx.take(CHOSEN))
-        .exec()
+        .run()?;
+    let nothing = || Error::wiring("k-means++", CHOSEN.name(), "no task ran");
+    let mut chosen = run.results.into_iter().next().ok_or_else(nothing)?;
+    let missing = k - run.rounds as usize;
+    if missing > 0 {
+        // Interrupted: rows at random fill up, so that the round that follows still has k centroids to work with. The
+        // first of these is the one that was begun with.
+        let rest = random::choose(session, prepared, missing + 1, seed)?;
+        chosen.slice_mut(ndarray::s![k - missing.., ..]).assign(&rest.slice(ndarray::s![1.., ..]));
+    }
+    Ok(chosen)
 }
 
 struct Settings {
+    draws: Draws,
     k: usize,
-    philox: Philox,
+    /// Rows drawn in a round.
     trials: usize,
-    distance: Distance,
-    weighted: bool,
-    fixed: FixedPoint,
 }
 
 impl Settings {
-    fn with_weights(&self, objects: Objects) -> Objects {
-        if self.weighted { objects.and(Objects::reads(WEIGHTS)) } else { objects }
-    }
-
-    /// A row's share of the potential: its distance times its weight, as an integer.
-    fn potential(&self, distance: f32, weight: Option<f32>) -> i64 {
-        self.fixed.distance_units(weight.map_or(distance, |weight| weight * distance))
-    }
-
     fn is_last(&self, cx: &ComContext) -> bool {
         cx.step_no() as usize >= self.k
     }
@@ -92,7 +84,7 @@ struct Adopt(Arc<Settings>);
 impl ComputeFunction for Adopt {
     fn objects(&self) -> Objects {
         let objects = Objects::reads((POINTS, CANDIDATES, POTENTIALS));
-        self.0.with_weights(objects.updates((CHOSEN, CLOSEST)).writes((BLOCKS, TOTAL)))
+        self.0.draws.with_weights(objects.updates((CHOSEN, CLOSEST)).writes((BLOCKS, TOTAL)))
     }
 
     fn calc(&self, cx: &mut ComContext) -> Result<()> {
@@ -114,18 +106,18 @@ impl ComputeFunction for Adopt {
 impl Adopt {
     fn bring_up_to_date(&self, cx: &ComContext, closest: &mut [f32], centroid: &[f32]) -> Result<Vec<i64>> {
         let (rows, settings, isa) = (cx.rows(POINTS)?, &*self.0, Isa::detect());
-        let weights = if settings.weighted { Some(cx.rows(WEIGHTS)?) } else { None };
+        let weights = if settings.draws.weighted { Some(cx.rows(WEIGHTS)?) } else { None };
         let blocks = closest.par_chunks_mut(BLOCK).enumerate().map(|(block, closest)| {
             let (mut scratch, mut weight_scratch) = (Vec::new(), Vec::new());
             let range = block * BLOCK..block * BLOCK + closest.len();
             let values = rows.read(range.clone(), &mut scratch)?;
             let weights = weights.as_ref().map(|w| w.read(range, &mut weight_scratch)).transpose()?;
             let mut distances = vec![0.0; closest.len()];
-            distances_to_all(values, centroid, rows.columns(), settings.distance, isa, &mut distances)?;
+            distances_to_all(values, centroid, rows.columns(), settings.draws.distance, isa, &mut distances)?;
             let mut total = 0;
             for (at, (closest, distance)) in closest.iter_mut().zip(distances).enumerate() {
                 *closest = closest.min(distance);
-                total += settings.potential(*closest, weights.map(|weights| weights[at]));
+                total += settings.draws.potential(*closest, weights.map(|weights| weights[at]));
             }
             Ok(total)
         });
@@ -139,7 +131,7 @@ struct Draw(Arc<Settings>);
 
 impl ComputeFunction for Draw {
     fn objects(&self) -> Objects {
-        self.0.with_weights(Objects::reads((POINTS, CLOSEST, BLOCKS, TOTALS)).updates(CANDIDATES))
+        self.0.draws.with_weights(Objects::reads((POINTS, CLOSEST, BLOCKS, TOTALS)).updates(CANDIDATES))
     }
 
     fn calc(&self, cx: &mut ComContext) -> Result<()> {
@@ -160,7 +152,7 @@ impl ComputeFunction for Draw {
         let mut candidates = Array2::zeros((self.0.trials, cx.rows(POINTS)?.columns()));
         for (trial, mut candidate) in candidates.outer_iter_mut().enumerate() {
             let stream = Stream::Candidates as u32;
-            let target = self.0.philox.below(stream, u64::from(cx.step_no()), trial as u32, total as u64) as i64;
+            let target = self.0.draws.philox.below(stream, u64::from(cx.step_no()), trial as u32, total as u64) as i64;
             if let Some(row) = self.find(cx, target - before)? {
                 let mut scratch = Vec::new();
                 let values = cx.rows(POINTS)?.read(row..row + 1, &mut scratch)?.to_vec();
@@ -186,10 +178,10 @@ impl Draw {
             }
             let range = block * BLOCK..((block + 1) * BLOCK).min(closest.len());
             let mut scratch = Vec::new();
-            let weights = if self.0.weighted { Some(cx.rows(WEIGHTS)?) } else { None };
+            let weights = if self.0.draws.weighted { Some(cx.rows(WEIGHTS)?) } else { None };
             let weights = weights.as_ref().map(|w| w.read(range.clone(), &mut scratch)).transpose()?;
             for row in range.clone() {
-                left -= self.0.potential(closest[row], weights.map(|weights| weights[row - range.start]));
+                left -= self.0.draws.potential(closest[row], weights.map(|weights| weights[row - range.start]));
                 if left < 0 {
                     return Ok(Some(row));
                 }
@@ -204,7 +196,7 @@ struct Evaluate(Arc<Settings>);
 
 impl ComputeFunction for Evaluate {
     fn objects(&self) -> Objects {
-        self.0.with_weights(Objects::reads((POINTS, CLOSEST, CANDIDATES)).updates(POTENTIALS))
+        self.0.draws.with_weights(Objects::reads((POINTS, CLOSEST, CANDIDATES)).updates(POTENTIALS))
     }
 
     fn calc(&self, cx: &mut ComContext) -> Result<()> {
@@ -212,7 +204,7 @@ impl ComputeFunction for Evaluate {
             return Ok(());
         }
         let (rows, settings, isa) = (cx.rows(POINTS)?, &*self.0, Isa::detect());
-        let weights = if settings.weighted { Some(cx.rows(WEIGHTS)?) } else { None };
+        let weights = if settings.draws.weighted { Some(cx.rows(WEIGHTS)?) } else { None };
         let (closest, candidates) = (cx.get(CLOSEST)?, cx.get(CANDIDATES)?.as_standard_layout());
         let count = candidates.nrows();
         let candidates = candidates.as_slice().unwrap_or(&[]);
@@ -222,12 +214,12 @@ impl ComputeFunction for Evaluate {
             let values = rows.read(range.clone(), &mut scratch)?;
             let weights = weights.as_ref().map(|w| w.read(range, &mut weight_scratch)).transpose()?;
             let mut distances = vec![0.0; closest.len() * count];
-            distances_to_all(values, candidates, rows.columns(), settings.distance, isa, &mut distances)?;
+            distances_to_all(values, candidates, rows.columns(), settings.draws.distance, isa, &mut distances)?;
             let mut totals = vec![0; count];
             for (at, (closest, distances)) in closest.iter().zip(distances.chunks_exact(count)).enumerate() {
                 let weight = weights.map(|weights| weights[at]);
                 for (total, distance) in totals.iter_mut().zip(distances) {
-                    *total += settings.potential(closest.min(*distance), weight);
+                    *total += settings.draws.potential(closest.min(*distance), weight);
                 }
             }
             Ok::<_, Error>(totals)

@@ -1,0 +1,75 @@
+//! What all items of one fit share: shapes, the metric, how the sums are kept.
+
+use super::keys::{NO_WEIGHTS, WEIGHTS};
+use super::metric::Metric;
+use super::prepare::Prepared;
+use crate::Result;
+use crate::backend::cpu::{Distance, FixedPoint, Partials, PartialsLayout};
+use crate::data::RowSource;
+use crate::queue::{Objects, Session, Shader};
+use ndarray::Array2;
+use std::sync::Arc;
+
+/// Shapes and fixed-point settings that several items of one fit share.
+#[derive(Clone)]
+pub(super) struct Plan {
+    pub(super) k: usize,
+    /// The columns of the prepared rows.
+    pub(super) d: usize,
+    pub(super) metric: Metric,
+    pub(super) weighted: bool,
+    /// Whether a task on the host keeps a prepared copy of its rows, because preparing them costs more than reading them.
+    pub(super) keeps_rows: bool,
+    pub(super) fixed: Arc<FixedPoint>,
+    /// Whether the session's devices are not all of one make, so that they may round differently.
+    pub(super) mixed_devices: bool,
+}
+
+impl Plan {
+    /// Measures how the sums around these first centroids (k × d') must be kept.
+    pub(super) fn new(session: &Session, prepared: &Prepared, metric: Metric, centroids: &Array2<f32>) -> Result<Self> {
+        let mut neighbours = session.devices().windows(2);
+        Ok(Self {
+            k: centroids.nrows(),
+            d: prepared.columns(),
+            metric,
+            weighted: prepared.dataset().weights().is_some(),
+            keeps_rows: prepared.is_costly(),
+            fixed: Arc::new(prepared.fixed_point(centroids.as_slice().unwrap_or(&[]))?),
+            mixed_devices: neighbours.any(|pair| pair[0].info() != pair[1].info()),
+        })
+    }
+
+    pub(super) fn layout(&self) -> PartialsLayout {
+        PartialsLayout { k: self.k, d: self.d, words: self.fixed.words() }
+    }
+
+    /// How many integers the partial results of a task are.
+    pub(super) fn partials(&self) -> Result<Partials> {
+        Partials::new(&self.fixed, self.k)
+    }
+
+    pub(super) fn distance(&self) -> Distance {
+        self.metric.kernel_distance()
+    }
+
+    /// Declares the weights: rows where there are some, else what stands for them in WGSL.
+    pub(super) fn with_weights(&self, objects: Objects) -> Objects {
+        let weights = if self.weighted { Objects::reads(WEIGHTS) } else { Objects::reads(NO_WEIGHTS) };
+        objects.and(weights)
+    }
+
+    /// The constants that every kernel of k-means is compiled for.
+    pub(super) fn constants(&self, shader: Shader, names: &[&str]) -> Shader {
+        let value = |name: &str| match name {
+            "CLUSTERS" => self.k as f64,
+            "DIMENSIONS" => self.d as f64,
+            "WORDS" => self.fixed.words() as f64,
+            "BITS" => f64::from(self.fixed.bits()),
+            "WEIGHTED" => f64::from(u8::from(self.weighted)),
+            "CITYBLOCK" => f64::from(u8::from(self.metric == Metric::CityBlock)),
+            _ => 0.0,
+        };
+        names.iter().fold(shader, |shader, name| shader.constant(*name, value(name)))
+    }
+}
