@@ -23,6 +23,10 @@ if ! ls /usr/share/vulkan/icd.d/*.json /etc/vulkan/icd.d/*.json >/dev/null 2>&1;
 fi
 ls /usr/share/vulkan/icd.d /etc/vulkan/icd.d 2>/dev/null || true
 
+# Mesa's Vulkan layer complains once an adapter list where this is not set.
+XDG_RUNTIME_DIR="${XDG_RUNTIME_DIR:-$(mktemp -d)}"
+export XDG_RUNTIME_DIR
+
 step "format"
 cargo fmt --check
 

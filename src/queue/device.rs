@@ -29,6 +29,12 @@ pub(crate) fn compile(item: &Planned, device: &GpuDevice) -> Result<Option<Vec<K
     kernels.collect::<Result<Vec<_>>>().map(Some)
 }
 
+/// Brings the rows that an item's WGSL reads to the device of a task.
+pub(crate) fn pin(item: &Planned, cx: &mut ComContext, gpu: &GpuDevice) -> Result<()> {
+    let mut rows = item.objects.reads.iter().filter(|declared| declared.kind == Kind::Rows);
+    rows.try_for_each(|declared| rows_buffer(declared.name, cx, gpu).map(drop))
+}
+
 /// Records the passes of an item for one task; nothing waits.
 pub(crate) fn record(item: &Planned, kernels: &[Kernel], cx: &mut ComContext, gpu: &GpuDevice) -> Result<()> {
     cx.check_shapes(&item.name, &item.objects, false)?;
@@ -189,7 +195,7 @@ fn object_buffer(name: &'static str, cx: &ComContext, gpu: &GpuDevice) -> Result
     Ok(Some(buffer))
 }
 
-/// The task's rows in device memory: uploaded at their first use and pinned from then on.
+/// The task's rows in device memory: uploaded once and pinned from then on.
 fn rows_buffer(name: &'static str, cx: &mut ComContext, gpu: &GpuDevice) -> Result<Arc<DeviceBuffer>> {
     let missing = || Error::wiring("(queue)", name, "there are no such rows");
     let slot = cx.rows.get_mut(name).ok_or_else(missing)?;

@@ -143,6 +143,24 @@ pub(crate) fn compile<'q>(steps: Vec<Step<'q>>, devices: &Devices) -> Result<Vec
     steps.collect()
 }
 
+/// Pins the partitions that devices compute on, before the first round.
+pub(crate) fn pin(steps: &[ReadyStep], tasks: &mut [ComContext], devices: &Devices) -> Result<()> {
+    #[cfg(feature = "gpu")]
+    for step in steps {
+        let ReadyStep::Chain(chain) = step else { continue };
+        for ready in chain {
+            for task in &mut *tasks {
+                if let Some((gpu, _)) = on_device(ready, std::slice::from_ref(task)) {
+                    super::device::pin(&ready.item, task, &gpu)?;
+                }
+            }
+        }
+    }
+    #[cfg(not(feature = "gpu"))]
+    let _ = (steps, tasks);
+    devices.submit()
+}
+
 /// Runs all steps of one round.
 pub(crate) fn superstep(steps: &[ReadyStep], tasks: &mut [ComContext], devices: &Devices, round: u32) -> Result<()> {
     for step in steps {

@@ -13,6 +13,7 @@ use super::session::Session;
 use crate::data::RowSource;
 use crate::{Error, Result};
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 type Criterion<'a> = Box<dyn Fn(&ComContext) -> Result<bool> + Send + Sync + 'a>;
 type Complete<'a, R> = Box<dyn Fn(&mut ComContext) -> Result<R> + Send + Sync + 'a>;
@@ -228,7 +229,10 @@ impl<R: Send> IterativeComQueue<'_, R> {
         self.check_memory()?;
         let devices = Devices::of(&self.session);
         let steps = exec::compile(steps, &devices)?;
+        let clock = Instant::now();
         let mut tasks = self.tasks(&devices)?;
+        exec::pin(&steps, &mut tasks, &devices)?;
+        let pin = clock.elapsed();
         let mut outputs = Vec::new();
         let mut round = 0;
         let stop = loop {
@@ -250,7 +254,7 @@ impl<R: Send> IterativeComQueue<'_, R> {
         };
         self.each_listener(round, |listener| listener.on_terminated(round, stop, &tasks[0]))?;
         let results = tasks.iter_mut().map(|task| (self.complete)(task)).collect::<Result<Vec<R>>>()?;
-        Ok(Run { results, rounds: round, stop, outputs })
+        Ok(Run { results, rounds: round, stop, pin, outputs })
     }
 
     fn check_end(&self) -> Result<()> {
@@ -350,6 +354,8 @@ pub struct Run<R> {
     pub rounds: u32,
     /// Why it ended.
     pub stop: Stop,
+    /// How long it took to cut the rows into partitions and bring them to the devices.
+    pub pin: Duration,
     outputs: Vec<Output>,
 }
 

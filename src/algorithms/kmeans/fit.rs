@@ -18,7 +18,7 @@ use crate::{Error, Result};
 use ndarray::Array2;
 use rayon::prelude::*;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 /// What one start came to, in the space of the kernels.
 struct Outcome {
@@ -29,6 +29,7 @@ struct Outcome {
     converged: bool,
     interrupted: bool,
     trace: Vec<Round>,
+    pin: Duration,
 }
 
 impl KMeans {
@@ -87,7 +88,8 @@ impl KMeans {
                 timings.init += clock.elapsed();
                 let clock = Instant::now();
                 let outcome = self.iterate(session, &prepared, init, tol, start)?;
-                timings.iterate += clock.elapsed();
+                timings.pin += outcome.pin;
+                timings.iterate += clock.elapsed().saturating_sub(outcome.pin);
                 let stop = outcome.interrupted;
                 if best.as_ref().is_none_or(|best| outcome.inertia < best.inertia) {
                     best = Some(outcome);
@@ -135,7 +137,8 @@ impl KMeans {
         results.for_each(|(_, more, _)| labels.extend(more));
         let inertia = inertia(prepared, self.metric, &centroids, &labels)?;
         let (converged, interrupted) = (run.stop == Stop::Criterion, run.stop == Stop::Interrupted);
-        Ok(Outcome { centroids, labels, inertia, iterations, converged, interrupted, trace: watch.trace() })
+        let (trace, pin) = (watch.trace(), run.pin);
+        Ok(Outcome { centroids, labels, inertia, iterations, converged, interrupted, trace, pin })
     }
 
     /// What the queue starts from.
@@ -182,7 +185,7 @@ impl KMeans {
     }
 
     fn model(&self, dataset: &Dataset, outcome: Outcome, timings: Timings) -> Result<KMeansModel> {
-        let Outcome { mut centroids, mut labels, inertia, iterations, converged, interrupted, trace } = outcome;
+        let Outcome { mut centroids, mut labels, inertia, iterations, converged, interrupted, trace, pin: _ } = outcome;
         let mut sizes = vec![0_u64; self.k];
         labels.iter().for_each(|&label| sizes[label as usize] += 1);
         let mut warnings = Vec::new();
