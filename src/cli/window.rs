@@ -27,9 +27,8 @@ impl RowSource for Window<'_> {
         self.source.columns()
     }
 
-    fn as_f32(&self) -> Option<&[f32]> {
-        let columns = self.columns();
-        self.source.as_f32()?.get(self.rows.start as usize * columns..self.rows.end as usize * columns)
+    fn in_memory(&self, rows: Range<u64>) -> Option<&[f32]> {
+        self.source.in_memory(self.rows.start + rows.start..self.rows.start + rows.end)
     }
 
     fn is_wide(&self) -> bool {
@@ -61,7 +60,7 @@ mod tests {
         let mut row = [0.0; 2];
         window.read_f64(1, &mut row).expect("the row is there");
         assert_eq!((window.rows(), row), (2, [4.0, 5.0]));
-        assert_eq!(window.as_f32(), Some(&[2.0, 3.0, 4.0, 5.0][..]));
+        assert_eq!(window.in_memory(0..2), Some(&[2.0, 3.0, 4.0, 5.0][..]));
         assert_eq!(window.place(1, 0), table.place(2, 0));
         assert_eq!(Window::new(&table, 7..9).rows(), 0);
     }

@@ -1,8 +1,10 @@
 //! Rows that already lie in memory: `ndarray` arrays of any layout, and slices as a single column.
 
+use std::ops::Range;
+
 use ndarray::{ArrayBase, ArrayRef2, Axis, Data, Ix2, Slice};
 
-use super::source::{RowSource, forward_to_pointee, rows_of_read};
+use super::source::{RowSource, forward_to_pointee, rows_of_read, rows_of_slice};
 use crate::{Place, Result};
 
 mod sealed {
@@ -63,8 +65,8 @@ where
         self.ncols()
     }
 
-    fn as_f32(&self) -> Option<&[f32]> {
-        E::as_f32(self.as_slice()?)
+    fn in_memory(&self, rows: Range<u64>) -> Option<&[f32]> {
+        rows_of_slice(E::as_f32(self.as_slice()?)?, self.ncols(), rows)
     }
 
     fn is_wide(&self) -> bool {
@@ -94,8 +96,8 @@ impl<E: Real> RowSource for [E] {
         1
     }
 
-    fn as_f32(&self) -> Option<&[f32]> {
-        E::as_f32(self)
+    fn in_memory(&self, rows: Range<u64>) -> Option<&[f32]> {
+        rows_of_slice(E::as_f32(self)?, 1, rows)
     }
 
     fn is_wide(&self) -> bool {

@@ -4,6 +4,7 @@ mod detect;
 mod lines;
 
 use std::fs::File;
+use std::ops::Range;
 use std::path::Path;
 
 use ::csv::{ByteRecord, ReaderBuilder};
@@ -69,8 +70,8 @@ impl RowSource for CsvFile {
         self.values().columns()
     }
 
-    fn as_f32(&self) -> Option<&[f32]> {
-        self.values().as_f32()
+    fn in_memory(&self, rows: Range<u64>) -> Option<&[f32]> {
+        self.values().in_memory(rows)
     }
 
     fn is_wide(&self) -> bool {

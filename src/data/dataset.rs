@@ -1,6 +1,7 @@
 //! A source that was read once and found good.
 
 use std::fmt;
+use std::ops::Range;
 
 use super::source::RowSource;
 use super::statistics::Statistics;
@@ -142,9 +143,9 @@ impl<'a> Dataset<'a> {
         self.source.read_f32(first, &self.origin, out)
     }
 
-    /// All that [`read`](Self::read) would give, row-major, where it lies in memory as it is.
-    pub fn as_prepared(&self) -> Option<&[f32]> {
-        if self.origin.is_empty() { self.source.as_f32() } else { None }
+    /// What [`read`](Self::read) would give of these rows, row-major, where it lies in memory as it is.
+    pub fn in_memory(&self, rows: Range<u64>) -> Option<&[f32]> {
+        if self.origin.is_empty() { self.source.in_memory(rows) } else { None }
     }
 }
 

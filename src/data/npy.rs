@@ -8,6 +8,7 @@ mod header;
 mod write;
 
 use std::fs::File;
+use std::ops::Range;
 use std::path::Path;
 
 use dtype::DType;
@@ -15,7 +16,7 @@ use header::Header;
 use memmap2::Mmap;
 pub use write::{NpyElement, write_npy};
 
-use super::source::{RowSource, rows_of_read};
+use super::source::{RowSource, rows_of_read, rows_of_slice};
 use crate::{Error, Place, Result};
 
 /// A memory-mapped `.npy` file of one or two dimensions; `n` values are an `n × 1` table.
@@ -127,10 +128,13 @@ impl RowSource for NpyFile {
         self.columns
     }
 
-    fn as_f32(&self) -> Option<&[f32]> {
+    fn in_memory(&self, rows: Range<u64>) -> Option<&[f32]> {
         let row_major = !self.fortran_order || self.columns == 1;
         // The cast fails where the values are not aligned, as no writer of today leaves them.
-        if row_major && self.dtype.is_native_f32() { bytemuck::try_cast_slice(self.values()).ok() } else { None }
+        if !row_major || !self.dtype.is_native_f32() {
+            return None;
+        }
+        rows_of_slice(bytemuck::try_cast_slice(self.values()).ok()?, self.columns, rows)
     }
 
     fn is_wide(&self) -> bool {

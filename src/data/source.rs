@@ -1,5 +1,7 @@
 //! The trait that every source of rows implements.
 
+use std::ops::Range;
+
 use crate::{Error, Place, Result};
 
 /// A table of numbers, `rows × columns`, that can be read block by block as f32 or f64.
@@ -13,9 +15,17 @@ pub trait RowSource: Send + Sync {
     /// How many columns each row has.
     fn columns(&self) -> usize;
 
-    /// All values at once where they already lie in memory as row-major f32 (`rows × columns` of them).
-    fn as_f32(&self) -> Option<&[f32]> {
+    /// The values of these rows where they already lie in memory as row-major f32, `rows.len() × columns` of them.
+    ///
+    /// A source may hold some of its rows in memory and others not; what it gives once it always gives.
+    fn in_memory(&self, rows: Range<u64>) -> Option<&[f32]> {
+        let _ = rows;
         None
+    }
+
+    /// Says that these rows will be read next, so that the storage may fetch them meanwhile. A hint: it never fails.
+    fn will_need(&self, rows: Range<u64>) {
+        let _ = rows;
     }
 
     /// Whether the source's own element type carries more than an f32 does (f64, 32- and 64-bit integers).
@@ -51,8 +61,12 @@ macro_rules! forward_to_pointee {
             (**self).columns()
         }
 
-        fn as_f32(&self) -> Option<&[f32]> {
-            (**self).as_f32()
+        fn in_memory(&self, rows: std::ops::Range<u64>) -> Option<&[f32]> {
+            (**self).in_memory(rows)
+        }
+
+        fn will_need(&self, rows: std::ops::Range<u64>) {
+            (**self).will_need(rows);
         }
 
         fn is_wide(&self) -> bool {
@@ -83,6 +97,12 @@ impl<T: RowSource + ?Sized> RowSource for Box<T> {
     forward_to_pointee!();
 }
 
+/// The values of some rows of a row-major table that lies in memory.
+pub(super) fn rows_of_slice(values: &[f32], columns: usize, rows: Range<u64>) -> Option<&[f32]> {
+    let at = |row: u64| usize::try_from(row).ok()?.checked_mul(columns);
+    values.get(at(rows.start)?..at(rows.end)?)
+}
+
 /// The rows that a read of `values` values from row `first` on covers.
 ///
 /// # Errors
@@ -94,7 +114,7 @@ pub(super) fn rows_of_read(
     first: u64,
     origin: &[f64],
     values: usize,
-) -> Result<std::ops::Range<usize>> {
+) -> Result<Range<usize>> {
     let refuse = |message: String| Err(Error::parameter("rows to read", message));
     if columns == 0 || !values.is_multiple_of(columns) {
         return refuse(format!("{values} values are not whole rows of {columns} columns"));

@@ -102,8 +102,7 @@ impl<'c> TaskRows<'c> {
     }
 
     fn direct(&self, range: Range<usize>) -> Option<&'c [f32]> {
-        let start = (self.range.start as usize + range.start) * self.columns();
-        self.source.as_f32()?.get(start..start + range.len() * self.columns())
+        self.source.in_memory(self.range.start + range.start as u64..self.range.start + range.end as u64)
     }
 
     fn dense(&self) -> Result<&'c [f32]> {

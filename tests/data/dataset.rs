@@ -98,7 +98,7 @@ fn no_rows_and_no_columns_are_refused() {
 fn wide_data_are_centred_before_they_are_rounded() {
     let data = noise(100, 2, 9) + 1e8;
     let dataset = Dataset::new(&data).unwrap();
-    assert!(dataset.is_wide() && dataset.as_prepared().is_none());
+    assert!(dataset.is_wide() && dataset.in_memory(0..dataset.rows()).is_none());
     assert_eq!(dataset.origin(), dataset.statistics().mean);
     let mut block = vec![0.0f32; 20];
     dataset.read(50, &mut block).unwrap();
@@ -113,16 +113,16 @@ fn f32_data_are_centred_only_where_they_lie_far_off() {
     let near = noise(100, 2, 9).mapv(|value| value as f32);
     let dataset = Dataset::new(&near).unwrap();
     assert!(dataset.origin().is_empty());
-    assert_eq!(dataset.as_prepared(), near.as_slice());
+    assert_eq!(dataset.in_memory(0..dataset.rows()), near.as_slice());
 
     let far = near.mapv(|value| value + 1e4);
     let dataset = Dataset::new(&far).unwrap();
-    assert!(dataset.as_prepared().is_none());
+    assert!(dataset.in_memory(0..dataset.rows()).is_none());
     for (origin, mean) in dataset.origin().iter().zip(&dataset.statistics().mean) {
         assert_eq!(*origin, f64::from(*mean as f32));
     }
     let dataset = Dataset::uncentred(&far).unwrap();
-    assert_eq!((dataset.origin().len(), dataset.as_prepared()), (0, far.as_slice()));
+    assert_eq!((dataset.origin().len(), dataset.in_memory(0..dataset.rows())), (0, far.as_slice()));
 }
 
 #[test]

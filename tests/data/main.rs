@@ -73,7 +73,7 @@ fn assert_reads(source: &dyn RowSource, columns: usize, expected: &[f64]) {
             assert_eq!(narrow, less, "rows {first} + {count} less the origin");
         }
     }
-    if let Some(values) = source.as_f32() {
+    if let Some(values) = source.in_memory(0..source.rows()) {
         let values: Vec<f64> = values.iter().map(|value| f64::from(*value)).collect();
         assert_eq!(values, expected);
     }

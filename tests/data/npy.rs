@@ -64,12 +64,12 @@ fn aligned_f32_is_handed_out_without_a_copy() {
     };
     let dict = "{'descr': '<f4', 'fortran_order': False, 'shape': (2, 2), }";
     let aligned = open(dict, 0, false);
-    assert_eq!(aligned.as_f32(), Some(&[1.0, 2.0, 3.0, 4.0][..]));
-    let (a, b) = (aligned.as_f32().unwrap().as_ptr(), aligned.as_f32().unwrap().as_ptr());
+    assert_eq!(aligned.in_memory(0..2), Some(&[1.0, 2.0, 3.0, 4.0][..]));
+    let (a, b) = (aligned.in_memory(0..2).unwrap().as_ptr(), aligned.in_memory(0..2).unwrap().as_ptr());
     assert_eq!(a, b);
-    assert!(open(dict, 1, false).as_f32().is_none(), "not aligned");
-    assert!(open(&dict.replace("False", "True"), 0, false).as_f32().is_none(), "by columns");
-    assert!(open(&dict.replace('<', ">"), 0, true).as_f32().is_none(), "big-endian");
+    assert!(open(dict, 1, false).in_memory(0..1).is_none(), "not aligned");
+    assert!(open(&dict.replace("False", "True"), 0, false).in_memory(0..1).is_none(), "by columns");
+    assert!(open(&dict.replace('<', ">"), 0, true).in_memory(0..1).is_none(), "big-endian");
     assert_reads(&open(dict, 1, false), 2, &[1.0, 2.0, 3.0, 4.0]);
 }
 

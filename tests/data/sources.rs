@@ -24,7 +24,7 @@ fn arrays_of_any_strides_read_row_by_row() {
     for (name, view) in views {
         println!("{name}");
         assert_reads(&view, 3, &expected);
-        assert!(view.is_wide() && view.as_f32().is_none());
+        assert!(view.is_wide() && view.in_memory(0..1).is_none());
         let narrow = view.mapv(|value| value as f32);
         let expected: Vec<f64> = narrow.iter().map(|value| f64::from(*value)).collect();
         assert_reads(&narrow, 3, &expected);
@@ -35,17 +35,17 @@ fn arrays_of_any_strides_read_row_by_row() {
 #[test]
 fn only_gapless_row_major_f32_is_handed_out() {
     let table = table().mapv(|value| value as f32);
-    assert!(table.as_f32().is_some());
-    assert!(table.slice(s![2..5, ..]).as_f32().is_some());
-    assert!(table.slice(s![.., 1..]).as_f32().is_none());
-    assert!(table.t().as_f32().is_none());
+    assert!(table.in_memory(0..1).is_some());
+    assert!(table.slice(s![2..5, ..]).in_memory(0..1).is_some());
+    assert!(table.slice(s![.., 1..]).in_memory(0..1).is_none());
+    assert!(table.t().in_memory(0..1).is_none());
 }
 
 #[test]
 fn slices_are_one_column() {
     assert_reads(&[1.5f32, -2.0, 3.25].as_slice(), 1, &[1.5, -2.0, 3.25]);
     assert_reads(&vec![0.1f64, 0.2], 1, &[0.1, 0.2]);
-    assert!(RowSource::as_f32(&vec![1.0f32]).is_some());
+    assert!(vec![1.0f32].in_memory(0..1).is_some());
 }
 
 #[test]
@@ -64,7 +64,7 @@ fn concatenated_sources_read_across_their_borders() {
     let parts: Vec<Box<dyn RowSource>> = vec![Box::new(a), Box::new(b), Box::new(c)];
     let all = Concat::new(parts).unwrap();
     assert_reads(&all, 2, &[1.0, 2.0, 0.1, 3.0, 4.0, 5.0]);
-    assert!(all.is_wide() && all.as_f32().is_none());
+    assert!(all.is_wide() && all.in_memory(0..1).is_none());
     assert_eq!(all.place(2, 1).row, Some(1));
 }
 

@@ -145,8 +145,8 @@ impl RowSource for Prepared<'_> {
         self.columns
     }
 
-    fn as_f32(&self) -> Option<&[f32]> {
-        if self.metric.is_spherical() { None } else { self.dataset.as_prepared() }
+    fn in_memory(&self, rows: Range<u64>) -> Option<&[f32]> {
+        if self.metric.is_spherical() { None } else { self.dataset.in_memory(rows) }
     }
 
     fn read_f64(&self, first: u64, out: &mut [f64]) -> Result<()> {

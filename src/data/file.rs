@@ -1,0 +1,130 @@
+//! A file that is read by position and must stay what it was when it was opened.
+//!
+//! Inputs are not mapped into memory: a map of a file that another process cuts short ends the program with a signal,
+//! and its pages count as the program's own. Positioned reads fail with an error instead, and leave the pages to the
+//! system's cache.
+
+use std::fs::{File, Metadata};
+use std::io;
+use std::ops::Range;
+use std::path::{Path, PathBuf};
+use std::time::SystemTime;
+
+use crate::{Error, Place, Result};
+
+/// An open input file. It may be read from several threads at once.
+pub(super) struct InputFile {
+    path: PathBuf,
+    file: File,
+    identity: Identity,
+}
+
+/// What tells whether the file of a name is still the one that was opened, unchanged.
+#[derive(Debug, Clone, PartialEq)]
+struct Identity {
+    length: u64,
+    modified: Option<SystemTime>,
+    /// Device and number of the file, where the system has such.
+    number: Option<(u64, u64)>,
+}
+
+impl Identity {
+    fn of(about: &Metadata) -> Self {
+        #[cfg(unix)]
+        let number = {
+            use std::os::unix::fs::MetadataExt;
+            Some((about.dev(), about.ino()))
+        };
+        #[cfg(not(unix))]
+        let number = None;
+        Self { length: about.len(), modified: about.modified().ok(), number }
+    }
+}
+
+impl InputFile {
+    /// Opens a file for reading.
+    ///
+    /// # Errors
+    /// [`Error::Io`] when it cannot be opened.
+    pub(super) fn open(path: impl AsRef<Path>) -> Result<Self> {
+        let path = path.as_ref();
+        let open = || {
+            let file = File::open(path)?;
+            let identity = Identity::of(&file.metadata()?);
+            Ok(Self { path: path.to_owned(), file, identity })
+        };
+        open().map_err(|error| Error::io(path, error))
+    }
+
+    /// Its length in bytes when it was opened.
+    pub(super) fn len(&self) -> u64 {
+        self.identity.length
+    }
+
+    /// Its name, for messages.
+    pub(super) fn name(&self) -> String {
+        self.path.display().to_string()
+    }
+
+    /// Fills `out` with the bytes from `offset` on.
+    ///
+    /// # Errors
+    /// [`Error::Data`] when the file was changed, cut short or replaced since it was opened, [`Error::Io`] when it
+    /// cannot be read.
+    pub(super) fn read_at(&self, offset: u64, out: &mut [u8]) -> Result<()> {
+        let read = read_exact_at(&self.file, offset, out);
+        // Looked at after the read, so that what was read is of the file as it was opened.
+        self.check()?;
+        read.map_err(|error| Error::io(&self.path, error))
+    }
+
+    /// Checks that the file of this name is still the one that was opened, and unchanged.
+    ///
+    /// # Errors
+    /// [`Error::Data`] that says how it changed.
+    pub(super) fn check(&self) -> Result<()> {
+        let now = std::fs::metadata(&self.path).map(|about| Identity::of(&about));
+        let what = match now {
+            Ok(now) if now == self.identity => return Ok(()),
+            Ok(now) if now.number != self.identity.number => "it was replaced by another file".to_owned(),
+            Ok(now) if now.length != self.identity.length => {
+                format!("it had {} bytes when it was opened and has {} now", self.identity.length, now.length)
+            }
+            Ok(_) => "it was written to".to_owned(),
+            Err(error) => format!("it is gone ({error})"),
+        };
+        let message = format!("the file changed while it was read: {what}; start again once it is complete");
+        Err(Error::data(Place::of(self.name()), message))
+    }
+
+    /// Asks the system to fetch these bytes into its cache meanwhile.
+    pub(super) fn will_need(&self, bytes: Range<u64>) {
+        #[cfg(target_os = "linux")]
+        {
+            let length = std::num::NonZeroU64::new(bytes.end.saturating_sub(bytes.start));
+            // A hint: where it is refused, reading waits for the disk as it would have anyway.
+            let _ = rustix::fs::fadvise(&self.file, bytes.start, length, rustix::fs::Advice::WillNeed);
+        }
+        #[cfg(not(target_os = "linux"))]
+        let _ = bytes;
+    }
+}
+
+#[cfg(unix)]
+fn read_exact_at(file: &File, offset: u64, out: &mut [u8]) -> io::Result<()> {
+    std::os::unix::fs::FileExt::read_exact_at(file, out, offset)
+}
+
+#[cfg(windows)]
+fn read_exact_at(file: &File, mut offset: u64, mut out: &mut [u8]) -> io::Result<()> {
+    while !out.is_empty() {
+        match std::os::windows::fs::FileExt::seek_read(file, out, offset)? {
+            0 => return Err(io::ErrorKind::UnexpectedEof.into()),
+            read => {
+                out = &mut out[read..];
+                offset += read as u64;
+            }
+        }
+    }
+    Ok(())
+}
