@@ -14,6 +14,7 @@ use std::path::Path;
 use dtype::DType;
 use header::Header;
 use memmap2::Mmap;
+pub(in crate::data) use write::write_header;
 pub use write::{NpyElement, write_npy};
 
 use super::source::{RowSource, rows_of_read, rows_of_slice};

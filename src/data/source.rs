@@ -1,5 +1,6 @@
 //! The trait that every source of rows implements.
 
+use std::borrow::Cow;
 use std::ops::Range;
 
 use crate::{Error, Place, Result};
@@ -31,6 +32,17 @@ pub trait RowSource: Send + Sync {
     /// Whether the source's own element type carries more than an f32 does (f64, 32- and 64-bit integers).
     fn is_wide(&self) -> bool {
         false
+    }
+
+    /// The type values are stored in, for people: `f32`, `u8`.
+    fn element_type(&self) -> Cow<'_, str> {
+        Cow::Borrowed(if self.is_wide() { "f64" } else { "f32" })
+    }
+
+    /// The name of a column, where the storage has names.
+    fn column_name(&self, column: usize) -> Option<&str> {
+        let _ = column;
+        None
     }
 
     /// Reads whole rows as f64, from row `first` on; `out.len()` is a multiple of [`columns`](Self::columns).
@@ -71,6 +83,14 @@ macro_rules! forward_to_pointee {
 
         fn is_wide(&self) -> bool {
             (**self).is_wide()
+        }
+
+        fn element_type(&self) -> std::borrow::Cow<'_, str> {
+            (**self).element_type()
+        }
+
+        fn column_name(&self, column: usize) -> Option<&str> {
+            (**self).column_name(column)
         }
 
         fn read_f64(&self, first: u64, out: &mut [f64]) -> Result<()> {
