@@ -108,7 +108,9 @@ impl Block<'_> {
     /// The first value that a type cannot hold, with its number: beyond its range, or no whole number for i32.
     fn first_that_does_not_fit(&self, element: Element) -> Option<(usize, f64)> {
         let fits: fn(f64) -> bool = match (self, element) {
-            (_, Element::F64) | (Self::I32(_), Element::I32 | Element::F32) | (Self::F32(_), Element::F32) => return None,
+            (_, Element::F64) | (Self::I32(_), Element::I32 | Element::F32) | (Self::F32(_), Element::F32) => {
+                return None;
+            }
             (_, Element::I32) => |value| f64::from(value as i32) == value,
             (_, Element::F16) => |value| !value.is_finite() || f16::from_f64(value).is_finite(),
             (_, Element::F32) => |value| !value.is_finite() || (value as f32).is_finite(),
