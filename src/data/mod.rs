@@ -6,10 +6,11 @@
 //! which partition, and [`output`] writes results.
 
 mod arrays;
+mod binary;
 mod concat;
 mod csv;
 mod dataset;
-#[allow(dead_code, reason = "the readers of files are moved to it one by one")]
+mod dtype;
 mod file;
 mod npy;
 mod open;

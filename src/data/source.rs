@@ -62,51 +62,59 @@ pub trait RowSource: Send + Sync {
     fn place(&self, row: u64, column: usize) -> Place;
 }
 
-/// Passes every call on to the source behind a pointer.
-macro_rules! forward_to_pointee {
-    () => {
+/// Passes every call on to the source that `self` is, with tokens before and after it.
+macro_rules! forward {
+    (($($before:tt)*) ($($after:tt)*)) => {
         fn rows(&self) -> u64 {
-            (**self).rows()
+            ($($before)* self $($after)*).rows()
         }
 
         fn columns(&self) -> usize {
-            (**self).columns()
+            ($($before)* self $($after)*).columns()
         }
 
         fn in_memory(&self, rows: std::ops::Range<u64>) -> Option<&[f32]> {
-            (**self).in_memory(rows)
+            ($($before)* self $($after)*).in_memory(rows)
         }
 
         fn will_need(&self, rows: std::ops::Range<u64>) {
-            (**self).will_need(rows);
+            ($($before)* self $($after)*).will_need(rows);
         }
 
         fn is_wide(&self) -> bool {
-            (**self).is_wide()
+            ($($before)* self $($after)*).is_wide()
         }
 
         fn element_type(&self) -> std::borrow::Cow<'_, str> {
-            (**self).element_type()
+            ($($before)* self $($after)*).element_type()
         }
 
         fn column_name(&self, column: usize) -> Option<&str> {
-            (**self).column_name(column)
+            ($($before)* self $($after)*).column_name(column)
         }
 
         fn read_f64(&self, first: u64, out: &mut [f64]) -> Result<()> {
-            (**self).read_f64(first, out)
+            ($($before)* self $($after)*).read_f64(first, out)
         }
 
         fn read_f32(&self, first: u64, origin: &[f64], out: &mut [f32]) -> Result<()> {
-            (**self).read_f32(first, origin, out)
+            ($($before)* self $($after)*).read_f32(first, origin, out)
         }
 
         fn place(&self, row: u64, column: usize) -> Place {
-            (**self).place(row, column)
+            ($($before)* self $($after)*).place(row, column)
         }
     };
 }
 
+/// Passes every call on to the source behind a pointer.
+macro_rules! forward_to_pointee {
+    () => {
+        crate::data::source::forward!((**)());
+    };
+}
+
+pub(super) use forward;
 pub(super) use forward_to_pointee;
 
 impl<T: RowSource + ?Sized> RowSource for &T {

@@ -1,6 +1,6 @@
 //! The header of a `.npy` file, read strictly: exactly the three keys, and nothing after them.
 
-use super::dtype::DType;
+use crate::data::dtype::DType;
 
 const MAGIC: &[u8] = b"\x93NUMPY";
 
@@ -13,6 +13,15 @@ pub(super) struct Header {
 }
 
 impl Header {
+    /// The bytes of the whole head, where the first ones tell it.
+    pub(super) fn length(bytes: &[u8]) -> Option<u64> {
+        match *bytes.strip_prefix(MAGIC)? {
+            [1, _, a, b, ..] => Some(10 + u64::from(u16::from_le_bytes([a, b]))),
+            [2 | 3, _, a, b, c, d, ..] => Some(12 + u64::from(u32::from_le_bytes([a, b, c, d]))),
+            _ => None,
+        }
+    }
+
     /// Parses the head of a file; also returns the offset of the first value. Errors continue "the file …".
     pub(super) fn parse(bytes: &[u8]) -> Result<(Self, usize), String> {
         if bytes.is_empty() {
