@@ -81,6 +81,10 @@ impl RowSource for Concat<'_> {
         self.parts.iter().any(|part| part.is_wide())
     }
 
+    fn notes(&self) -> Vec<String> {
+        self.parts.iter().flat_map(|part| part.notes()).collect()
+    }
+
     fn read_f64(&self, first: u64, out: &mut [f64]) -> Result<()> {
         self.read(first, &[], out, |part, row, piece| part.read_f64(row, piece))
     }

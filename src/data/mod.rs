@@ -6,6 +6,7 @@
 //! which partition, and [`output`] writes results.
 
 mod arrays;
+mod collect;
 mod concat;
 mod csv;
 mod dataset;

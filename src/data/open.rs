@@ -2,19 +2,23 @@
 
 use std::path::{Path, PathBuf};
 
+use super::collect::Room;
 use super::concat::Concat;
 use super::csv::CsvFile;
 use super::npy::NpyFile;
 use super::source::RowSource;
 use crate::{Error, Place, Result};
 
-/// How text files are read, where that is not to be found out.
+/// How files are read, where that is not to be found out.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct ReadOptions {
     /// The character between cells; `None` finds it.
     pub delimiter: Option<u8>,
     /// Whether the first row names the columns; `None` finds it.
     pub header: Option<bool>,
+    /// Most bytes of memory for the rows of formats that are parsed as a whole when they are opened; what is more goes
+    /// to a temporary file, in the system's folder for such (on Unix, `TMPDIR`). `None` is no limit.
+    pub memory: Option<u64>,
 }
 
 /// Opens files as one table, each by its extension: `.npy`, or `.csv`, `.tsv`, `.txt` as text.
@@ -23,16 +27,17 @@ pub struct ReadOptions {
 /// When no file is named, one is missing, a folder, or of an unknown extension, one cannot be read as what it says it is,
 /// or two differ in the number of columns.
 pub fn open(paths: &[PathBuf], options: &ReadOptions) -> Result<Box<dyn RowSource>> {
+    let room = Room::new(options.memory);
     match paths {
-        [path] => open_one(path, options),
+        [path] => open_one(path, options, &room),
         paths => {
-            let parts: Result<Vec<_>> = paths.iter().map(|path| open_one(path, options)).collect();
+            let parts: Result<Vec<_>> = paths.iter().map(|path| open_one(path, options, &room)).collect();
             Ok(Box::new(Concat::new(parts?)?))
         }
     }
 }
 
-fn open_one(path: &Path, options: &ReadOptions) -> Result<Box<dyn RowSource>> {
+fn open_one(path: &Path, options: &ReadOptions, room: &Room) -> Result<Box<dyn RowSource>> {
     let place = || Place::of(path.display().to_string());
     let about = path.metadata().map_err(|e| Error::io(path, e))?;
     if about.is_dir() {
@@ -40,7 +45,7 @@ fn open_one(path: &Path, options: &ReadOptions) -> Result<Box<dyn RowSource>> {
     }
     match extension(path).as_str() {
         "npy" => Ok(Box::new(NpyFile::open(path)?)),
-        "csv" | "tsv" | "txt" => Ok(Box::new(CsvFile::open(path, options)?)),
+        "csv" | "tsv" | "txt" => Ok(Box::new(CsvFile::open_within(path, options, room)?)),
         _ => Err(Error::data(place(), "the extension is not one that is read: .npy, .csv, .tsv or .txt")),
     }
 }

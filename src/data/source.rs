@@ -33,6 +33,12 @@ pub trait RowSource: Send + Sync {
         false
     }
 
+    /// What a person should be told of how the rows are kept, one sentence each: that a file was parsed into a temporary
+    /// one, say. Empty where all is as expected.
+    fn notes(&self) -> Vec<String> {
+        Vec::new()
+    }
+
     /// Reads whole rows as f64, from row `first` on; `out.len()` is a multiple of [`columns`](Self::columns).
     ///
     /// # Errors
@@ -71,6 +77,10 @@ macro_rules! forward_to_pointee {
 
         fn is_wide(&self) -> bool {
             (**self).is_wide()
+        }
+
+        fn notes(&self) -> Vec<String> {
+            (**self).notes()
         }
 
         fn read_f64(&self, first: u64, out: &mut [f64]) -> Result<()> {
