@@ -174,7 +174,7 @@ fn read_array<E: Real, O>(
 }
 
 /// Converts row-major values one by one; `origin` is empty or one value a column.
-fn convert<E: Real, O>(values: &[E], origin: &[f64], out: &mut [O], finish: impl Fn(f64, f64) -> O) {
+pub(super) fn convert<E: Real, O>(values: &[E], origin: &[f64], out: &mut [O], finish: impl Fn(f64, f64) -> O) {
     if origin.is_empty() {
         for (value, out) in values.iter().zip(out) {
             *out = finish((*value).into(), 0.0);

@@ -10,8 +10,8 @@ use std::path::Path;
 use ::csv::{ByteRecord, ReaderBuilder};
 use lines::Lines;
 use memmap2::Mmap;
-use ndarray::Array2;
 
+use super::collect::{Block, Collected, Collector, Room};
 use super::open::ReadOptions;
 use super::source::RowSource;
 use crate::{Error, Place, Result};
@@ -26,7 +26,7 @@ use crate::{Error, Place, Result};
 /// Places count lines and columns from 1, as editors do.
 pub struct CsvFile {
     name: String,
-    values: Box<dyn RowSource>,
+    values: Collected,
     lines: Lines,
 }
 
@@ -37,7 +37,11 @@ impl CsvFile {
     /// [`Error::Io`] when the file cannot be opened or mapped; [`Error::Data`] when it is empty or holds only a header,
     /// a cell is no number, or a row has more or fewer cells than the first; both with the line, and the column.
     pub fn open(path: impl AsRef<Path>, options: &ReadOptions) -> Result<Self> {
-        let path = path.as_ref();
+        Self::open_within(path.as_ref(), options, &Room::new(options.memory))
+    }
+
+    /// As [`open`](Self::open), in what is left of the memory allowed.
+    pub(super) fn open_within(path: &Path, options: &ReadOptions, room: &Room) -> Result<Self> {
         let file = File::open(path).map_err(|e| Error::io(path, e))?;
         // SAFETY: the map is read-only, lives for this call alone, and its bytes are only read as text that may hold
         // anything. A process that cuts the file short meanwhile would stop us with a SIGBUS; reading into memory
@@ -51,13 +55,15 @@ impl CsvFile {
         let mut table = Table::new(&name);
         table.parse(text, options)?;
         let Table { numbers, columns, lines, .. } = table;
-        let values = numbers.into_source(columns).map_err(|e| Error::data(Place::of(&name), e.to_string()))?;
+        let mut values = Collector::new(&name, columns, room);
+        values.push(numbers)?;
+        let values = values.finish();
         Ok(Self { name, values, lines })
     }
 
     /// The source that everything but [`place`](RowSource::place) is passed on to.
-    fn values(&self) -> &dyn RowSource {
-        &*self.values
+    fn values(&self) -> &Collected {
+        &self.values
     }
 }
 
@@ -78,6 +84,14 @@ impl RowSource for CsvFile {
         self.values().is_wide()
     }
 
+    fn notes(&self) -> Vec<String> {
+        self.values().notes()
+    }
+
+    fn will_need(&self, rows: Range<u64>) {
+        self.values().will_need(rows);
+    }
+
     fn read_f64(&self, first: u64, out: &mut [f64]) -> Result<()> {
         self.values().read_f64(first, out)
     }
@@ -96,13 +110,13 @@ struct Table<'a> {
     name: &'a str,
     header: Option<Vec<String>>,
     columns: usize,
-    numbers: Numbers,
+    numbers: Block,
     lines: Lines,
 }
 
 impl<'a> Table<'a> {
     fn new(name: &'a str) -> Self {
-        Self { name, header: None, columns: 0, numbers: Numbers::default(), lines: Lines::default() }
+        Self { name, header: None, columns: 0, numbers: Block::default(), lines: Lines::default() }
     }
 
     fn parse(&mut self, text: &[u8], options: &ReadOptions) -> Result<()> {
@@ -175,37 +189,4 @@ impl<'a> Table<'a> {
 
 fn number(cell: &[u8]) -> Option<f64> {
     std::str::from_utf8(cell).ok()?.parse().ok()
-}
-
-/// Values in the narrowest type that holds all of them exactly.
-enum Numbers {
-    Narrow(Vec<f32>),
-    Wide(Vec<f64>),
-}
-
-impl Default for Numbers {
-    fn default() -> Self {
-        Self::Narrow(Vec::new())
-    }
-}
-
-impl Numbers {
-    fn push(&mut self, value: f64) {
-        match self {
-            Self::Wide(values) => values.push(value),
-            Self::Narrow(values) if f64::from(value as f32) == value || value.is_nan() => values.push(value as f32),
-            Self::Narrow(values) => {
-                let mut wide: Vec<f64> = values.iter().map(|value| f64::from(*value)).collect();
-                wide.push(value);
-                *self = Self::Wide(wide);
-            }
-        }
-    }
-
-    fn into_source(self, columns: usize) -> Result<Box<dyn RowSource>, ndarray::ShapeError> {
-        Ok(match self {
-            Self::Narrow(values) => Box::new(Array2::from_shape_vec((values.len() / columns, columns), values)?),
-            Self::Wide(values) => Box::new(Array2::from_shape_vec((values.len() / columns, columns), values)?),
-        })
-    }
 }

@@ -107,11 +107,6 @@ impl InputFile {
         self.identity.length
     }
 
-    /// Its path.
-    pub(super) fn path(&self) -> &Path {
-        &self.path
-    }
-
     /// Its name, for messages.
     pub(super) fn name(&self) -> String {
         self.path.display().to_string()
@@ -150,26 +145,34 @@ impl InputFile {
 
     /// Asks the system to fetch these bytes into its cache meanwhile.
     pub(super) fn will_need(&self, bytes: Range<u64>) {
-        #[cfg(target_os = "linux")]
-        {
-            let length = std::num::NonZeroU64::new(bytes.end.saturating_sub(bytes.start));
-            // A hint: where it is refused, reading waits for the disk as it would have anyway.
-            let _ = self.file().map(|file| {
-                rustix::fs::fadvise(&file, bytes.start, length, rustix::fs::Advice::WillNeed)
-            });
+        // A hint: where the file cannot be opened again, reading it will say so.
+        if let Ok(file) = self.file() {
+            fetch_ahead(&file, bytes);
         }
-        #[cfg(not(target_os = "linux"))]
-        let _ = bytes;
     }
 }
 
+/// Asks the system to fetch these bytes of a file into its cache meanwhile.
+pub(super) fn fetch_ahead(file: &File, bytes: Range<u64>) {
+    #[cfg(target_os = "linux")]
+    {
+        let length = std::num::NonZeroU64::new(bytes.end.saturating_sub(bytes.start));
+        // A hint: where it is refused, reading waits for the disk as it would have anyway.
+        let _ = rustix::fs::fadvise(file, bytes.start, length, rustix::fs::Advice::WillNeed);
+    }
+    #[cfg(not(target_os = "linux"))]
+    let _ = (file, bytes);
+}
+
+/// Fills `out` with the bytes of a file from `offset` on.
 #[cfg(unix)]
-fn read_exact_at(file: &File, offset: u64, out: &mut [u8]) -> io::Result<()> {
+pub(super) fn read_exact_at(file: &File, offset: u64, out: &mut [u8]) -> io::Result<()> {
     std::os::unix::fs::FileExt::read_exact_at(file, out, offset)
 }
 
+/// Fills `out` with the bytes of a file from `offset` on.
 #[cfg(windows)]
-fn read_exact_at(file: &File, mut offset: u64, mut out: &mut [u8]) -> io::Result<()> {
+pub(super) fn read_exact_at(file: &File, mut offset: u64, mut out: &mut [u8]) -> io::Result<()> {
     while !out.is_empty() {
         match std::os::windows::fs::FileExt::seek_read(file, out, offset)? {
             0 => return Err(io::ErrorKind::UnexpectedEof.into()),

@@ -6,11 +6,10 @@
 mod header;
 mod write;
 
-use std::borrow::Cow;
 use std::ops::Range;
 use std::path::Path;
 
-use header::Header;
+pub(in crate::data) use header::Header;
 pub(in crate::data) use write::write_header;
 pub use write::{NpyElement, write_npy};
 
@@ -70,7 +69,7 @@ impl Header {
         let (rows, columns) = self.rows_and_columns()?;
         let layout = if self.fortran_order { Layout::Columns } else { Layout::Rows };
         let form = Form { start, dtype: self.dtype, layout, rows, columns };
-        let held = end - start;
+        let held = end.saturating_sub(start);
         match form.bytes() {
             Some(promised) if promised == held => Ok(form),
             Some(promised) => Err(format!(

@@ -45,6 +45,12 @@ pub trait RowSource: Send + Sync {
         None
     }
 
+    /// What a person should be told of how the rows are kept, one sentence each: that a file was parsed into a temporary
+    /// one, say. Empty where all is as expected.
+    fn notes(&self) -> Vec<String> {
+        Vec::new()
+    }
+
     /// Reads whole rows as f64, from row `first` on; `out.len()` is a multiple of [`columns`](Self::columns).
     ///
     /// # Errors
@@ -91,6 +97,10 @@ macro_rules! forward {
 
         fn column_name(&self, column: usize) -> Option<&str> {
             ($($before)* self $($after)*).column_name(column)
+        }
+
+        fn notes(&self) -> Vec<String> {
+            ($($before)* self $($after)*).notes()
         }
 
         fn read_f64(&self, first: u64, out: &mut [f64]) -> Result<()> {

@@ -7,7 +7,7 @@ use safetensors::tensor::{Dtype, Metadata, TensorInfo};
 use super::binary::{BinaryTable, Form, Layout};
 use super::dtype::{DType, Kind};
 use super::file::InputFile;
-use super::open::choose;
+use super::inputs::choose;
 use super::source::{RowSource, forward};
 use crate::{Error, Place, Result};
 
