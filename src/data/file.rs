@@ -97,9 +97,32 @@ impl InputFile {
         Err(Error::data(Place::of(self.name()), message))
     }
 
+    /// The same bytes from front to back. An error of ours comes as the inside of the [`io::Error`].
+    pub(super) fn into_reader(self) -> InOrder {
+        InOrder { file: self, at: 0 }
+    }
+
     /// Asks the system to fetch these bytes into its cache meanwhile.
     pub(super) fn will_need(&self, bytes: Range<u64>) {
         fetch_ahead(&self.file, bytes);
+    }
+}
+
+/// An input file that is read from front to back.
+pub(super) struct InOrder {
+    file: InputFile,
+    at: u64,
+}
+
+impl io::Read for InOrder {
+    fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
+        let left = usize::try_from(self.file.len().saturating_sub(self.at)).unwrap_or(usize::MAX);
+        let (out, _) = out.split_at_mut(left.min(out.len()));
+        if !out.is_empty() {
+            self.file.read_at(self.at, out).map_err(io::Error::other)?;
+            self.at += out.len() as u64;
+        }
+        Ok(out.len())
     }
 }
 

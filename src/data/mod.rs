@@ -17,6 +17,7 @@ mod open;
 pub mod output;
 mod partition;
 mod random;
+mod select;
 mod source;
 mod statistics;
 
@@ -28,5 +29,6 @@ pub use npy::{NpyElement, NpyFile, write_npy};
 pub use open::{ReadOptions, open};
 pub use partition::{cut, cut_by_shares};
 pub use random::Philox;
+pub use select::Select;
 pub use source::RowSource;
 pub use statistics::Statistics;

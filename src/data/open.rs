@@ -6,6 +6,7 @@ use super::collect::Room;
 use super::concat::Concat;
 use super::csv::CsvFile;
 use super::npy::NpyFile;
+use super::select::Select;
 use super::source::RowSource;
 use crate::{Error, Place, Result};
 
@@ -16,6 +17,9 @@ pub struct ReadOptions {
     pub delimiter: Option<u8>,
     /// Whether the first row names the columns; `None` finds it.
     pub header: Option<bool>,
+    /// The columns to read, in this order, by name where the files name them; else by number, from 1 in text and from 0 in
+    /// arrays. A name of a fixed-size list takes all of its columns. `None` reads all.
+    pub columns: Option<Vec<String>>,
     /// Most bytes of memory for the rows of formats that are parsed as a whole when they are opened; what is more goes
     /// to a temporary file, in the system's folder for such (on Unix, `TMPDIR`). `None` is no limit.
     pub memory: Option<u64>,
@@ -44,9 +48,25 @@ fn open_one(path: &Path, options: &ReadOptions, room: &Room) -> Result<Box<dyn R
         return Err(Error::data(place(), "is a folder; name the files in it"));
     }
     match extension(path).as_str() {
-        "npy" => Ok(Box::new(NpyFile::open(path)?)),
+        "npy" => {
+            let file = NpyFile::open(path)?;
+            match &options.columns {
+                Some(columns) => Ok(Box::new(Select::by_words(file, columns)?)),
+                None => Ok(Box::new(file)),
+            }
+        }
         "csv" | "tsv" | "txt" => Ok(Box::new(CsvFile::open_within(path, options, room)?)),
-        _ => Err(Error::data(place(), "the extension is not one that is read: .npy, .csv, .tsv or .txt")),
+        "gz" if matches!(
+            extension(Path::new(path.file_stem().unwrap_or_default())).as_str(),
+            "csv" | "tsv" | "txt"
+        ) =>
+        {
+            Ok(Box::new(CsvFile::open_within(path, options, room)?))
+        }
+        _ => Err(Error::data(
+            place(),
+            "the extension is not one that is read: .npy, .csv, .tsv or .txt, these three also with .gz behind",
+        )),
     }
 }
 
