@@ -8,6 +8,7 @@ use std::fs::{File, Metadata};
 use std::io;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::SystemTime;
 
 use crate::{Error, Place, Result};
@@ -99,7 +100,7 @@ impl InputFile {
 
     /// The same bytes from front to back. An error of ours comes as the inside of the [`io::Error`].
     pub(super) fn into_reader(self) -> InOrder {
-        InOrder { file: self, at: 0 }
+        InOrder { file: Arc::new(self), at: 0 }
     }
 
     /// Asks the system to fetch these bytes into its cache meanwhile.
@@ -110,8 +111,29 @@ impl InputFile {
 
 /// An input file that is read from front to back.
 pub(super) struct InOrder {
-    file: InputFile,
+    file: Arc<InputFile>,
     at: u64,
+}
+
+#[cfg(feature = "parquet")]
+impl InOrder {
+    /// The bytes from `at` on.
+    pub(super) fn from(file: Arc<InputFile>, at: u64) -> Self {
+        Self { file, at }
+    }
+}
+
+#[cfg(feature = "parquet")]
+impl io::Seek for InOrder {
+    fn seek(&mut self, to: io::SeekFrom) -> io::Result<u64> {
+        let to = match to {
+            io::SeekFrom::Start(at) => Some(at),
+            io::SeekFrom::End(offset) => self.file.len().checked_add_signed(offset),
+            io::SeekFrom::Current(offset) => self.at.checked_add_signed(offset),
+        };
+        self.at = to.ok_or(io::ErrorKind::InvalidInput)?;
+        Ok(self.at)
+    }
 }
 
 impl io::Read for InOrder {

@@ -7,6 +7,8 @@
 
 mod arrays;
 mod collect;
+#[cfg(feature = "parquet")]
+mod columnar;
 mod concat;
 mod csv;
 mod dataset;

@@ -56,6 +56,15 @@ fn open_one(path: &Path, options: &ReadOptions, room: &Room) -> Result<Box<dyn R
             }
         }
         "csv" | "tsv" | "txt" => Ok(Box::new(CsvFile::open_within(path, options, room)?)),
+        #[cfg(feature = "parquet")]
+        "parquet" => Ok(Box::new(super::columnar::open_parquet(path, options, room)?)),
+        #[cfg(feature = "parquet")]
+        "arrow" | "arrows" | "feather" | "ipc" => Ok(Box::new(super::columnar::open_arrow(path, options, room)?)),
+        #[cfg(not(feature = "parquet"))]
+        extension @ ("parquet" | "arrow" | "arrows" | "feather" | "ipc") => {
+            let message = format!(".{extension} files are read with the cargo feature `parquet`, which this build has not");
+            Err(Error::data(place(), message))
+        }
         "gz" if matches!(
             extension(Path::new(path.file_stem().unwrap_or_default())).as_str(),
             "csv" | "tsv" | "txt"
