@@ -71,19 +71,21 @@ impl Block {
         }
     }
 
+    /// The same values, as f32 where each of them is exactly one.
+    #[cfg(feature = "parquet")]
+    pub(super) fn from_wide(values: Vec<f64>) -> Self {
+        let is_narrow = |value: &f64| f64::from(*value as f32) == *value || value.is_nan();
+        if values.iter().all(is_narrow) {
+            return Self::Narrow(values.into_iter().map(|value| value as f32).collect());
+        }
+        Self::Wide(values)
+    }
+
     fn into_wide(self) -> Vec<f64> {
         match self {
             Self::Narrow(values) => values.into_iter().map(f64::from).collect(),
             Self::Wide(values) => values,
         }
-    }
-}
-
-impl FromIterator<f64> for Block {
-    fn from_iter<I: IntoIterator<Item = f64>>(values: I) -> Self {
-        let mut block = Self::default();
-        values.into_iter().for_each(|value| block.push(value));
-        block
     }
 }
 
@@ -193,6 +195,7 @@ impl<'a> Collector<'a> {
         }
         Collected {
             name: self.name,
+            names: Vec::new(),
             rows: self.rows,
             columns: self.columns,
             is_wide: self.is_wide,
@@ -253,6 +256,8 @@ fn in_words(bytes: u64) -> String {
 /// Places count rows and columns from 0.
 pub(super) struct Collected {
     name: String,
+    /// Of each column; empty where they have none.
+    names: Vec<String>,
     rows: u64,
     columns: usize,
     is_wide: bool,
@@ -262,6 +267,13 @@ pub(super) struct Collected {
 }
 
 impl Collected {
+    /// The same rows, with names for their columns.
+    #[cfg(feature = "parquet")]
+    pub(super) fn named(mut self, names: Vec<String>) -> Self {
+        self.names = names;
+        self
+    }
+
     /// Reads rows through `finish(value, origin of its column)`; without an origin that is 0.
     fn read<O>(
         &self,
@@ -397,6 +409,10 @@ impl RowSource for Collected {
     }
 
     fn place(&self, row: u64, column: usize) -> Place {
-        Place::of(&self.name).row(row).column(column as u64)
+        let place = Place::of(&self.name).row(row).column(column as u64);
+        match self.names.get(column) {
+            Some(name) => place.named(name),
+            None => place,
+        }
     }
 }

@@ -143,12 +143,56 @@ impl InputFile {
         Err(Error::data(Place::of(self.name()), message))
     }
 
+    /// The same bytes from front to back. An error of ours comes as the inside of the [`io::Error`].
+    pub(super) fn into_reader(self) -> InOrder {
+        InOrder { file: Arc::new(self), at: 0 }
+    }
+
     /// Asks the system to fetch these bytes into its cache meanwhile.
     pub(super) fn will_need(&self, bytes: Range<u64>) {
         // A hint: where the file cannot be opened again, reading it will say so.
         if let Ok(file) = self.file() {
             fetch_ahead(&file, bytes);
         }
+    }
+}
+
+/// An input file that is read from front to back.
+pub(super) struct InOrder {
+    file: Arc<InputFile>,
+    at: u64,
+}
+
+#[cfg(feature = "parquet")]
+impl InOrder {
+    /// The bytes from `at` on.
+    pub(super) fn from(file: Arc<InputFile>, at: u64) -> Self {
+        Self { file, at }
+    }
+}
+
+#[cfg(feature = "parquet")]
+impl io::Seek for InOrder {
+    fn seek(&mut self, to: io::SeekFrom) -> io::Result<u64> {
+        let to = match to {
+            io::SeekFrom::Start(at) => Some(at),
+            io::SeekFrom::End(offset) => self.file.len().checked_add_signed(offset),
+            io::SeekFrom::Current(offset) => self.at.checked_add_signed(offset),
+        };
+        self.at = to.ok_or(io::ErrorKind::InvalidInput)?;
+        Ok(self.at)
+    }
+}
+
+impl io::Read for InOrder {
+    fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
+        let left = usize::try_from(self.file.len().saturating_sub(self.at)).unwrap_or(usize::MAX);
+        let (out, _) = out.split_at_mut(left.min(out.len()));
+        if !out.is_empty() {
+            self.file.read_at(self.at, out).map_err(io::Error::other)?;
+            self.at += out.len() as u64;
+        }
+        Ok(out.len())
     }
 }
 

@@ -7,7 +7,7 @@ use crate::{Error, Place, Result};
 
 /// The extensions of files that are read, in small letters; in names, capitals count as these. Text may be compressed:
 /// `.csv.gz`.
-pub const EXTENSIONS: [&str; 19] = [
+pub const EXTENSIONS: [&str; 20] = [
     "npy",
     "npz",
     "csv",
@@ -18,6 +18,7 @@ pub const EXTENSIONS: [&str; 19] = [
     "txt.gz",
     "parquet",
     "arrow",
+    "arrows",
     "feather",
     "ipc",
     "fvecs",

@@ -8,6 +8,8 @@
 mod arrays;
 mod binary;
 mod collect;
+#[cfg(feature = "parquet")]
+mod columnar;
 mod concat;
 mod csv;
 mod dataset;
@@ -20,6 +22,7 @@ mod open;
 pub mod output;
 mod partition;
 mod random;
+mod select;
 mod source;
 mod statistics;
 mod tensors;
@@ -35,6 +38,7 @@ pub use npz::NpzFile;
 pub use open::{ReadOptions, open, open_input};
 pub use partition::{cut, cut_by_shares};
 pub use random::Philox;
+pub use select::Select;
 pub use source::RowSource;
 pub use statistics::Statistics;
 pub use tensors::TensorFile;

@@ -8,6 +8,7 @@ use super::csv::CsvFile;
 use super::inputs::{Input, full_extension, in_words, inputs};
 use super::npy::NpyFile;
 use super::npz::NpzFile;
+use super::select::Select;
 use super::source::RowSource;
 use super::tensors::TensorFile;
 use super::vectors::VectorFile;
@@ -20,6 +21,9 @@ pub struct ReadOptions {
     pub delimiter: Option<u8>,
     /// Whether the first row names the columns; `None` finds it.
     pub header: Option<bool>,
+    /// The columns to read, in this order, by name where the files name them; else by number, from 1 in text and from 0 in
+    /// arrays. A name of a fixed-size list takes all of its columns. `None` reads all.
+    pub columns: Option<Vec<String>>,
     /// Most bytes of memory for the rows of formats that are parsed as a whole when they are opened; what is more goes
     /// to a temporary file, in the system's folder for such (on Unix, `TMPDIR`). `None` is no limit.
     pub memory: Option<u64>,
@@ -59,19 +63,38 @@ pub fn open_input(file: &Input, options: &ReadOptions) -> Result<Box<dyn RowSour
 
 fn open_one(file: &Input, options: &ReadOptions, room: &Room) -> Result<Box<dyn RowSource>> {
     let Input { path, member } = file;
-    let member = member.as_deref();
     path.metadata().map_err(|e| Error::io(path, e))?;
-    Ok(match full_extension(path).as_str() {
+    let array: Box<dyn RowSource> = match full_extension(path).as_str() {
         "npy" => Box::new(NpyFile::open(path)?),
-        "npz" => Box::new(NpzFile::open_within(path, member, room)?),
-        "safetensors" => Box::new(TensorFile::open(path, member)?),
+        "npz" => Box::new(NpzFile::open_within(path, member.as_deref(), room)?),
+        "safetensors" => Box::new(TensorFile::open(path, member.as_deref())?),
         "fvecs" | "bvecs" | "ivecs" | "fbin" | "u8bin" | "i8bin" => Box::new(VectorFile::open(path)?),
-        "csv" | "tsv" | "txt" => Box::new(CsvFile::open_within(path, options, room)?),
-        _ => {
-            let message = format!("the extension is not one that is read: {}", in_words());
-            return Err(Error::data(Place::of(path.display().to_string()), message));
-        }
+        _ => return open_named(path, options, room),
+    };
+    // Formats that name columns choose from them by themselves.
+    Ok(match &options.columns {
+        Some(columns) => Box::new(Select::by_words(array, columns)?),
+        None => array,
     })
+}
+
+/// Opens a file of a format whose columns may have names.
+fn open_named(path: &Path, options: &ReadOptions, room: &Room) -> Result<Box<dyn RowSource>> {
+    let refuse = |message: String| Err(Error::data(Place::of(path.display().to_string()), message));
+    match full_extension(path).as_str() {
+        "csv" | "tsv" | "txt" | "csv.gz" | "tsv.gz" | "txt.gz" => {
+            Ok(Box::new(CsvFile::open_within(path, options, room)?))
+        }
+        #[cfg(feature = "parquet")]
+        "parquet" => Ok(Box::new(super::columnar::open_parquet(path, options, room)?)),
+        #[cfg(feature = "parquet")]
+        "arrow" | "arrows" | "feather" | "ipc" => Ok(Box::new(super::columnar::open_arrow(path, options, room)?)),
+        #[cfg(not(feature = "parquet"))]
+        extension @ ("parquet" | "arrow" | "arrows" | "feather" | "ipc") => {
+            refuse(format!(".{extension} files are read with the cargo feature `parquet`, which this build has not"))
+        }
+        _ => refuse(format!("the extension is not one that is read: {}", in_words())),
+    }
 }
 
 /// A path's extension in small letters; empty where there is none.
