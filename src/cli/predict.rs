@@ -27,7 +27,8 @@ pub(super) fn run(args: &PredictArgs) -> Result<Ended, Failure> {
     let session = open_session(&cpu, &args.resources, &interrupt)?;
     let model = KMeansModel::load(&args.model)?;
     reporter.show("load", None, args.input.names());
-    let source = data::open(&args.input.files, &args.input.options())?;
+    let source = session.install(|| data::open(&args.input.files, &args.input.options(args.resources.memory)))?;
+    source.notes().iter().for_each(|note| reporter.warn(note));
     let predicted = session.install(|| predict(&model, &*source, args.distances.is_some(), &reporter, &interrupt))?;
     reporter.finish();
     let Some((labels, distances)) = predicted else { return Ok(Ended::Interrupted) };
