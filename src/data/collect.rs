@@ -196,6 +196,7 @@ impl<'a> Collector<'a> {
         Collected {
             name: self.name,
             names: Vec::new(),
+            notes: Vec::new(),
             rows: self.rows,
             columns: self.columns,
             is_wide: self.is_wide,
@@ -258,6 +259,8 @@ pub(super) struct Collected {
     name: String,
     /// Of each column; empty where they have none.
     names: Vec<String>,
+    /// What a person should be told of the file, besides where its rows are.
+    notes: Vec<String>,
     rows: u64,
     columns: usize,
     is_wide: bool,
@@ -267,10 +270,11 @@ pub(super) struct Collected {
 }
 
 impl Collected {
-    /// The same rows, with names for their columns.
+    /// The same rows, with names for their columns and what should be told of the file.
     #[cfg(feature = "parquet")]
-    pub(super) fn named(mut self, names: Vec<String>) -> Self {
+    pub(super) fn named(mut self, names: Vec<String>, notes: Vec<String>) -> Self {
         self.names = names;
+        self.notes = notes;
         self
     }
 
@@ -397,7 +401,7 @@ impl RowSource for Collected {
                 spool.folder.display()
             )
         });
-        spooled.collect()
+        self.notes.iter().cloned().chain(spooled).collect()
     }
 
     fn read_f64(&self, first: u64, out: &mut [f64]) -> Result<()> {

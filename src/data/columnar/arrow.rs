@@ -62,7 +62,7 @@ fn collect(
     room: &Room,
 ) -> Result<Collected> {
     let chosen = fields::chosen(name, schema, wanted)?;
-    let mut rows = Rows::new(name, room);
+    let mut rows = Rows::new(name, room, fields::notes(name, schema, wanted));
     let mut next = || batches.next().transpose()?.map(|batch| batch.project(&chosen)).transpose();
     let mut batch = next().map_err(|error| rows.broken("Arrow", &words(&error)))?;
     while let Some(now) = batch {

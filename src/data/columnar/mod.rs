@@ -27,12 +27,13 @@ struct Rows<'a> {
     /// Known from the first rows on, since they tell how long lists are.
     collector: Option<Collector<'a>>,
     names: Vec<String>,
+    notes: Vec<String>,
     rows: u64,
 }
 
 impl<'a> Rows<'a> {
-    fn new(name: &'a str, room: &'a Room) -> Self {
-        Self { name, room, collector: None, names: Vec::new(), rows: 0 }
+    fn new(name: &'a str, room: &'a Room, notes: Vec<String>) -> Self {
+        Self { name, room, collector: None, names: Vec::new(), notes, rows: 0 }
     }
 
     /// Adds the rows of a batch, whose columns are those that were chosen, in their order.
@@ -77,7 +78,7 @@ impl<'a> Rows<'a> {
     /// All rows, as a source.
     fn finish(self) -> Result<Collected> {
         match self.collector {
-            Some(collector) => Ok(collector.finish().named(self.names)),
+            Some(collector) => Ok(collector.finish().named(self.names, self.notes)),
             None => Err(Error::data(Place::of(self.name), "has no rows; there is nothing to compute on")),
         }
     }

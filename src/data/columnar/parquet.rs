@@ -49,7 +49,7 @@ fn read(file: &Arc<InputFile>, name: &str, options: &ReadOptions, room: &Room) -
     })?;
     let schema = metadata.schema().clone();
     let chosen = fields::chosen(name, &schema, options.columns.as_deref())?;
-    let mut rows = Rows::new(name, room);
+    let mut rows = Rows::new(name, room, fields::notes(name, &schema, options.columns.as_deref()));
     let mut readers = readers(&chunks, &metadata, &chosen).map_err(|error| rows.broken("Parquet", &words(&error)))?;
     let wanted = Arc::new(Schema::new(chosen.iter().map(|index| schema.fields()[*index].clone()).collect::<Vec<_>>()));
     let mut next = gather(&mut readers, &chosen, &wanted).map_err(|error| rows.broken("Parquet", &error))?;
