@@ -72,8 +72,8 @@ fn outputs_are_checked_before_the_work() {
         ("--labels folder.npy", "is a folder"),
         ("--model folder.npy", "is a folder"),
         ("--labels a.npy --centroids ./a.npy", "is also that of --labels"),
-        ("--labels points.csv", "is also the file that is read"),
-        ("--labels weights.csv --weights weights.csv", "is also the file that is read"),
+        ("--labels points.csv", "is also a file that is read"),
+        ("--labels weights.csv --weights weights.csv", "is also a file that is read"),
     ];
     let before = folder.files();
     for (flags, words) in cases {
