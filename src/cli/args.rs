@@ -125,7 +125,7 @@ pub(super) struct InfoArgs {
 pub(super) struct ConvertArgs {
     #[command(flatten)]
     pub(super) input: InputArgs,
-    /// The file to write, in the format of its extension: .npy, .csv, .fvecs or .fbin
+    /// The file to write, in the format of its extension: .npy, .csv, .parquet, .fvecs or .fbin
     #[arg(value_name = "OUTPUT", required = true)]
     pub(super) output: PathBuf,
     /// Type of the values written [default: f64 if the input has more than f32 holds, else f32]
@@ -191,17 +191,23 @@ pub(super) struct InputArgs {
     /// Whether the first row of text files names the columns
     #[arg(long, value_name = "WHEN", default_value = "auto")]
     pub(super) header: Header,
+    /// Columns to read, in this order: by name where the file names them, else by number, from 1 in text files and from 0
+    /// in arrays [default: all]
+    #[arg(long, value_name = "A,B,…", value_delimiter = ',')]
+    pub(super) columns: Option<Vec<String>>,
 }
 
 impl InputArgs {
-    /// How text files are read.
-    pub(super) fn options(&self) -> ReadOptions {
+    /// How the files are read, where `memory` is what the job may take of the host's.
+    pub(super) fn options(&self, memory: Option<u64>) -> ReadOptions {
         let header = match self.header {
             Header::Auto => None,
             Header::Yes => Some(true),
             Header::No => Some(false),
         };
-        ReadOptions { delimiter: self.delimiter, header, ..ReadOptions::default() }
+        // Parsed rows get half: what is computed on them needs room as well.
+        let memory = memory.map(|bytes| bytes / 2);
+        ReadOptions { delimiter: self.delimiter, header, columns: self.columns.clone(), memory }
     }
 
     /// The files as a person names them: `a.npy and 2 more files`.

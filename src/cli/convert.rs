@@ -10,14 +10,14 @@ use crate::report::number::{bytes, counted, scaled, seconds};
 use std::path::Path;
 use std::time::Instant;
 use superstep::data::output::{Block, Element, TableSpec, TableWriter};
-use superstep::data::{self, ReadOptions, RowSource};
+use superstep::data::{self, RowSource};
 use superstep::{Error, Result};
 
 /// Values of a block: 8 MiB of f64.
 const BLOCK_VALUES: usize = 1 << 20;
 
-/// Most memory for the rows of formats that are parsed as a whole; more goes to a temporary file.
-const PARSED: u64 = 512 << 20;
+/// The memory allowed, of which half is for the rows of formats that are parsed as a whole; more go to a temporary file.
+const MEMORY: u64 = 1 << 30;
 
 /// Runs the job from its arguments to its results.
 pub(super) fn run(args: &ConvertArgs) -> Result<Ended, Failure> {
@@ -26,7 +26,7 @@ pub(super) fn run(args: &ConvertArgs) -> Result<Ended, Failure> {
     let reporter = Reporter::new(args.verbosity.quiet);
     let interrupt = Interrupt::catch(args.verbosity.quiet, "a part of the rows is not written")?;
     reporter.show("load", None, args.input.names());
-    let options = ReadOptions { memory: Some(PARSED), ..args.input.options() };
+    let options = args.input.options(Some(MEMORY));
     let source = data::open(&args.input.files, &options)?;
     source.notes().iter().for_each(|note| reporter.warn(note));
     let table = TableWriter::create(&args.output, spec(args, &*source)).map_err(Failure::Usage)?;

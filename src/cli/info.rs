@@ -12,14 +12,14 @@ use std::time::Instant;
 use superstep::Error;
 use superstep::data::{self, Input, ReadOptions, RowSource};
 
-/// Most memory for the rows of formats that are parsed as a whole; more goes to a temporary file.
-const PARSED: u64 = 512 << 20;
+/// The memory allowed, of which half is for the rows of formats that are parsed as a whole; more go to a temporary file.
+const MEMORY: u64 = 1 << 30;
 
 /// Runs the job from its arguments to its results.
 pub(super) fn run(args: &InfoArgs) -> Result<Ended, Failure> {
     let reporter = Reporter::new(args.verbosity.quiet);
     let interrupt = Interrupt::catch(args.verbosity.quiet, "what was found so far is not told")?;
-    let options = ReadOptions { memory: Some(PARSED), ..args.input.options() };
+    let options = args.input.options(Some(MEMORY));
     let inputs = data::inputs(&args.input.files)?;
     let mut files = Vec::with_capacity(inputs.len());
     for (at, input) in inputs.iter().enumerate() {

@@ -13,7 +13,8 @@ fn every_format_holds_the_same_values_and_reads_back() {
     // Of few binary digits, so that those of the text are the numbers themselves.
     let values: Vec<f32> = uniform(21).map(|value| (value * 64.0).floor() / 64.0 - 0.5).collect();
     folder.write("rows.npy", npy_f32(7, 3, values.iter().copied()));
-    for output in ["a.npy", "a.csv", "a.fvecs", "a.fbin", "a.CSV"] {
+    let parquet = cfg!(feature = "parquet").then_some("a.parquet");
+    for output in ["a.npy", "a.csv", "a.fvecs", "a.fbin", "a.CSV"].into_iter().chain(parquet) {
         let ran = folder.done(&format!("convert rows.npy {output}"));
         assert!(ran.stdout.starts_with(&format!("{output}: 7 rows × 3 columns, ")), "{}", ran.stdout);
         folder.done(&format!("convert {output} back.npy"));
