@@ -31,7 +31,7 @@ fn wrong_usage_is_status_2() {
         ("kmeans points.csv --k 2 --frobnicate", "--frobnicate"),
         ("predict model.safetensors points.csv", "--labels"),
         ("predict model.safetensors --labels l.csv", "<INPUT>"),
-        ("predict points.csv start.csv --labels labels.xyz", ".npy or .csv"),
+        ("predict points.csv start.csv --labels labels.xyz", "results are written as .npy"),
         ("info", "<INPUT>"),
         ("convert points.csv", "<OUTPUT>"),
         ("convert points.csv points.xyz", "points.xyz: tables are written as .npy, .csv"),

@@ -90,8 +90,8 @@ fn outputs_that_cannot_be_written_are_refused_before_the_work() {
     let inside = |name: &str| folder.path().join(name);
     std::fs::create_dir(inside("folder.npy")).unwrap();
     for (name, expected) in [
-        ("labels.parquet", ".npy or .csv"),
-        ("labels", ".npy or .csv"),
+        ("labels.fbin", "results are written as .npy"),
+        ("labels", "results are written as .npy"),
         ("folder.npy", "folder"),
         ("missing/labels.npy", "labels.npy"),
     ] {
