@@ -5,6 +5,7 @@ use super::values::{at_least_one, delimiter, setting, size, tolerance};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use std::path::PathBuf;
 use superstep::data::ReadOptions;
+use superstep::data::output::Element;
 use superstep::queue::DeviceChoice;
 use superstep::{Algorithm, EmptyClusters, Metric};
 
@@ -23,6 +24,10 @@ pub(super) enum Command {
     Kmeans(KMeansArgs),
     /// Find the cluster of each row with a model that `kmeans --model` wrote
     Predict(PredictArgs),
+    /// Say what tables are: rows, columns, types, ranges, values that are not finite
+    Info(InfoArgs),
+    /// Write tables as one, in another format or type
+    Convert(ConvertArgs),
     /// List the devices that --device can name
     Devices(DevicesArgs),
     /// Run the same work on every device and compare
@@ -106,6 +111,31 @@ pub(super) struct PredictArgs {
 }
 
 #[derive(Debug, Args)]
+pub(super) struct InfoArgs {
+    #[command(flatten)]
+    pub(super) input: InputArgs,
+    /// Print one JSON object instead of a summary
+    #[arg(long)]
+    pub(super) json: bool,
+    #[command(flatten)]
+    pub(super) verbosity: VerbosityArgs,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct ConvertArgs {
+    #[command(flatten)]
+    pub(super) input: InputArgs,
+    /// The file to write, in the format of its extension: .npy, .csv, .parquet, .fvecs or .fbin
+    #[arg(value_name = "OUTPUT", required = true)]
+    pub(super) output: PathBuf,
+    /// Type of the values written [default: f64 if the input has more than f32 holds, else f32]
+    #[arg(long, value_name = "TYPE")]
+    pub(super) dtype: Option<ElementName>,
+    #[command(flatten)]
+    pub(super) verbosity: VerbosityArgs,
+}
+
+#[derive(Debug, Args)]
 pub(super) struct DevicesArgs {
     /// Print one JSON object instead of a table
     #[arg(long)]
@@ -150,7 +180,9 @@ pub(super) struct BenchArgs {
 /// The files that rows are read from.
 #[derive(Debug, Args)]
 pub(super) struct InputArgs {
-    /// Tables of numbers: .npy, .csv, .tsv or .txt; several are read as one
+    /// Tables of numbers, several are read as one: files, folders, patterns such as 'shards/*.npy', arrays of a file as
+    /// sets.npz:train. Extensions: .npy, .npz, .csv, .tsv, .txt (these three also with .gz behind), .parquet, .arrow,
+    /// .arrows, .feather, .ipc, .fvecs, .bvecs, .ivecs, .fbin, .u8bin, .i8bin, .safetensors
     #[arg(value_name = "INPUT", required = true)]
     pub(super) files: Vec<PathBuf>,
     /// Character between the cells of text files, or the word tab [default: found out]
@@ -214,6 +246,27 @@ pub(super) enum Header {
     Auto,
     Yes,
     No,
+}
+
+/// The types of written values by name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(super) enum ElementName {
+    /// Single precision
+    F32,
+    /// Double precision
+    F64,
+    /// Half precision
+    F16,
+}
+
+impl From<ElementName> for Element {
+    fn from(name: ElementName) -> Self {
+        match name {
+            ElementName::F16 => Self::F16,
+            ElementName::F32 => Self::F32,
+            ElementName::F64 => Self::F64,
+        }
+    }
 }
 
 /// The algorithms by name.

@@ -15,6 +15,7 @@ use std::path::Path;
 use ndarray::ArrayRef2;
 
 use super::arrays::Real;
+use super::open::extension;
 use crate::{Error, Result};
 use pending::PendingFile;
 use table::Format;
@@ -33,7 +34,8 @@ fn refuse(path: &Path, message: &str) -> Error {
 /// # Errors
 /// When it cannot; the message says why.
 pub fn check_output(path: &Path) -> Result<()> {
-    if Format::of(path).is_some_and(|format| !format.holds_results()) {
+    let holds_results = Format::of(path).is_some_and(Format::holds_results);
+    if !holds_results && extension(path) != "parquet" {
         let formats = if cfg!(feature = "parquet") { ".npy, .csv or .parquet" } else { ".npy or .csv" };
         return Err(refuse(path, &format!("results are written as {formats}; give one of these extensions")));
     }
