@@ -105,12 +105,14 @@ pub struct Place {
     pub row: Option<u64>,
     /// The column.
     pub column: Option<u64>,
+    /// The column's name, where the format tells it.
+    pub column_name: Option<String>,
 }
 
 impl Place {
     /// A place known by its source alone.
     pub fn of(source: impl Into<String>) -> Self {
-        Self { source: source.into(), row: None, column: None }
+        Self { source: source.into(), ..Self::default() }
     }
 
     /// The same place, narrowed to a row.
@@ -126,6 +128,13 @@ impl Place {
         self.column = Some(column);
         self
     }
+
+    /// The same place, with the name of its column.
+    #[must_use]
+    pub fn named(mut self, column_name: impl Into<String>) -> Self {
+        self.column_name = Some(column_name.into());
+        self
+    }
 }
 
 impl fmt::Display for Place {
@@ -136,6 +145,9 @@ impl fmt::Display for Place {
         }
         if let Some(column) = self.column {
             write!(f, ", column {column}")?;
+        }
+        if let Some(name) = &self.column_name {
+            write!(f, " (`{name}`)")?;
         }
         Ok(())
     }

@@ -172,7 +172,7 @@ impl InputArgs {
             Header::Yes => Some(true),
             Header::No => Some(false),
         };
-        ReadOptions { delimiter: self.delimiter, header }
+        ReadOptions { delimiter: self.delimiter, header, ..ReadOptions::default() }
     }
 
     /// The files as a person names them: `a.npy and 2 more files`.

@@ -4,6 +4,7 @@ use std::ops::Range;
 
 use ndarray::{ArrayBase, ArrayRef2, Axis, Data, Ix2, Slice};
 
+use super::output::{Block, Element};
 use super::source::{RowSource, forward_to_pointee, rows_of_read, rows_of_slice};
 use crate::{Place, Result};
 
@@ -25,6 +26,12 @@ pub trait Real:
 
     /// The same slice, where this type is f32.
     fn as_f32(values: &[Self]) -> Option<&[f32]>;
+
+    /// The type as files know it.
+    const ELEMENT: Element;
+
+    /// The same slice, to be written.
+    fn block(values: &[Self]) -> Block<'_>;
 }
 
 impl Real for f32 {
@@ -37,6 +44,12 @@ impl Real for f32 {
     fn as_f32(values: &[Self]) -> Option<&[f32]> {
         Some(values)
     }
+
+    const ELEMENT: Element = Element::F32;
+
+    fn block(values: &[Self]) -> Block<'_> {
+        Block::F32(values)
+    }
 }
 
 impl Real for f64 {
@@ -48,6 +61,12 @@ impl Real for f64 {
 
     fn as_f32(_values: &[Self]) -> Option<&[f32]> {
         None
+    }
+
+    const ELEMENT: Element = Element::F64;
+
+    fn block(values: &[Self]) -> Block<'_> {
+        Block::F64(values)
     }
 }
 
@@ -155,7 +174,7 @@ fn read_array<E: Real, O>(
 }
 
 /// Converts row-major values one by one; `origin` is empty or one value a column.
-fn convert<E: Real, O>(values: &[E], origin: &[f64], out: &mut [O], finish: impl Fn(f64, f64) -> O) {
+pub(super) fn convert<E: Real, O>(values: &[E], origin: &[f64], out: &mut [O], finish: impl Fn(f64, f64) -> O) {
     if origin.is_empty() {
         for (value, out) in values.iter().zip(out) {
             *out = finish((*value).into(), 0.0);

@@ -1,5 +1,8 @@
 //! Several sources, one after the other, as one.
 
+use std::borrow::Cow;
+use std::ops::Range;
+
 use super::source::{RowSource, rows_of_read};
 use crate::{Error, Place, Result};
 
@@ -24,18 +27,25 @@ impl<'a> Concat<'a> {
         let mut starts = vec![0];
         let mut rows = 0u64;
         for part in &parts {
-            if part.columns() != columns {
-                let message = format!(
-                    "has {} columns where {} has {columns}; files read together must have the same columns",
-                    part.columns(),
-                    head.place(0, 0).source,
-                );
-                return Err(Error::data(Place::of(part.place(0, 0).source), message));
-            }
+            Self::check_width(&**head, &**part)?;
             rows = rows.checked_add(part.rows()).ok_or_else(|| Error::parameter("input", "more than 2^64 rows"))?;
             starts.push(rows);
         }
         Ok(Self { parts, starts, columns })
+    }
+
+    /// Checks that a part is as wide as the first.
+    pub(super) fn check_width(head: &dyn RowSource, part: &dyn RowSource) -> Result<()> {
+        if part.columns() == head.columns() {
+            return Ok(());
+        }
+        let message = format!(
+            "has {} columns where {} has {}; files read together must have the same columns",
+            part.columns(),
+            head.place(0, 0).source,
+            head.columns(),
+        );
+        Err(Error::data(Place::of(part.place(0, 0).source), message))
     }
 
     /// The part that holds a row (the last, for rows past the end), and the row's number within it.
@@ -79,6 +89,35 @@ impl RowSource for Concat<'_> {
 
     fn is_wide(&self) -> bool {
         self.parts.iter().any(|part| part.is_wide())
+    }
+
+    fn will_need(&self, rows: Range<u64>) {
+        let (mut row, end) = (rows.start, rows.end.min(self.rows()));
+        while row < end {
+            let (part, local) = self.locate(row);
+            let count = (self.starts[part + 1] - row).min(end - row);
+            self.parts[part].will_need(local..local + count);
+            row += count;
+        }
+    }
+
+    fn element_type(&self) -> Cow<'_, str> {
+        let mut types: Vec<Cow<'_, str>> = Vec::new();
+        for part in &self.parts {
+            let of_part = part.element_type();
+            if !types.contains(&of_part) {
+                types.push(of_part);
+            }
+        }
+        Cow::Owned(types.join(", "))
+    }
+
+    fn column_name(&self, column: usize) -> Option<&str> {
+        self.parts[0].column_name(column)
+    }
+
+    fn notes(&self) -> Vec<String> {
+        self.parts.iter().flat_map(|part| part.notes()).collect()
     }
 
     fn read_f64(&self, first: u64, out: &mut [f64]) -> Result<()> {

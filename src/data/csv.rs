@@ -1,22 +1,29 @@
-//! Text tables: `.csv`, `.tsv` and `.txt` files of numbers.
+//! Text tables: `.csv`, `.tsv` and `.txt` files of numbers, and the same with `.gz` behind.
+//!
+//! The text is read in batches of whole rows (`text`), and while one is read, the pieces of the one before are parsed
+//! on all threads (`parse`) and collected in order.
 
 mod detect;
+mod head;
 mod lines;
+mod parse;
+mod text;
 
-use std::fs::File;
 use std::ops::Range;
 use std::path::Path;
 
-use ::csv::{ByteRecord, ReaderBuilder};
-use lines::Lines;
-use memmap2::Mmap;
-use ndarray::Array2;
+use head::Layout;
+use lines::{Lines, lines_in};
+use parse::{Piece, Refused, parse};
+use rayon::prelude::*;
+use text::Batches;
 
+use super::collect::{Collected, Collector, Room};
 use super::open::ReadOptions;
 use super::source::RowSource;
 use crate::{Error, Place, Result};
 
-/// A text table of numbers, parsed as a whole when it is opened.
+/// A text table of numbers, plain or compressed with gzip, parsed on all threads of the current pool when it is opened.
 ///
 /// The delimiter is found (comma, semicolon, tab, space or pipe) unless it is given, and so is whether the first row
 /// names the columns: it does if none of its cells is a number. Cells may be quoted and padded with blanks; runs of
@@ -26,38 +33,70 @@ use crate::{Error, Place, Result};
 /// Places count lines and columns from 1, as editors do.
 pub struct CsvFile {
     name: String,
-    values: Box<dyn RowSource>,
+    values: Collected,
     lines: Lines,
+    /// The cells that became columns; `None` where all did.
+    chosen: Option<Vec<usize>>,
 }
 
 impl CsvFile {
     /// Reads and parses a file.
     ///
     /// # Errors
-    /// [`Error::Io`] when the file cannot be opened or mapped; [`Error::Data`] when it is empty or holds only a header,
-    /// a cell is no number, or a row has more or fewer cells than the first; both with the line, and the column.
+    /// [`Error::Io`] when the file cannot be opened or read, or the temporary file for what does not fit the memory cannot
+    /// be written; [`Error::Data`] when it is empty or holds only a header, has not the columns chosen, its compressed data
+    /// are damaged, a cell is no number, or a row has more or fewer cells than the first; with the line and the column.
     pub fn open(path: impl AsRef<Path>, options: &ReadOptions) -> Result<Self> {
-        let path = path.as_ref();
-        let file = File::open(path).map_err(|e| Error::io(path, e))?;
-        // SAFETY: the map is read-only, lives for this call alone, and its bytes are only read as text that may hold
-        // anything. A process that cuts the file short meanwhile would stop us with a SIGBUS; reading into memory
-        // instead would hold a second copy of what may be most of it.
-        let map = unsafe { Mmap::map(&file) }.map_err(|e| Error::io(path, e))?;
+        Self::open_within(path.as_ref(), options, &Room::new(options.memory))
+    }
+
+    /// As [`open`](Self::open), in what is left of the memory allowed.
+    pub(super) fn open_within(path: &Path, options: &ReadOptions, room: &Room) -> Result<Self> {
+        let (batch, piece) = sizes();
+        let mut batches = Batches::open(path, options.delimiter, batch, piece)?;
         let name = path.display().to_string();
-        let text = map.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&map);
-        if text.starts_with(b"\xff\xfe") || text.starts_with(b"\xfe\xff") {
-            return Err(Error::data(Place::of(name), "is UTF-16 text; save it as UTF-8"));
+        let mut table = None;
+        let mut lines_before = 0;
+        let mut batch = batches.next().map_err(|broken| broken.after(0))?;
+        while let Some(now) = batch {
+            let start = match &table {
+                Some(_) => 0,
+                None => match head::read(&name, now.text(), batches.delimiter(), options)? {
+                    Some(head) => {
+                        lines_before += head.lines;
+                        table = Some(Table::new(&name, head.layout, lines_before, room));
+                        head.start
+                    }
+                    None => now.text().len(),
+                },
+            };
+            let (next, pieces) = rayon::join(
+                || batches.next(),
+                || table.as_ref().map(|table| table.parse(&now.pieces(start))).unwrap_or_default(),
+            );
+            match &mut table {
+                Some(table) => pieces.into_iter().try_for_each(|piece| table.push(piece))?,
+                None => lines_before += lines_in(now.text()),
+            }
+            let lines = table.as_ref().map_or(lines_before, |table| table.lines_before);
+            batch = next.map_err(|broken| broken.after(lines))?;
         }
-        let mut table = Table::new(&name);
-        table.parse(text, options)?;
-        let Table { numbers, columns, lines, .. } = table;
-        let values = numbers.into_source(columns).map_err(|e| Error::data(Place::of(&name), e.to_string()))?;
-        Ok(Self { name, values, lines })
+        match table {
+            None => Err(Error::data(Place::of(name), "is empty; there are no rows to compute on")),
+            Some(table) if table.lines.rows() == 0 => {
+                Err(Error::data(Place::of(name), "has a header and no rows below it"))
+            }
+            Some(table) => {
+                let Table { lines, layout, values, .. } = table;
+                let values = values.finish();
+                Ok(Self { name, values, lines, chosen: layout.chosen })
+            }
+        }
     }
 
     /// The source that everything but [`place`](RowSource::place) is passed on to.
-    fn values(&self) -> &dyn RowSource {
-        &*self.values
+    fn values(&self) -> &Collected {
+        &self.values
     }
 }
 
@@ -78,6 +117,14 @@ impl RowSource for CsvFile {
         self.values().is_wide()
     }
 
+    fn notes(&self) -> Vec<String> {
+        self.values().notes()
+    }
+
+    fn will_need(&self, rows: Range<u64>) {
+        self.values().will_need(rows);
+    }
+
     fn read_f64(&self, first: u64, out: &mut [f64]) -> Result<()> {
         self.values().read_f64(first, out)
     }
@@ -87,125 +134,57 @@ impl RowSource for CsvFile {
     }
 
     fn place(&self, row: u64, column: usize) -> Place {
-        Place::of(&self.name).row(self.lines.line(row)).column(column as u64 + 1)
+        let cell = self.chosen.as_ref().and_then(|chosen| chosen.get(column)).copied().unwrap_or(column);
+        Place::of(&self.name).row(self.lines.line(row)).column(cell as u64 + 1)
     }
+}
+
+/// Bytes of a batch, and of the pieces that threads of the current pool parse of it.
+///
+/// A piece is long beside what it costs to hand it over, and there are some for each thread so that none waits long.
+/// What batches take in memory is bounded whatever the number of threads: their text twice, since one is read while
+/// the other is parsed, and up to four times as much in numbers.
+fn sizes() -> (usize, usize) {
+    let batch = (rayon::current_num_threads() << 20).clamp(1 << 20, 16 << 20);
+    (batch, 1 << 18)
 }
 
 /// A table while it is parsed.
 struct Table<'a> {
     name: &'a str,
-    header: Option<Vec<String>>,
-    columns: usize,
-    numbers: Numbers,
+    layout: Layout,
+    values: Collector<'a>,
     lines: Lines,
+    /// How many lines come before those that are parsed next.
+    lines_before: u64,
 }
 
 impl<'a> Table<'a> {
-    fn new(name: &'a str) -> Self {
-        Self { name, header: None, columns: 0, numbers: Numbers::default(), lines: Lines::default() }
+    fn new(name: &'a str, layout: Layout, lines_before: u64, room: &'a Room) -> Self {
+        let values = Collector::new(name, layout.columns(), room);
+        Self { name, layout, values, lines: Lines::default(), lines_before }
     }
 
-    fn parse(&mut self, text: &[u8], options: &ReadOptions) -> Result<()> {
-        let delimiter = options.delimiter.unwrap_or_else(|| detect::delimiter(text));
-        let mut reader = ReaderBuilder::new().delimiter(delimiter).has_headers(false).flexible(true).from_reader(text);
-        let mut record = ByteRecord::new();
-        let mut counter = lines::Counter::new(text);
-        let mut is_first = true;
-        while reader.read_byte_record(&mut record).map_err(|e| Error::data(Place::of(self.name), e.to_string()))? {
-            let line = counter.line_at(record.position().map_or(0, ::csv::Position::byte) as usize);
-            // Aligned tables pad with runs of spaces, which are no empty cells.
-            let cells = record.iter().map(<[u8]>::trim_ascii).filter(|cell| delimiter != b' ' || !cell.is_empty());
-            let cells: Vec<&[u8]> = cells.collect();
-            if delimiter == b' ' && cells.is_empty() {
-                continue;
+    /// Parses pieces that follow each other, each on a thread.
+    fn parse(&self, pieces: &[&[u8]]) -> Vec<Result<Piece, Refused>> {
+        let is_first = |index| index == 0 && self.lines.rows() == 0;
+        pieces.par_iter().enumerate().map(|(index, text)| parse(text, &self.layout, is_first(index))).collect()
+    }
+
+    /// Adds the next piece.
+    fn push(&mut self, piece: Result<Piece, Refused>) -> Result<()> {
+        match piece {
+            Ok(piece) => {
+                self.values.push(piece.values)?;
+                self.lines.append(&piece.lines, self.lines_before);
+                self.lines_before += piece.line_ends;
+                Ok(())
             }
-            if std::mem::take(&mut is_first) {
-                self.columns = cells.len();
-                if options.header.unwrap_or_else(|| cells.iter().all(|cell| number(cell).is_none())) {
-                    self.header = Some(cells.iter().map(|cell| String::from_utf8_lossy(cell).into_owned()).collect());
-                    continue;
-                }
-            }
-            self.push(line, &cells)?;
-        }
-        match (self.lines.rows(), is_first) {
-            (0, true) => Err(Error::data(Place::of(self.name), "is empty; there are no rows to compute on")),
-            (0, false) => Err(Error::data(Place::of(self.name), "has a header and no rows below it")),
-            _ => Ok(()),
-        }
-    }
-
-    fn push(&mut self, line: u64, cells: &[&[u8]]) -> Result<()> {
-        if cells.len() != self.columns {
-            let message = format!(
-                "{} cells where the first row has {}; every row must have the same number, separated alike",
-                cells.len(),
-                self.columns
-            );
-            return Err(Error::data(Place::of(self.name).row(line), message));
-        }
-        for (column, cell) in cells.iter().enumerate() {
-            let value = number(cell).ok_or_else(|| self.bad_cell(line, column, cell))?;
-            self.numbers.push(value);
-        }
-        self.lines.push(line);
-        Ok(())
-    }
-
-    /// The error for a cell that is no number, with the column's name where the file tells it.
-    fn bad_cell(&self, line: u64, column: usize, cell: &[u8]) -> Error {
-        let text = String::from_utf8_lossy(cell);
-        let shown: String = text.chars().take(40).collect();
-        let what = match &*text {
-            "" => "the cell is empty".to_string(),
-            _ => format!("`{}` is not a number", shown.escape_debug()),
-        };
-        let named = self.header.as_ref().and_then(|names| names.get(column)).filter(|name| !name.is_empty());
-        let named = named.map(|name| format!(" (column `{name}`)")).unwrap_or_default();
-        let advice = if number(text.replacen(',', ".", 1).as_bytes()).is_some() {
-            "write decimals with a point"
-        } else if self.lines.rows() == 0 && self.header.is_none() {
-            "correct it, or leave the column out; if this row names the columns, say that there is a header"
-        } else {
-            "correct it, or leave the row or the column out"
-        };
-        Error::data(Place::of(self.name).row(line).column(column as u64 + 1), format!("{what}{named}; {advice}"))
-    }
-}
-
-fn number(cell: &[u8]) -> Option<f64> {
-    std::str::from_utf8(cell).ok()?.parse().ok()
-}
-
-/// Values in the narrowest type that holds all of them exactly.
-enum Numbers {
-    Narrow(Vec<f32>),
-    Wide(Vec<f64>),
-}
-
-impl Default for Numbers {
-    fn default() -> Self {
-        Self::Narrow(Vec::new())
-    }
-}
-
-impl Numbers {
-    fn push(&mut self, value: f64) {
-        match self {
-            Self::Wide(values) => values.push(value),
-            Self::Narrow(values) if f64::from(value as f32) == value || value.is_nan() => values.push(value as f32),
-            Self::Narrow(values) => {
-                let mut wide: Vec<f64> = values.iter().map(|value| f64::from(*value)).collect();
-                wide.push(value);
-                *self = Self::Wide(wide);
+            Err(Refused { line, cell, message }) => {
+                let mut place = Place::of(self.name).row(self.lines_before + line);
+                place.column = cell.map(|cell| cell as u64 + 1);
+                Err(Error::data(place, message))
             }
         }
-    }
-
-    fn into_source(self, columns: usize) -> Result<Box<dyn RowSource>, ndarray::ShapeError> {
-        Ok(match self {
-            Self::Narrow(values) => Box::new(Array2::from_shape_vec((values.len() / columns, columns), values)?),
-            Self::Wide(values) => Box::new(Array2::from_shape_vec((values.len() / columns, columns), values)?),
-        })
     }
 }

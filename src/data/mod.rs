@@ -6,26 +6,40 @@
 //! which partition, and [`output`] writes results.
 
 mod arrays;
+mod binary;
+mod collect;
+#[cfg(feature = "parquet")]
+mod columnar;
 mod concat;
 mod csv;
 mod dataset;
-#[allow(dead_code, reason = "the readers of files are moved to it one by one")]
+mod dtype;
 mod file;
+mod inputs;
 mod npy;
+mod npz;
 mod open;
 pub mod output;
 mod partition;
 mod random;
+mod select;
 mod source;
 mod statistics;
+mod tensors;
+mod vectors;
 
 pub use arrays::Real;
 pub use concat::Concat;
 pub use csv::CsvFile;
 pub use dataset::Dataset;
+pub use inputs::{EXTENSIONS, Input, inputs};
 pub use npy::{NpyElement, NpyFile, write_npy};
-pub use open::{ReadOptions, open};
+pub use npz::NpzFile;
+pub use open::{ReadOptions, open, open_input};
 pub use partition::{cut, cut_by_shares};
 pub use random::Philox;
+pub use select::Select;
 pub use source::RowSource;
 pub use statistics::Statistics;
+pub use tensors::TensorFile;
+pub use vectors::VectorFile;

@@ -1,5 +1,6 @@
 //! The trait that every source of rows implements.
 
+use std::borrow::Cow;
 use std::ops::Range;
 
 use crate::{Error, Place, Result};
@@ -33,6 +34,23 @@ pub trait RowSource: Send + Sync {
         false
     }
 
+    /// The type values are stored in, for people: `f32`, `u8`.
+    fn element_type(&self) -> Cow<'_, str> {
+        Cow::Borrowed(if self.is_wide() { "f64" } else { "f32" })
+    }
+
+    /// The name of a column, where the storage has names.
+    fn column_name(&self, column: usize) -> Option<&str> {
+        let _ = column;
+        None
+    }
+
+    /// What a person should be told of how the rows are kept, one sentence each: that a file was parsed into a temporary
+    /// one, say. Empty where all is as expected.
+    fn notes(&self) -> Vec<String> {
+        Vec::new()
+    }
+
     /// Reads whole rows as f64, from row `first` on; `out.len()` is a multiple of [`columns`](Self::columns).
     ///
     /// # Errors
@@ -50,43 +68,63 @@ pub trait RowSource: Send + Sync {
     fn place(&self, row: u64, column: usize) -> Place;
 }
 
-/// Passes every call on to the source behind a pointer.
-macro_rules! forward_to_pointee {
-    () => {
+/// Passes every call on to the source that `self` is, with tokens before and after it.
+macro_rules! forward {
+    (($($before:tt)*) ($($after:tt)*)) => {
         fn rows(&self) -> u64 {
-            (**self).rows()
+            ($($before)* self $($after)*).rows()
         }
 
         fn columns(&self) -> usize {
-            (**self).columns()
+            ($($before)* self $($after)*).columns()
         }
 
         fn in_memory(&self, rows: std::ops::Range<u64>) -> Option<&[f32]> {
-            (**self).in_memory(rows)
+            ($($before)* self $($after)*).in_memory(rows)
         }
 
         fn will_need(&self, rows: std::ops::Range<u64>) {
-            (**self).will_need(rows);
+            ($($before)* self $($after)*).will_need(rows);
         }
 
         fn is_wide(&self) -> bool {
-            (**self).is_wide()
+            ($($before)* self $($after)*).is_wide()
+        }
+
+        fn element_type(&self) -> std::borrow::Cow<'_, str> {
+            ($($before)* self $($after)*).element_type()
+        }
+
+        fn column_name(&self, column: usize) -> Option<&str> {
+            ($($before)* self $($after)*).column_name(column)
+        }
+
+        fn notes(&self) -> Vec<String> {
+            ($($before)* self $($after)*).notes()
         }
 
         fn read_f64(&self, first: u64, out: &mut [f64]) -> Result<()> {
-            (**self).read_f64(first, out)
+            ($($before)* self $($after)*).read_f64(first, out)
         }
 
         fn read_f32(&self, first: u64, origin: &[f64], out: &mut [f32]) -> Result<()> {
-            (**self).read_f32(first, origin, out)
+            ($($before)* self $($after)*).read_f32(first, origin, out)
         }
 
         fn place(&self, row: u64, column: usize) -> Place {
-            (**self).place(row, column)
+            ($($before)* self $($after)*).place(row, column)
         }
     };
 }
 
+/// Passes every call on to the source behind a pointer.
+macro_rules! forward_to_pointee {
+    () => {
+        crate::data::source::forward!((**)());
+    };
+}
+
+pub(super) use forward;
 pub(super) use forward_to_pointee;
 
 impl<T: RowSource + ?Sized> RowSource for &T {

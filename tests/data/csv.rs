@@ -49,7 +49,7 @@ fn options_overrule_what_would_be_found() {
     let path = folder.file("a.csv", "1;2\n3;4\n");
     let options = ReadOptions { header: Some(true), ..ReadOptions::default() };
     assert_reads(&CsvFile::open(&path, &options).unwrap(), 2, &[3.0, 4.0]);
-    let options = ReadOptions { delimiter: Some(b','), header: Some(false) };
+    let options = ReadOptions { delimiter: Some(b','), header: Some(false), ..ReadOptions::default() };
     assert!(CsvFile::open(&path, &options).is_err());
     let options = ReadOptions { header: Some(false), ..ReadOptions::default() };
     assert!(CsvFile::open(folder.file("b.csv", "a,b\n1,2\n"), &options).is_err());
@@ -149,4 +149,17 @@ fn paths_that_are_no_tables_are_refused() {
         assert!(error.contains(expected), "{error}");
     }
     assert!(open(&[], &options).is_err());
+}
+
+#[test]
+fn rows_past_the_memory_allowed_read_the_same_from_a_temporary_file() {
+    let folder = Folder::new();
+    let values: Vec<f64> = (0..30).map(|i| if i < 20 { f64::from(i) } else { f64::from(i) * 0.1 }).collect();
+    let text: String = values.chunks(3).map(|row| format!("{},{},{}\n", row[0], row[1], row[2])).collect();
+    let options = ReadOptions { memory: Some(0), ..ReadOptions::default() };
+    let file = CsvFile::open(folder.file("a.csv", text), &options).unwrap();
+    assert_reads(&file, 3, &values);
+    assert!(file.is_wide() && file.in_memory(0..1).is_none());
+    let notes = file.notes();
+    assert!(notes.len() == 1 && notes[0].contains("a.csv: 240 bytes of parsed rows"), "{notes:?}");
 }

@@ -1,11 +1,17 @@
 //! Sources, data sets, partitions and outputs, against independent oracles and hostile files.
 
+mod changed;
 mod csv;
 mod dataset;
+mod far;
+mod inputs;
 mod npy;
+mod npz;
 mod output;
 mod partition;
 mod sources;
+mod tensors;
+mod vectors;
 
 use std::path::{Path, PathBuf};
 

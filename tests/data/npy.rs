@@ -11,6 +11,7 @@ fn encode(kind: &str, big_endian: bool, values: &[f64]) -> Vec<u8> {
     let mut bytes = Vec::new();
     for value in values {
         let mut element = match kind {
+            "f2" => half::f16::from_f64(*value).to_le_bytes().to_vec(),
             "f4" => (*value as f32).to_le_bytes().to_vec(),
             "f8" => value.to_le_bytes().to_vec(),
             "i1" => (*value as i8).to_le_bytes().to_vec(),
@@ -33,7 +34,7 @@ fn encode(kind: &str, big_endian: bool, values: &[f64]) -> Vec<u8> {
 #[test]
 fn every_type_byte_order_and_layout_reads_alike() {
     let folder = Folder::new();
-    for kind in ["f4", "f8", "i1", "i2", "i4", "i8", "u1", "u2", "u4", "u8", "b1"] {
+    for kind in ["f2", "f4", "f8", "i1", "i2", "i4", "i8", "u1", "u2", "u4", "u8", "b1"] {
         let values: Vec<f64> = match kind {
             "b1" => vec![0.0, 1.0, 1.0, 0.0, 1.0, 0.0],
             _ if kind.starts_with('u') => UNSIGNED.map(f64::from).to_vec(),
@@ -52,25 +53,6 @@ fn every_type_byte_order_and_layout_reads_alike() {
             }
         }
     }
-}
-
-#[test]
-fn aligned_f32_is_handed_out_without_a_copy() {
-    let folder = Folder::new();
-    let open = |dict: &str, pad: usize, big_endian: bool| {
-        let dict = format!("{dict:<width$}\n", width = 117 - pad);
-        let bytes = encode("f4", big_endian, &[1.0, 2.0, 3.0, 4.0]);
-        NpyFile::open(folder.file("a.npy", npy_bytes(&dict, &bytes))).unwrap()
-    };
-    let dict = "{'descr': '<f4', 'fortran_order': False, 'shape': (2, 2), }";
-    let aligned = open(dict, 0, false);
-    assert_eq!(aligned.in_memory(0..2), Some(&[1.0, 2.0, 3.0, 4.0][..]));
-    let (a, b) = (aligned.in_memory(0..2).unwrap().as_ptr(), aligned.in_memory(0..2).unwrap().as_ptr());
-    assert_eq!(a, b);
-    assert!(open(dict, 1, false).in_memory(0..1).is_none(), "not aligned");
-    assert!(open(&dict.replace("False", "True"), 0, false).in_memory(0..1).is_none(), "by columns");
-    assert!(open(&dict.replace('<', ">"), 0, true).in_memory(0..1).is_none(), "big-endian");
-    assert_reads(&open(dict, 1, false), 2, &[1.0, 2.0, 3.0, 4.0]);
 }
 
 #[test]
@@ -132,7 +114,6 @@ fn hostile_files_are_refused_by_name() {
         (with("(2, 2)", "(2, 0)"), "empty"),
         (with("(2, 2)", "(0,)"), "empty"),
         (with("<f4", "|O"), "Python objects"),
-        (with("<f4", "<f2"), "half"),
         (with("<f4", "<f16"), "wider than 64"),
         (with("<f4", "<c8"), "complex"),
         (with("<f4", "<U4"), "text"),

@@ -17,6 +17,16 @@ impl Lines {
         self.rows += 1;
     }
 
+    /// Adds the rows of a piece of text, whose first line is the `before + 1`th of the whole.
+    pub(super) fn append(&mut self, piece: &Self, before: u64) {
+        let mut jumps = piece.jumps.iter().map(|(row, line)| (self.rows + row, before + line));
+        let goes_on = |(_, line): &(u64, u64)| self.rows > 0 && self.line(self.rows - 1) + 1 == *line;
+        let first = jumps.next().filter(|first| !goes_on(first));
+        let jumps: Vec<(u64, u64)> = first.into_iter().chain(jumps).collect();
+        self.jumps.extend(jumps);
+        self.rows += piece.rows;
+    }
+
     /// How many rows there are.
     pub(super) fn rows(&self) -> u64 {
         self.rows
@@ -30,6 +40,11 @@ impl Lines {
             None => row + 1,
         }
     }
+}
+
+/// How many lines end in a text.
+pub(super) fn lines_in(text: &[u8]) -> u64 {
+    Counter::new(text).line_at(text.len()) - 1
 }
 
 /// Counts lines up to ascending places of a text.

@@ -1,20 +1,29 @@
 //! The header of a `.npy` file, read strictly: exactly the three keys, and nothing after them.
 
-use super::dtype::DType;
+use crate::data::dtype::DType;
 
 const MAGIC: &[u8] = b"\x93NUMPY";
 
 /// What a header tells.
 #[derive(Debug)]
-pub(super) struct Header {
-    pub(super) dtype: DType,
-    pub(super) fortran_order: bool,
-    pub(super) shape: Vec<u64>,
+pub(in crate::data) struct Header {
+    pub(in crate::data) dtype: DType,
+    pub(in crate::data) fortran_order: bool,
+    pub(in crate::data) shape: Vec<u64>,
 }
 
 impl Header {
+    /// The bytes of the whole head, where the first ones tell it.
+    pub(in crate::data) fn length(bytes: &[u8]) -> Option<u64> {
+        match *bytes.strip_prefix(MAGIC)? {
+            [1, _, a, b, ..] => Some(10 + u64::from(u16::from_le_bytes([a, b]))),
+            [2 | 3, _, a, b, c, d, ..] => Some(12 + u64::from(u32::from_le_bytes([a, b, c, d]))),
+            _ => None,
+        }
+    }
+
     /// Parses the head of a file; also returns the offset of the first value. Errors continue "the file …".
-    pub(super) fn parse(bytes: &[u8]) -> Result<(Self, usize), String> {
+    pub(in crate::data) fn parse(bytes: &[u8]) -> Result<(Self, usize), String> {
         if bytes.is_empty() {
             return Err("is empty (0 bytes); write it again".into());
         }

@@ -36,21 +36,23 @@ impl NpyElement for u32 {
 /// # Errors
 /// What the writer returns.
 pub fn write_npy<T: NpyElement, D: Dimension>(to: &mut dyn Write, array: &ArrayRef<T, D>) -> io::Result<()> {
-    write_header::<T>(to, array.shape())?;
+    let order = if cfg!(target_endian = "little") { '<' } else { '>' };
+    let shape: Vec<u64> = array.shape().iter().map(|length| *length as u64).collect();
+    write_header(to, &format!("{order}{}", T::DESCR), &shape)?;
     if let Some(values) = array.as_slice() {
         return to.write_all(bytemuck::cast_slice(values));
     }
     array.iter().try_for_each(|value| to.write_all(bytemuck::bytes_of(value)))
 }
 
-fn write_header<T: NpyElement>(to: &mut dyn Write, shape: &[usize]) -> io::Result<()> {
-    let order = if cfg!(target_endian = "little") { '<' } else { '>' };
+/// Writes what comes before the values; `descr` is NumPy's short form of their type, such as `<f4`.
+pub(in crate::data) fn write_header(to: &mut dyn Write, descr: &str, shape: &[u64]) -> io::Result<()> {
     let mut lengths: String = shape.iter().map(|length| format!("{length}, ")).collect();
     if shape.len() > 1 {
         lengths.truncate(lengths.len() - 2);
     }
     let lengths = lengths.trim_end();
-    let dict = format!("{{'descr': '{order}{}', 'fortran_order': False, 'shape': ({lengths}), }}", T::DESCR);
+    let dict = format!("{{'descr': '{descr}', 'fortran_order': False, 'shape': ({lengths}), }}");
     // The values begin at a multiple of 64 bytes, so that a map of the file is aligned for any vector load.
     let length = (10 + dict.len() + 1).next_multiple_of(64) - 10;
     let length_bytes = u16::try_from(length).map_err(|_| io::Error::other("too many dimensions for a .npy header"))?;
