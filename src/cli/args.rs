@@ -21,7 +21,7 @@ pub(super) struct Cli {
 #[derive(Debug, Subcommand)]
 pub(super) enum Command {
     /// Group the rows of a table into k clusters
-    Kmeans(KMeansArgs),
+    Kmeans(Box<KMeansArgs>),
     /// Find the cluster of each row with a model that `kmeans --model` wrote
     Predict(PredictArgs),
     /// Say what tables are: rows, columns, types, ranges, values that are not finite
@@ -48,6 +48,9 @@ pub(super) struct KMeansArgs {
     /// Starts to try, of which the best is kept [default: 1, for random 10]
     #[arg(long, value_name = "N", value_parser = at_least_one::<usize>)]
     pub(super) n_init: Option<usize>,
+    /// Rows at random that k-means++ chooses among, reading the table once instead of k times [default: all]
+    #[arg(long, value_name = "N", value_parser = at_least_one::<u64>)]
+    pub(super) init_sample: Option<u64>,
     /// Most updates of the centroids
     #[arg(long, value_name = "N", default_value = "300", value_parser = at_least_one::<u32>)]
     pub(super) max_iter: u32,
@@ -227,9 +230,13 @@ pub(super) struct ResourceArgs {
     /// Threads on the CPU [default: all processors]
     #[arg(long, value_name = "N", value_parser = at_least_one::<usize>)]
     pub(super) threads: Option<usize>,
-    /// Most memory for the rows on the host: 512M, 2G (powers of 1000), 1GiB (of 1024) [default: no limit]
+    /// Most memory on the host: 512M, 2G (powers of 1000), 1GiB (of 1024); rows beyond it are read anew in every round
+    /// [default: four fifths of what is free]
     #[arg(long, value_name = "SIZE", value_parser = size)]
     pub(super) memory: Option<u64>,
+    /// Most memory on each device; rows beyond it are brought there in every round [default: what the device gives]
+    #[arg(long, value_name = "SIZE", value_parser = size)]
+    pub(super) device_memory: Option<u64>,
 }
 
 /// How much is said on standard error.

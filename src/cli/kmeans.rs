@@ -53,10 +53,11 @@ pub(super) fn run(args: &KMeansArgs) -> Result<Ended, Failure> {
         total: total.elapsed().as_secs_f64(),
     };
     let report = report(&model, device::of_session(&session, &args.device), seconds);
+    let report = FitReport { init_sample: sampled(args, &model), ..report };
     let text = if args.json {
         format!("{}\n", report.json())
     } else {
-        summary(&report, &args.input.names(), &settings_in_words(args, &session))
+        summary(&report, &args.input.names(), &settings_in_words(args, &session, report.init_sample))
     };
     print(&text)?;
     Ok(if model.interrupted() { Ended::Interrupted } else { Ended::Done })
@@ -70,6 +71,9 @@ pub(super) fn open_session(choice: &DeviceChoice, resources: &ResourceArgs, inte
     }
     if let Some(bytes) = resources.memory {
         builder = builder.memory(bytes);
+    }
+    if let Some(bytes) = resources.device_memory {
+        builder = builder.device_memory(bytes);
     }
     builder.build()
 }
@@ -94,10 +98,8 @@ fn settings(args: &KMeansArgs, session: &Session, reporter: &Arc<Reporter>) -> K
         .seed(args.seed)
         .session(session)
         .progress(move |progress| reporter.fit(&progress));
-    match args.n_init {
-        Some(starts) => kmeans.n_init(starts),
-        None => kmeans,
-    }
+    let kmeans = args.n_init.map_or(kmeans.clone(), |starts| kmeans.n_init(starts));
+    args.init_sample.map_or(kmeans.clone(), |rows| kmeans.init_sample(rows))
 }
 
 fn weighted<'a>(args: &KMeansArgs, dataset: Dataset<'a>) -> Result<Dataset<'a>> {
@@ -139,16 +141,24 @@ fn report(model: &KMeansModel, devices: Vec<DeviceLine>, seconds: Seconds) -> Fi
         inertia: model.inertia(),
         seconds,
         peak_rss_mb: peak_rss_mb(),
+        streamed: model.streamed(),
+        init_sample: None,
         cluster_sizes: model.cluster_sizes().to_vec(),
         trace: model.trace().to_vec(),
     }
 }
 
+/// The rows that k-means++ chose among, where these were not all.
+fn sampled(args: &KMeansArgs, model: &KMeansModel) -> Option<u64> {
+    args.init_sample.filter(|&rows| rows < model.rows() && args.init.name() == "k-means++")
+}
+
 /// What the run was asked for: what matters always, the rest where it is not the default.
-fn settings_in_words(args: &KMeansArgs, session: &Session) -> String {
+fn settings_in_words(args: &KMeansArgs, session: &Session, sample: Option<u64>) -> String {
+    let among = sample.map(|rows| format!(" among a sample of {}", number::counted(rows, "row")));
     let mut words = vec![
         format!("k {}", args.k),
-        format!("start {}", args.init.name()),
+        format!("start {}{}", args.init.name(), among.unwrap_or_default()),
         args.metric.to_string(),
         "lloyd".to_owned(),
         format!("tol {}", args.tol),

@@ -8,22 +8,46 @@ use crate::backend::ReduceOp;
 
 /// A number that partial results are made of.
 pub trait Number: bytemuck::Pod + PartialOrd + Send + Sync {
+    /// What several of them are merged in: f64, or an integer that no sum of them leaves.
+    type Total: Copy + Send + Sync + 'static;
+
+    /// The merge of one.
+    fn total(self) -> Self::Total;
+
+    /// Merges one more into a total.
+    fn join(op: ReduceOp, total: Self::Total, more: Self) -> Self::Total;
+
+    /// What a total comes to; `None` where it does not fit.
+    fn of_total(total: Self::Total) -> Option<Self>;
+
     /// Merges the same element of several partial results; `None` where there is none or the result does not fit.
-    fn merge(op: ReduceOp, values: impl Iterator<Item = Self>) -> Option<Self>;
+    fn merge(op: ReduceOp, mut values: impl Iterator<Item = Self>) -> Option<Self> {
+        let first = values.next()?.total();
+        Self::of_total(values.fold(first, |total, more| Self::join(op, total, more)))
+    }
 }
 
 macro_rules! floats {
     ($($float:ty),+) => {$(
         impl Number for $float {
-            fn merge(op: ReduceOp, values: impl Iterator<Item = Self>) -> Option<Self> {
+            type Total = f64;
+
+            fn total(self) -> f64 {
+                self.into()
+            }
+
+            fn join(op: ReduceOp, total: f64, more: Self) -> f64 {
+                let more = f64::from(more);
                 // Not a number wins in every operation: f64::max and f64::min would pass it over.
-                let larger = |a: Self, b: Self| if a.is_nan() || a >= b { a } else { b };
-                let smaller = |a: Self, b: Self| if a.is_nan() || a <= b { a } else { b };
                 match op {
-                    ReduceOp::Sum => Some(values.map(f64::from).sum::<f64>() as Self),
-                    ReduceOp::Max => values.reduce(larger),
-                    ReduceOp::Min => values.reduce(smaller),
+                    ReduceOp::Sum => total + more,
+                    ReduceOp::Max => if total.is_nan() || total >= more { total } else { more },
+                    ReduceOp::Min => if total.is_nan() || total <= more { total } else { more },
                 }
+            }
+
+            fn of_total(total: f64) -> Option<Self> {
+                Some(total as Self)
             }
         }
     )+};
@@ -32,12 +56,22 @@ macro_rules! floats {
 macro_rules! integers {
     ($($integer:ty),+) => {$(
         impl Number for $integer {
-            fn merge(op: ReduceOp, mut values: impl Iterator<Item = Self>) -> Option<Self> {
+            type Total = i128;
+
+            fn total(self) -> i128 {
+                self.into()
+            }
+
+            fn join(op: ReduceOp, total: i128, more: Self) -> i128 {
                 match op {
-                    ReduceOp::Sum => Self::try_from(values.map(i128::from).sum::<i128>()).ok(),
-                    ReduceOp::Max => values.next().map(|first| values.fold(first, Ord::max)),
-                    ReduceOp::Min => values.next().map(|first| values.fold(first, Ord::min)),
+                    ReduceOp::Sum => total + i128::from(more),
+                    ReduceOp::Max => total.max(more.into()),
+                    ReduceOp::Min => total.min(more.into()),
                 }
+            }
+
+            fn of_total(total: i128) -> Option<Self> {
+                total.try_into().ok()
             }
         }
     )+};

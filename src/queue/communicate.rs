@@ -2,10 +2,12 @@
 
 use super::context::ComContext;
 use super::declare::Objects;
-use super::exec::Devices;
+use super::fold::{self, Fold, Total};
 use super::key::Key;
-use super::object::{Hosted, Object, ObjectType, Shape};
+use super::object::{Hosted, Object, ObjectType};
+use super::place::Devices;
 use super::stored::Stored;
+use super::stream::Folding;
 use crate::backend::ReduceOp;
 use crate::collective::{self, Number};
 use crate::{Error, Result};
@@ -16,10 +18,18 @@ pub(crate) trait Communicate: Send + Sync {
     fn name(&self) -> String;
     fn objects(&self) -> Objects;
     fn run(&self, tasks: &mut [ComContext], devices: &Devices) -> Result<()>;
+
+    /// A way to merge the tasks of a device as they end, for communications that merge.
+    fn fold(&self) -> Option<Box<dyn Folding + '_>> {
+        None
+    }
 }
 
 /// An object whose elements can be summed, or their extremes taken: numbers, `Vec`s and arrays of them.
 pub trait Reduce: Object {
+    /// The type of its elements.
+    type Number: Number;
+
     /// Merges the same object of several tasks, element by element, in their order. Elements past the prefix length, or
     /// past the shortest part, are those of the first part.
     ///
@@ -41,18 +51,24 @@ fn reduce_slices<N: Number>(op: ReduceOp, parts: &[&[N]], prefix: Option<usize>)
 macro_rules! reductions_of {
     ($($number:ty),+) => {$(
         impl Reduce for $number {
+            type Number = $number;
+
             fn reduce(op: ReduceOp, parts: &[&Self], _: Option<usize>) -> Result<Self, usize> {
                 Number::merge(op, parts.iter().map(|part| **part)).ok_or(0)
             }
         }
 
         impl Reduce for Vec<$number> {
+            type Number = $number;
+
             fn reduce(op: ReduceOp, parts: &[&Self], prefix: Option<usize>) -> Result<Self, usize> {
                 reduce_slices(op, &parts.iter().map(|part| part.as_slice()).collect::<Vec<_>>(), prefix)
             }
         }
 
         impl Reduce for Array1<$number> {
+            type Number = $number;
+
             fn reduce(op: ReduceOp, parts: &[&Self], prefix: Option<usize>) -> Result<Self, usize> {
                 let parts: Vec<_> = parts.iter().map(|part| part.as_standard_layout()).collect();
                 let slices: Vec<&[$number]> = parts.iter().filter_map(|part| part.as_slice()).collect();
@@ -61,6 +77,8 @@ macro_rules! reductions_of {
         }
 
         impl Reduce for Array2<$number> {
+            type Number = $number;
+
             fn reduce(op: ReduceOp, parts: &[&Self], prefix: Option<usize>) -> Result<Self, usize> {
                 let shape = parts.first().map_or((0, 0), |part| part.dim());
                 let parts: Vec<_> = parts.iter().map(|part| part.as_standard_layout()).collect();
@@ -75,9 +93,10 @@ reductions_of!(f32, f64, i32, u32, i64, u64);
 
 type Combine<T> = Box<dyn Fn(&mut T, &T) -> Result<()> + Send + Sync>;
 type Merge<T> = fn(ReduceOp, &[&T], Option<usize>) -> Result<T, usize>;
+type Begin<T> = fn(ReduceOp, &T) -> Option<Box<dyn Total<T>>>;
 
 enum Operation<T> {
-    Known(ReduceOp, Merge<T>),
+    Known(ReduceOp, Merge<T>, Begin<T>),
     Custom(Combine<T>),
 }
 
@@ -111,17 +130,17 @@ pub struct AllReduce<T> {
 impl<T: Reduce> AllReduce<T> {
     /// The sum over all tasks.
     pub fn sum(key: Key<T>) -> Self {
-        Self { key, operation: Operation::Known(ReduceOp::Sum, T::reduce), prefix: None }
+        Self { key, operation: Operation::Known(ReduceOp::Sum, T::reduce, fold::begin::<T>), prefix: None }
     }
 
     /// The largest of all tasks' values, element by element.
     pub fn max(key: Key<T>) -> Self {
-        Self { key, operation: Operation::Known(ReduceOp::Max, T::reduce), prefix: None }
+        Self { key, operation: Operation::Known(ReduceOp::Max, T::reduce, fold::begin::<T>), prefix: None }
     }
 
     /// The smallest of all tasks' values, element by element.
     pub fn min(key: Key<T>) -> Self {
-        Self { key, operation: Operation::Known(ReduceOp::Min, T::reduce), prefix: None }
+        Self { key, operation: Operation::Known(ReduceOp::Min, T::reduce, fold::begin::<T>), prefix: None }
     }
 
     /// Merges only the first `length` elements, in row-major order; of the rest, every task keeps its own.
@@ -141,10 +160,9 @@ impl<T: Object> AllReduce<T> {
 
     fn merge(&self, parts: &[&T]) -> Result<Option<T>> {
         match &self.operation {
-            Operation::Known(op, merge) => merge(*op, parts, self.prefix).map(Some).map_err(|at| {
-                let message = format!("the {op:?} of element {at} over {} tasks does not fit its type", parts.len());
-                Error::wiring(self.name(), self.key.name(), message)
-            }),
+            Operation::Known(op, merge, _) => merge(*op, parts, self.prefix)
+                .map(Some)
+                .map_err(|at| too_large(&self.name(), self.key.name(), *op, at, parts.len())),
             Operation::Custom(combine) => {
                 let Some((first, rest)) = parts.split_first() else { return Ok(None) };
                 let mut merged = (*first).clone();
@@ -164,18 +182,30 @@ impl<T: Object> Communicate for AllReduce<T> {
         Objects::none().updates(self.key)
     }
 
+    fn fold(&self) -> Option<Box<dyn Folding + '_>> {
+        if self.prefix.is_some() {
+            return None;
+        }
+        Some(match &self.operation {
+            Operation::Known(op, _, begin) => Box::new(Fold::known(self.key, *op, *begin)),
+            Operation::Custom(combine) => Box::new(Fold::custom(self.key, &**combine)),
+        })
+    }
+
     fn run(&self, tasks: &mut [ComContext], devices: &Devices) -> Result<()> {
         let name = self.name();
-        if !present_everywhere(&name, self.key, tasks)? {
+        let parts: Vec<usize> = (0..tasks.len()).filter(|&id| !tasks[id].is_folded).collect();
+        if !present_everywhere(&name, self.key, tasks, &parts)? {
             return Ok(());
         }
-        same_shapes(&name, self.key.name(), tasks)?;
+        same_shapes(&name, self.key.name(), tasks, &parts)?;
         let leaders = match (&self.operation, self.prefix) {
-            (Operation::Known(op, _), None) => {
-                devices.merge_within(*op, ObjectType::of::<T>(), self.key.name(), tasks)?
+            (Operation::Known(op, ..), None) => {
+                devices.merge_within(*op, ObjectType::of::<T>(), self.key.name(), tasks, parts)?
             }
-            _ => (0..tasks.len()).collect(),
+            _ => parts,
         };
+        tasks.iter_mut().for_each(|task| task.is_folded = false);
         if let [leader] = leaders[..] {
             return share_stored(self.key, leader, tasks);
         }
@@ -265,7 +295,7 @@ impl<T: Object> Communicate for Gather<T> {
     }
 
     fn run(&self, tasks: &mut [ComContext], _: &Devices) -> Result<()> {
-        if !present_everywhere(&self.name(), self.from, tasks)? {
+        if !present_everywhere(&self.name(), self.from, tasks, &every(tasks))? {
             return Ok(());
         }
         let values = tasks.iter().map(|task| task.get(self.from).cloned()).collect::<Result<Vec<T>>>()?;
@@ -306,10 +336,10 @@ where
     }
 
     fn run(&self, tasks: &mut [ComContext], _: &Devices) -> Result<()> {
-        if !present_everywhere(&self.name(), self.key, tasks)? {
+        if !present_everywhere(&self.name(), self.key, tasks, &every(tasks))? {
             return Ok(());
         }
-        same_shapes(&self.name(), self.key.name(), tasks)?;
+        same_shapes(&self.name(), self.key.name(), tasks, &every(tasks))?;
         let parts = tasks.iter().map(|task| task.get(self.key)).collect::<Result<Vec<&Vec<N>>>>()?;
         let merged = Vec::reduce(self.op, &parts, None).map_err(|at| {
             Error::wiring(self.name(), self.key.name(), format!("the sum of element {at} does not fit its type"))
@@ -323,27 +353,31 @@ where
     }
 }
 
-/// Whether all tasks have the object (true) or none has (false).
-fn present_everywhere<T: Object>(item: &str, key: Key<T>, tasks: &[ComContext]) -> Result<bool> {
-    let without: Vec<usize> = (0..tasks.len()).filter(|&id| !tasks[id].contains(key)).collect();
-    if without.is_empty() || without.len() == tasks.len() {
-        return Ok(without.is_empty());
-    }
-    let message = format!("tasks {without:?} of {} have not put it: every task must, or none", tasks.len());
-    Err(Error::wiring(item, key.name(), message))
+fn every(tasks: &[ComContext]) -> Vec<usize> {
+    (0..tasks.len()).collect()
 }
 
-fn same_shapes(item: &str, name: &'static str, tasks: &[ComContext]) -> Result<()> {
-    let shapes: Vec<Option<&Shape>> = tasks.iter().map(|task| task.shape(name)).collect();
-    match shapes.iter().position(|shape| *shape != shapes[0]) {
-        None => Ok(()),
-        Some(id) => {
-            let describe = |shape: Option<&Shape>| shape.map_or("no shape".to_owned(), Shape::to_string);
-            let (first, other) = (describe(shapes[0]), describe(shapes[id]));
-            let message = format!("task 0 put {first} and task {id} put {other}: all must have one length");
-            Err(Error::wiring(item, name, message))
-        }
+/// Whether all of these tasks have the object (true) or none has (false).
+fn present_everywhere<T: Object>(item: &str, key: Key<T>, tasks: &[ComContext], of: &[usize]) -> Result<bool> {
+    let without: Vec<usize> = of.iter().copied().filter(|&id| !tasks[id].contains(key)).collect();
+    if without.is_empty() || without.len() == of.len() {
+        return Ok(without.is_empty());
     }
+    Err(fold::absent(item, key.name(), &without, tasks.len()))
+}
+
+fn same_shapes(item: &str, name: &'static str, tasks: &[ComContext], of: &[usize]) -> Result<()> {
+    let Some(first) = of.first() else { return Ok(()) };
+    let shape = |id: &usize| tasks[*id].shape(name);
+    match of.iter().find(|id| shape(id) != shape(first)) {
+        None => Ok(()),
+        Some(id) => Err(fold::unequal(item, name, (*first, shape(first)), (*id, shape(id)))),
+    }
+}
+
+pub(super) fn too_large(item: &str, name: &'static str, op: ReduceOp, element: usize, tasks: usize) -> Error {
+    let message = format!("the {op:?} of element {element} over {tasks} tasks does not fit its type");
+    Error::wiring(item, name, message)
 }
 
 /// Gives all tasks what one of them holds, on the host or on their common device.

@@ -19,6 +19,8 @@ pub struct ComContext<'a> {
     pub(crate) rows: HashMap<&'static str, RowsSlot<'a>>,
     pub(crate) round: Vec<u32>,
     pub(crate) place: Place,
+    /// Whether what the next communication merges of this task is in the value of its device's first task already.
+    pub(crate) is_folded: bool,
     /// Device memory that only the engine sees: scratch of items, shapes and rounds as WGSL reads them.
     #[cfg(feature = "gpu")]
     pub(crate) private: super::device::Private,
@@ -33,6 +35,12 @@ pub(crate) struct Place {
     pub(crate) device: usize,
     #[cfg(feature = "gpu")]
     pub(crate) gpu: Option<crate::backend::gpu::GpuDevice>,
+    /// Whether the task's rows are brought to the device for each chain, rather than pinned.
+    #[cfg(feature = "gpu")]
+    pub(crate) streams: bool,
+    /// The device memory that streamed rows pass through, shared by the tasks of a device.
+    #[cfg(feature = "gpu")]
+    pub(crate) ring: Arc<super::device::RowsRing>,
 }
 
 /// The item that runs, for checks against what it declared.
@@ -81,6 +89,7 @@ impl<'a> ComContext<'a> {
             rows,
             round: vec![0],
             place,
+            is_folded: false,
             #[cfg(feature = "gpu")]
             private: Default::default(),
             task_id,
@@ -204,6 +213,20 @@ impl<'a> ComContext<'a> {
         self.round.last().copied().unwrap_or(0)
     }
 
+    /// How many rows the task has, of the object that has most.
+    pub(crate) fn row_count(&self) -> u64 {
+        self.rows.values().map(|slot| slot.range.end - slot.range.start).max().unwrap_or(0)
+    }
+
+    /// Whether the task's rows are read anew in every round.
+    pub(crate) fn is_streamed(&self) -> bool {
+        #[cfg(feature = "gpu")]
+        if self.place.gpu.is_some() {
+            return self.place.streams;
+        }
+        self.rows.values().any(RowsSlot::is_streamed)
+    }
+
     pub(crate) fn run_as(&mut self, running: Option<Running>) {
         self.running = running;
     }
@@ -254,6 +277,19 @@ impl<'a> ComContext<'a> {
             }
         }
         Ok(())
+    }
+
+    /// Whether an object was put in this round: then it is no earlier round's value too.
+    pub(crate) fn is_fresh(&self, name: &str) -> bool {
+        self.slots.get(name).is_some_and(|slot| slot.replaced == self.round_no())
+    }
+
+    /// A value wherever it lives: taken out if it was put in this round, else shared with what it will be the last of.
+    #[cfg(feature = "gpu")]
+    pub(crate) fn take_part(&mut self, name: &str) -> Option<Stored> {
+        let fresh = self.is_fresh(name);
+        let slot = self.slots.get_mut(name)?;
+        if fresh { slot.current.take() } else { slot.current.clone() }
     }
 
     pub(crate) fn stored(&self, name: &str) -> Option<&Stored> {

@@ -3,23 +3,76 @@
 use super::bindings::{self, Bound};
 use super::context::ComContext;
 use super::declare::{Objects, Rule, ShapeRule};
-use super::exec::Devices;
 use super::key::{Declared, Kind};
 use super::object::{ObjectType, Shape};
+use super::place::Devices;
 use super::plan::Planned;
 use super::shader::{Pass, Size};
 use super::stored::Stored;
+use super::stream::Folding;
 use crate::backend::gpu::{DeviceBuffer, GpuDevice, Kernel};
 use crate::backend::{Element, ReduceOp};
 use crate::{Error, Result};
 use std::collections::HashMap;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 /// Buffers of a task that are no objects.
 #[derive(Default)]
 pub(crate) struct Private {
     scratch: HashMap<&'static str, (Shape, Arc<DeviceBuffer>)>,
     uniforms: HashMap<String, (Vec<u32>, Arc<DeviceBuffer>)>,
+}
+
+type Scratch = HashMap<&'static str, (Shape, Arc<DeviceBuffer>)>;
+
+impl Private {
+    /// Scratch memory that another task may go on with.
+    pub(super) fn take_scratch(&mut self) -> Scratch {
+        std::mem::take(&mut self.scratch)
+    }
+
+    /// Goes on with another task's scratch memory.
+    pub(super) fn take_over(&mut self, scratch: Scratch) {
+        self.scratch.extend(scratch);
+    }
+}
+
+/// The device memory that streamed rows pass through, by the name of the rows: a partition that has been computed on leaves
+/// its buffer to the next but one.
+#[derive(Default)]
+pub(crate) struct RowsRing(Mutex<Vec<(&'static str, Arc<DeviceBuffer>)>>);
+
+impl RowsRing {
+    /// A buffer that is free: the one that was given back first, while another one is on its way.
+    fn take(&self, name: &'static str, bytes: u64) -> Option<Arc<DeviceBuffer>> {
+        let mut free = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let fits = |(of, buffer): &(&'static str, Arc<DeviceBuffer>)| *of == name && buffer.len() == bytes;
+        let several = free.iter().filter(|one| fits(one)).count() > 1;
+        let at = free.iter().position(fits).filter(|_| several)?;
+        Some(free.remove(at).1)
+    }
+
+    fn give_back(&self, name: &'static str, buffer: Arc<DeviceBuffer>) {
+        let mut free = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        // Two of a name are enough; one of another length, as of the last partition, makes room first.
+        if free.iter().filter(|(of, _)| *of == name).count() > 1
+            && let Some(at) = free.iter().position(|(of, held)| *of == name && held.len() != buffer.len())
+        {
+            free.remove(at);
+        }
+        free.push((name, buffer));
+    }
+}
+
+/// Lets the rows of a streamed task go; commands that were recorded for them still run before others are brought.
+pub(crate) fn leave(cx: &mut ComContext) {
+    if cx.place.streams {
+        for (name, slot) in &mut cx.rows {
+            if let Some(buffer) = slot.device.take() {
+                cx.place.ring.give_back(name, buffer);
+            }
+        }
+    }
 }
 
 /// Compiles the passes of an item for a device.
@@ -195,28 +248,22 @@ fn object_buffer(name: &'static str, cx: &ComContext, gpu: &GpuDevice) -> Result
     Ok(Some(buffer))
 }
 
-/// The task's rows in device memory: uploaded once and pinned from then on.
+/// The task's rows in device memory: uploaded once and pinned from then on, or brought there for one chain.
 fn rows_buffer(name: &'static str, cx: &mut ComContext, gpu: &GpuDevice) -> Result<Arc<DeviceBuffer>> {
     let missing = || Error::wiring("(queue)", name, "there are no such rows");
     let slot = cx.rows.get_mut(name).ok_or_else(missing)?;
     if let Some(buffer) = &slot.device {
         return Ok(buffer.clone());
     }
-    let rows = slot.task_rows();
+    let (rows, bytes) = (slot.task_rows(), slot.bytes());
+    let buffer = match cx.place.ring.take(name, bytes).filter(|_| cx.place.streams) {
+        Some(free) => free,
+        None => Arc::new(gpu.create_zeroed(name, bytes)?),
+    };
     let row_bytes = (rows.columns().max(1) * size_of::<f32>()) as u64;
-    let mut scratch = Vec::new();
-    let buffer = gpu.upload_with(
-        name,
-        (rows.len() * rows.columns() * size_of::<f32>()) as u64,
-        row_bytes,
-        &mut |offset, out| {
-            let first = (offset / row_bytes) as usize;
-            let count = out.len() / row_bytes as usize;
-            out.copy_from_slice(bytemuck::cast_slice(rows.read(first..first + count, &mut scratch)?));
-            Ok(())
-        },
-    )?;
-    let buffer = Arc::new(buffer);
+    gpu.write_with(&buffer, bytes, row_bytes, &mut |offset, out| {
+        rows.read_into((offset / row_bytes) as usize, bytemuck::cast_slice_mut(out))
+    })?;
     slot.device = Some(buffer.clone());
     Ok(buffer)
 }
@@ -301,6 +348,10 @@ impl Devices {
     ) -> Result<Vec<usize>> {
         let mut leaders = Vec::new();
         for group in self.groups(tasks) {
+            if tasks[group.clone()].iter().any(|task| task.is_folded) {
+                leaders.push(group.start);
+                continue;
+            }
             let gpu = tasks[group.start].place.gpu.clone();
             let parts: Option<Vec<Arc<DeviceBuffer>>> =
                 tasks[group.clone()].iter().map(|task| task.stored(name).and_then(|s| s.device.clone())).collect();
@@ -324,5 +375,64 @@ impl Devices {
             leaders.push(group.start);
         }
         Ok(leaders)
+    }
+}
+
+/// Merges the parts of a device's tasks on the device, as they come.
+pub(super) struct FoldOnDevice {
+    op: ReduceOp,
+    of: ObjectType,
+    name: &'static str,
+    total: Option<(Arc<DeviceBuffer>, Shape)>,
+    free: Option<Arc<DeviceBuffer>>,
+}
+
+impl FoldOnDevice {
+    pub(super) fn new(op: ReduceOp, of: ObjectType, name: &'static str) -> Self {
+        Self { op, of, name, total: None, free: None }
+    }
+
+    /// Whether a task's object lies where it can be merged without the host.
+    pub(super) fn takes(&self, task: &ComContext) -> bool {
+        let on_device = task.stored(self.name).is_some_and(|stored| stored.device.is_some());
+        task.place.gpu.is_some() && on_device && self.of.element.is_some_and(|element| element != Element::F64)
+    }
+}
+
+impl Folding for FoldOnDevice {
+    fn add(&mut self, task: &mut ComContext) -> Result<()> {
+        let lost = || Error::wiring("(queue)", self.name, "its value is not on the device that merges it");
+        let gpu = task.place.gpu.clone().ok_or_else(lost)?;
+        let part = task.take_part(self.name).ok_or_else(lost)?;
+        let (part, shape) = part.device.zip(part.shape).ok_or_else(lost)?;
+        let Some((total, _)) = &self.total else {
+            // A value that others hold too must stay as it is for them.
+            let own = if Arc::strong_count(&part) == 1 {
+                part
+            } else {
+                let copy = gpu.create_zeroed(self.name, part.len())?;
+                gpu.copy(&part, &copy)?;
+                Arc::new(copy)
+            };
+            self.total = Some((own, shape));
+            return Ok(());
+        };
+        let element = self.of.element.ok_or_else(lost)?;
+        gpu.reduce(self.op, element, &[total, &part], shape.elements() as u64, total)?;
+        self.free = Some(part).filter(|part| Arc::strong_count(part) == 1);
+        Ok(())
+    }
+
+    fn reuse(&mut self, task: &mut ComContext) {
+        if let Some(slot) = task.slots.get_mut(self.name) {
+            slot.spare = self.free.take();
+        }
+    }
+
+    fn finish(self: Box<Self>, leader: &mut ComContext) -> Result<bool> {
+        let Some((total, shape)) = self.total else { return Ok(false) };
+        let lifetime = leader.slots.get(self.name).map(|slot| slot.lifetime).unwrap_or_default();
+        leader.put_stored(self.name, self.of, lifetime, Stored::on_device(total, shape))?;
+        Ok(true)
     }
 }

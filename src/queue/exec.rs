@@ -1,114 +1,22 @@
-//! Running a planned queue: placing partitions, superstep after superstep, until something says stop.
+//! Running a planned queue, superstep after superstep.
 
-use super::context::{ComContext, Place, Running};
+use super::communicate::Communicate;
+use super::context::{ComContext, Running};
 use super::object::ObjectType;
+use super::place::Devices;
 use super::plan::{Planned, Step};
-use super::session::{Device, Session};
+#[cfg(feature = "gpu")]
+use super::session::Device;
+use super::stream;
 use crate::backend::ReduceOp;
 #[cfg(feature = "gpu")]
-use crate::backend::gpu::Kernel;
-use crate::data::RowSource;
+use crate::backend::gpu::{GpuDevice, Kernel};
 use crate::{Error, Result};
 use rayon::prelude::*;
-use std::ops::Range;
-use std::sync::Arc;
-
-/// The devices as the executor sees them.
-pub(crate) struct Devices {
-    list: Vec<Device>,
-}
-
-impl Devices {
-    pub(crate) fn of(session: &Session) -> Self {
-        Self { list: session.devices().to_vec() }
-    }
-
-    pub(crate) fn place(&self, device: usize) -> Place {
-        Place {
-            device,
-            #[cfg(feature = "gpu")]
-            gpu: match &self.list[device] {
-                Device::Gpu(gpu) => Some(gpu.clone()),
-                Device::Cpu(_) => None,
-            },
-        }
-    }
-
-    /// The runs of tasks that share a device.
-    pub(super) fn groups(&self, tasks: &[ComContext]) -> Vec<Range<usize>> {
-        let mut at = 0;
-        let groups = tasks.chunk_by(|a, b| a.place.device == b.place.device);
-        groups
-            .map(|group| {
-                at += group.len();
-                at - group.len()..at
-            })
-            .collect()
-    }
-
-    /// Merges what devices can merge themselves, and names the tasks whose values are left to merge.
-    #[cfg_attr(not(feature = "gpu"), expect(clippy::unnecessary_wraps, reason = "with devices this can fail"))]
-    pub(crate) fn merge_within(
-        &self,
-        op: ReduceOp,
-        of: ObjectType,
-        name: &'static str,
-        tasks: &mut [ComContext],
-    ) -> Result<Vec<usize>> {
-        #[cfg(feature = "gpu")]
-        {
-            self.merge_on_devices(op, of, name, tasks)
-        }
-        #[cfg(not(feature = "gpu"))]
-        {
-            let _ = (op, of, name);
-            Ok((0..tasks.len()).collect())
-        }
-    }
-
-    /// Hands over to the devices what was recorded for them.
-    pub(crate) fn submit(&self) -> Result<()> {
-        #[cfg(feature = "gpu")]
-        for device in &self.list {
-            if let Device::Gpu(gpu) = device {
-                gpu.submit()?;
-            }
-        }
-        Ok(())
-    }
-}
-
-/// How many tasks each device has: what the session asks for, and more where a partition would not fit a binding.
-pub(crate) fn tasks_per_device(session: &Session, sources: &[Arc<dyn RowSource + '_>]) -> Vec<usize> {
-    let devices = session.devices();
-    let counts = devices.iter().map(|device| {
-        let needed = sources.iter().map(|source| {
-            let row_bytes = (source.columns() * size_of::<f32>()) as u64;
-            let rows_that_fit = (device.max_partition_bytes() / row_bytes.max(1)).max(1);
-            source.rows().div_ceil(devices.len() as u64).div_ceil(rows_that_fit) as usize
-        });
-        needed.max().unwrap_or(1).max(session.partitions())
-    });
-    counts.collect()
-}
-
-/// The rows of each task: every device has an equal share, and its tasks have equal parts of that.
-pub(crate) fn ranges(rows: u64, tasks_per_device: &[usize]) -> Vec<Range<u64>> {
-    let devices = tasks_per_device.len() as u64;
-    let cut = |of: &Range<u64>, part: u64, parts: u64| {
-        let at = |part: u64| of.start + (u128::from(of.end - of.start) * u128::from(part) / u128::from(parts)) as u64;
-        at(part)..at(part + 1)
-    };
-    let shares = tasks_per_device.iter().enumerate().map(|(device, &tasks)| {
-        let share = cut(&(0..rows), device as u64, devices);
-        (0..tasks as u64).map(move |task| cut(&share, task, tasks as u64))
-    });
-    shares.flatten().collect()
-}
 
 /// A chain item with its compiled kernels, one entry a device.
 pub(crate) struct Ready<'q> {
-    item: Planned<'q>,
+    pub(super) item: Planned<'q>,
     #[cfg(feature = "gpu")]
     kernels: Vec<Option<Vec<Kernel>>>,
 }
@@ -116,7 +24,49 @@ pub(crate) struct Ready<'q> {
 /// A step with everything compiled.
 pub(crate) enum ReadyStep<'q> {
     Chain(Vec<Ready<'q>>),
-    Communicate(&'q dyn super::communicate::Communicate),
+    Communicate(&'q dyn Communicate),
+}
+
+impl<'q> ReadyStep<'q> {
+    /// The compute items of a chain.
+    pub(super) fn items(&self) -> &[Ready<'q>] {
+        match self {
+            Self::Chain(chain) => chain,
+            Self::Communicate(_) => &[],
+        }
+    }
+}
+
+impl Ready<'_> {
+    /// Whether the item computes the same on every task of a device.
+    pub(super) fn is_once(&self) -> bool {
+        self.item.objects.once_per_device
+    }
+
+    /// Whether the item's WGSL runs on the device of a task.
+    #[cfg(feature = "gpu")]
+    pub(super) fn runs_on_device(&self, task: &ComContext) -> bool {
+        self.on_device(task).is_some()
+    }
+
+    #[cfg(feature = "gpu")]
+    fn on_device(&self, task: &ComContext) -> Option<(GpuDevice, &[Kernel])> {
+        Some((task.place.gpu.clone()?, self.kernels.get(task.place.device)?.as_deref()?))
+    }
+
+    /// Runs the item for one task: recorded on its device, or computed on the host.
+    pub(super) fn run(&self, task: &mut ComContext) -> Result<()> {
+        let item = &self.item;
+        #[cfg(feature = "gpu")]
+        if let Some((gpu, kernels)) = self.on_device(task) {
+            return super::device::record(item, kernels, task, &gpu);
+        }
+        task.check_shapes(&item.name, &item.objects, false)?;
+        task.run_as(Some(Running { item: item.name.clone(), objects: item.objects.clone() }));
+        let result = item.function.calc(task);
+        task.run_as(None);
+        result.and_then(|()| task.check_shapes(&item.name, &item.objects, true))
+    }
 }
 
 /// Compiles every item once for every device.
@@ -143,29 +93,17 @@ pub(crate) fn compile<'q>(steps: Vec<Step<'q>>, devices: &Devices) -> Result<Vec
     steps.collect()
 }
 
-/// Pins the partitions that devices compute on, before the first round.
-pub(crate) fn pin(steps: &[ReadyStep], tasks: &mut [ComContext], devices: &Devices) -> Result<()> {
-    #[cfg(feature = "gpu")]
-    for step in steps {
-        let ReadyStep::Chain(chain) = step else { continue };
-        for ready in chain {
-            for task in &mut *tasks {
-                if let Some((gpu, _)) = on_device(ready, std::slice::from_ref(task)) {
-                    super::device::pin(&ready.item, task, &gpu)?;
-                }
-            }
-        }
-    }
-    #[cfg(not(feature = "gpu"))]
-    let _ = (steps, tasks);
-    devices.submit()
-}
-
 /// Runs all steps of one round.
 pub(crate) fn superstep(steps: &[ReadyStep], tasks: &mut [ComContext], devices: &Devices, round: u32) -> Result<()> {
-    for step in steps {
+    for (at, step) in steps.iter().enumerate() {
         match step {
-            ReadyStep::Chain(chain) => run_chain(chain, tasks, devices, round)?,
+            ReadyStep::Chain(chain) => {
+                let next = match steps.get(at + 1) {
+                    Some(ReadyStep::Communicate(next)) => Some(*next),
+                    _ => None,
+                };
+                run_chain(chain, next, tasks, devices, round)?;
+            }
             ReadyStep::Communicate(communicate) => {
                 communicate.run(tasks, devices).map_err(|error| in_round(error, round, &communicate.name()))?;
             }
@@ -175,12 +113,23 @@ pub(crate) fn superstep(steps: &[ReadyStep], tasks: &mut [ComContext], devices: 
 }
 
 /// Runs a chain on every device at once, and on the tasks of a device as that device can.
-fn run_chain(chain: &[Ready], tasks: &mut [ComContext], devices: &Devices, round: u32) -> Result<()> {
+fn run_chain(
+    chain: &[Ready],
+    next: Option<&dyn Communicate>,
+    tasks: &mut [ComContext],
+    devices: &Devices,
+    round: u32,
+) -> Result<()> {
     let several = devices.list.len() > 1;
     let groups: Vec<&mut [ComContext]> = tasks.chunk_by_mut(|a, b| a.place.device == b.place.device).collect();
     let run = |group: &mut [ComContext]| -> Result<()> {
-        for ready in chain {
-            run_item(ready, group).map_err(|error| in_round(error, round, &ready.item.name))?;
+        if group.iter().any(ComContext::is_streamed) {
+            stream::run_chain(chain, next, group, devices.together, round)?;
+        } else {
+            let mut items = chain.iter();
+            items.try_for_each(|ready| {
+                run_item(ready, group).map_err(|error| in_round(error, round, &ready.item.name))
+            })?;
         }
         #[cfg(feature = "gpu")]
         if let (true, Some(gpu)) = (several, group.first().and_then(|task| task.place.gpu.as_ref())) {
@@ -195,37 +144,31 @@ fn run_chain(chain: &[Ready], tasks: &mut [ComContext], devices: &Devices, round
     results.into_iter().collect()
 }
 
-fn run_item(ready: &Ready, group: &mut [ComContext]) -> Result<()> {
-    let item = &ready.item;
-    let once = item.objects.once_per_device;
-    let active = if once { 1 } else { group.len() };
-    #[cfg(feature = "gpu")]
-    if let Some((gpu, kernels)) = on_device(ready, group) {
-        for task in &mut group[..active] {
-            super::device::record(item, kernels, task, &gpu)?;
+/// Runs an item on all tasks of a device, or on the first for all of them.
+pub(super) fn run_item(ready: &Ready, group: &mut [ComContext]) -> Result<()> {
+    if ready.is_once() {
+        if let Some(first) = group.first_mut() {
+            ready.run(first)?;
         }
-        return if once { share_written(item, group) } else { Ok(()) };
+        return share_written(&ready.item, group);
     }
-    let calc = |task: &mut ComContext| {
-        task.check_shapes(&item.name, &item.objects, false)?;
-        task.run_as(Some(Running { item: item.name.clone(), objects: item.objects.clone() }));
-        let result = item.function.calc(task);
-        task.run_as(None);
-        result.and_then(|()| task.check_shapes(&item.name, &item.objects, true))
-    };
-    if active == 1 {
-        calc(&mut group[0])?;
-    } else {
-        let results: Vec<Result<()>> = group[..active].par_iter_mut().map(calc).collect();
-        results.into_iter().collect::<Result<()>>()?;
-    }
-    if once { share_written(item, group) } else { Ok(()) }
+    run_on_each(group, |task| ready.run(task))
 }
 
-#[cfg(feature = "gpu")]
-fn on_device<'r>(ready: &'r Ready, group: &[ComContext]) -> Option<(crate::backend::gpu::GpuDevice, &'r [Kernel])> {
-    let place = &group.first()?.place;
-    Some((place.gpu.clone()?, ready.kernels.get(place.device)?.as_deref()?))
+/// Runs something on each task: at once on the host, in their order where a device records them.
+pub(super) fn run_on_each(
+    tasks: &mut [ComContext],
+    run: impl Fn(&mut ComContext) -> Result<()> + Send + Sync,
+) -> Result<()> {
+    #[cfg(feature = "gpu")]
+    let records = tasks.first().is_some_and(|task| task.place.gpu.is_some());
+    #[cfg(not(feature = "gpu"))]
+    let records = false;
+    if tasks.len() == 1 || records {
+        return tasks.iter_mut().try_for_each(run);
+    }
+    let results: Vec<Result<()>> = tasks.par_iter_mut().map(run).collect();
+    results.into_iter().collect()
 }
 
 /// Gives all tasks of a device what its first task wrote.
@@ -249,6 +192,29 @@ fn share_written(item: &Planned, group: &mut [ComContext]) -> Result<()> {
         }
     }
     Ok(())
+}
+
+impl Devices {
+    /// Merges what devices can merge themselves, and names the tasks whose values are left to merge: some of `parts`.
+    pub(super) fn merge_within(
+        &self,
+        op: ReduceOp,
+        of: ObjectType,
+        name: &'static str,
+        tasks: &mut [ComContext],
+        parts: Vec<usize>,
+    ) -> Result<Vec<usize>> {
+        #[cfg(feature = "gpu")]
+        {
+            drop(parts);
+            self.merge_on_devices(op, of, name, tasks)
+        }
+        #[cfg(not(feature = "gpu"))]
+        {
+            let _ = (op, of, name, tasks);
+            Ok(parts)
+        }
+    }
 }
 
 /// Says where an error happened, unless it says so itself.

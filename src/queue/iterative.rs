@@ -2,11 +2,12 @@
 
 use super::communicate::{AllReduce, Bcast, Communicate, Gather, ReduceScatter};
 use super::context::ComContext;
-use super::exec::{self, Devices};
+use super::exec::{self, ReadyStep};
 use super::item::ComputeFunction;
 use super::key::{Declared, Key, Kind, Rows, sealed::Keys as _};
 use super::listener::{IterationListener, Stop};
 use super::object::{AnyObject, Hosted, Object};
+use super::place::{self, Devices, Needs, Share, Source};
 use super::plan::{self, Item, Provided};
 use super::rows::RowsSlot;
 use super::session::Session;
@@ -226,13 +227,11 @@ impl<R: Send> IterativeComQueue<'_, R> {
     fn run_here(self) -> Result<Run<R>> {
         self.check_end()?;
         let steps = plan::plan(&self.items, &self.outputs, self.provided()?)?;
-        self.check_memory()?;
-        let devices = Devices::of(&self.session);
+        let mut devices = Devices::of(&self.session);
         let steps = exec::compile(steps, &devices)?;
         let clock = Instant::now();
-        let mut tasks = self.tasks(&devices)?;
-        exec::pin(&steps, &mut tasks, &devices)?;
-        let pin = clock.elapsed();
+        let mut tasks = self.placed(&steps, &mut devices)?;
+        let (pin, before) = (clock.elapsed(), devices.meter.read());
         let mut outputs = Vec::new();
         let mut round = 0;
         let stop = loop {
@@ -254,7 +253,16 @@ impl<R: Send> IterativeComQueue<'_, R> {
         };
         self.each_listener(round, |listener| listener.on_terminated(round, stop, &tasks[0]))?;
         let results = tasks.iter_mut().map(|task| (self.complete)(task)).collect::<Result<Vec<R>>>()?;
-        Ok(Run { results, rounds: round, stop, pin, outputs })
+        let (read, after) = (devices.meter.read(), clock.elapsed());
+        let streamed = tasks.iter().any(ComContext::is_streamed).then(|| Streamed {
+            rows: tasks.iter().filter(|task| task.is_streamed()).map(ComContext::row_count).sum(),
+            of_rows: tasks.iter().map(ComContext::row_count).sum(),
+            bytes: read.0 - before.0,
+            reading: read.1 - before.1,
+            readers: devices.readers(self.session.threads()),
+            rounds: after - pin,
+        });
+        Ok(Run { results, rounds: round, stop, pin, streamed, outputs })
     }
 
     fn check_end(&self) -> Result<()> {
@@ -279,30 +287,33 @@ impl<R: Send> IterativeComQueue<'_, R> {
         Ok(provided)
     }
 
-    /// All partitions are pinned, so a budget that does not hold them is refused before anything is set aside.
-    fn check_memory(&self) -> Result<()> {
-        let Some(budget) = self.session.memory() else { return Ok(()) };
-        let values = self.partitioned.iter().map(|(_, source)| source.rows() * source.columns() as u64);
-        let needed = values.sum::<u64>() * size_of::<f32>() as u64;
-        if needed > budget {
-            let message = format!("the rows take {needed} bytes as f32 and the budget is {budget}: allow more memory");
-            return Err(Error::parameter("memory", message));
+    /// The tasks, with what can be pinned pinned. A device that runs out of memory is tried again with half as much.
+    fn placed<'s>(&'s self, steps: &[ReadyStep], devices: &mut Devices) -> Result<Vec<ComContext<'s>>> {
+        let sources: Vec<Source<'s>> =
+            self.partitioned.iter().map(|(_, source)| source.clone() as Source<'s>).collect();
+        let needs = device_needs(steps, self.broadcast.iter().map(|(_, value)| &*value.object));
+        loop {
+            let shares = place::shares(devices, &sources, &needs)?;
+            let mut tasks = self.tasks(devices, &sources, &shares)?;
+            match place::pin(steps, &mut tasks, devices, &shares) {
+                Err(error @ Error::OutOfMemory { .. }) => {
+                    drop(tasks);
+                    devices.halve(&shares).ok_or(error)?;
+                }
+                done => return done.map(|()| tasks),
+            }
         }
-        Ok(())
     }
 
     /// One context for each task, with its rows and the broadcast objects.
-    fn tasks<'s>(&'s self, devices: &Devices) -> Result<Vec<ComContext<'s>>> {
-        let sources: Vec<_> =
-            self.partitioned.iter().map(|(_, source)| source.clone() as Arc<dyn RowSource + 's>).collect();
-        let per_device = exec::tasks_per_device(&self.session, &sources);
-        let owners = per_device.iter().enumerate().flat_map(|(device, &tasks)| std::iter::repeat_n(device, tasks));
-        let count = per_device.iter().sum();
+    fn tasks<'s>(&'s self, devices: &Devices, sources: &[Source<'s>], shares: &[Share]) -> Result<Vec<ComContext<'s>>> {
+        let owners = shares.iter().enumerate().flat_map(|(device, share)| std::iter::repeat_n(device, share.tasks));
+        let count = shares.iter().map(|share| share.tasks).sum();
         let mut tasks: Vec<ComContext> =
             owners.enumerate().map(|(id, device)| ComContext::new(id, count, devices.place(device))).collect();
         for ((declared, _), source) in self.partitioned.iter().zip(sources) {
-            for (task, range) in tasks.iter_mut().zip(exec::ranges(source.rows(), &per_device)) {
-                task.rows.insert(declared.name, RowsSlot::new(source.clone(), range));
+            for (task, range) in tasks.iter_mut().zip(place::ranges(source.rows(), shares)) {
+                task.rows.insert(declared.name, RowsSlot::new(source.clone(), range, devices.meter.clone()));
             }
         }
         for (declared, value) in &self.broadcast {
@@ -346,6 +357,45 @@ struct Output {
     value: Box<dyn AnyObject>,
 }
 
+/// What the items keep on a device beside the rows: see [`place::Needs`].
+fn device_needs<'o>(steps: &[ReadyStep], broadcast: impl Iterator<Item = &'o dyn AnyObject>) -> Needs {
+    let given = broadcast.filter_map(|object| object.to_bytes()).map(|bytes| bytes.len() as u64).sum::<u64>();
+    let objects = steps.iter().flat_map(ReadyStep::items).filter(|ready| ready.item.shader.is_some());
+    let mut needs = Needs::of(objects.map(|ready| &*ready.item.objects));
+    needs.fixed += given;
+    needs
+}
+
+/// The rows of a run that were not pinned, and what it cost to read them in every round.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Streamed {
+    /// How many rows were streamed.
+    pub rows: u64,
+    /// How many rows there are, the pinned ones among them.
+    pub of_rows: u64,
+    /// The bytes that were read in all rounds, as f32.
+    pub bytes: u64,
+    /// The time all readers together spent on reading.
+    pub reading: Duration,
+    /// How many there were: threads of the CPU, or one for each other device.
+    pub readers: usize,
+    /// The time all rounds took.
+    pub rounds: Duration,
+}
+
+impl Streamed {
+    /// Which part of the readers' time reading took: near 1, the rounds are bound by it, near 0 by computing.
+    pub fn reading_share(&self) -> f64 {
+        let whole = self.rounds.as_secs_f64() * self.readers as f64;
+        if whole > 0.0 { (self.reading.as_secs_f64() / whole).min(1.0) } else { 0.0 }
+    }
+
+    /// What bounds the rounds, as a word: `reading` or `computing`.
+    pub fn bound_by(&self) -> &'static str {
+        if self.reading_share() > 0.5 { "reading" } else { "computing" }
+    }
+}
+
 /// What a queue has done.
 pub struct Run<R> {
     /// What `close_with` made, one for each task.
@@ -356,6 +406,8 @@ pub struct Run<R> {
     pub stop: Stop,
     /// How long it took to cut the rows into partitions and bring them to the devices.
     pub pin: Duration,
+    /// What was streamed; `None` where all rows were pinned.
+    pub streamed: Option<Streamed>,
     outputs: Vec<Output>,
 }
 

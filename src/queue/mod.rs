@@ -21,8 +21,8 @@
 //! | `MLEnvironment` | execution environment | [`Session`] |
 //!
 //! A run passes through the files of this folder in this order: `iterative` (the builder and the loop), `plan` and
-//! `bindings` (every check before round 1), `exec` (placing tasks, running items), `device` (their WGSL),
-//! `communicate` (between tasks), `context`, `stored` and `rows` (what a task holds, and where).
+//! `bindings` (every check before round 1), `place` and `memory` (which rows go where, and what is pinned), `exec` (running
+//! items), `stream` (where not all rows are pinned), `device` (their WGSL), `communicate` (between tasks), `context`, `stored` and `rows` (what a task holds, and where).
 
 #![cfg_attr(not(feature = "gpu"), expect(dead_code, reason = "shaders are kept, and run only where there are devices"))]
 
@@ -34,24 +34,29 @@ mod declare;
 #[cfg(feature = "gpu")]
 mod device;
 mod exec;
+mod fold;
 mod item;
 mod iterative;
 mod key;
 mod listener;
+mod memory;
 mod object;
+mod place;
 mod plan;
 mod rows;
 mod session;
 mod shader;
 mod stored;
+mod stream;
 
 pub use communicate::{AllReduce, Bcast, Gather, Gathered, Reduce, ReduceScatter};
 pub use context::{ComContext, Readable};
 pub use declare::{Objects, ShapeRule};
 pub use item::{Compute, ComputeFunction};
-pub use iterative::{IterativeComQueue, QueueItem, Run};
+pub use iterative::{IterativeComQueue, QueueItem, Run, Streamed};
 pub use key::{Key, Keys, Lifetime, Rows, Value};
 pub use listener::{IterationListener, Stop};
+pub use memory::{Memory, Reservation};
 pub use object::{Object, Shape};
 pub use rows::TaskRows;
 pub use session::{Device, DeviceChoice, OneDevice, Session, SessionBuilder, adapters};

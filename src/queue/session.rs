@@ -1,5 +1,6 @@
 //! Where queues run: the devices, the threads, the memory.
 
+use super::memory::Memory;
 use crate::backend::DeviceInfo;
 use crate::backend::cpu;
 #[cfg(feature = "gpu")]
@@ -28,7 +29,7 @@ struct Inner {
     devices: Vec<Device>,
     pool: rayon::ThreadPool,
     partitions: usize,
-    memory: Option<u64>,
+    memory: Memory,
     interrupt: Arc<AtomicBool>,
 }
 
@@ -50,6 +51,20 @@ impl Device {
             Self::Cpu(info) => info,
             #[cfg(feature = "gpu")]
             Self::Gpu(device) => device.info(),
+        }
+    }
+
+    /// Whether it computes in the host's own memory.
+    pub fn is_host(&self) -> bool {
+        matches!(self, Self::Cpu(_))
+    }
+
+    /// The most bytes of its memory that may be taken; `u64::MAX` where nothing was set.
+    pub(crate) fn memory_limit(&self) -> u64 {
+        match self {
+            Self::Cpu(_) => u64::MAX,
+            #[cfg(feature = "gpu")]
+            Self::Gpu(device) => device.memory_limit(),
         }
     }
 
@@ -158,6 +173,7 @@ pub struct SessionBuilder {
     threads: Option<usize>,
     partitions: Option<usize>,
     memory: Option<u64>,
+    device_memory: Option<u64>,
     interrupt: Arc<AtomicBool>,
 }
 
@@ -206,9 +222,9 @@ impl Session {
         self.0.partitions
     }
 
-    /// The most bytes that pinned partitions may take on the host, where a budget was set.
-    pub fn memory(&self) -> Option<u64> {
-        self.0.memory
+    /// What may be kept on the host, and what of it is taken.
+    pub fn memory(&self) -> &Memory {
+        &self.0.memory
     }
 
     /// Runs a closure in the session's thread pool, where `rayon`'s parallel iterators use its threads.
@@ -260,10 +276,19 @@ impl SessionBuilder {
         self
     }
 
-    /// The most bytes that pinned partitions may take on the host.
+    /// The most bytes that may be kept on the host: pinned rows, labels, sums. Rows that do not fit are streamed: read
+    /// anew in every round, with the same result. By default four fifths of what the machine has free.
     #[must_use]
     pub fn memory(mut self, bytes: u64) -> Self {
         self.memory = Some(bytes);
+        self
+    }
+
+    /// The most bytes that each device may keep in its own memory. Rows that do not fit are streamed to it in every round.
+    /// By default what the device gives: if it runs out, half of that is tried.
+    #[must_use]
+    pub fn device_memory(mut self, bytes: u64) -> Self {
+        self.device_memory = Some(bytes);
         self
     }
 
@@ -294,7 +319,16 @@ impl SessionBuilder {
             .thread_name(|number| format!("superstep-{number}"))
             .build()
             .map_err(|error| Error::parameter("threads", error.to_string()))?;
-        Ok(Session(Arc::new(Inner { devices, pool, partitions, memory: self.memory, interrupt: self.interrupt })))
+        #[cfg(feature = "gpu")]
+        if let Some(bytes) = self.device_memory {
+            for device in &devices {
+                if let Device::Gpu(gpu) = device {
+                    gpu.limit_memory(bytes);
+                }
+            }
+        }
+        let memory = Memory::new(self.memory);
+        Ok(Session(Arc::new(Inner { devices, pool, partitions, memory, interrupt: self.interrupt })))
     }
 }
 

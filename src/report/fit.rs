@@ -3,6 +3,7 @@
 use super::device::DeviceLine;
 use serde_json::{Value, json};
 use superstep::algorithms::kmeans::Round;
+use superstep::queue::Streamed;
 
 /// Everything that is told of a finished fit.
 #[derive(Debug, Clone)]
@@ -35,6 +36,10 @@ pub(crate) struct FitReport {
     pub(crate) seconds: Seconds,
     /// The most memory held at once, in MB.
     pub(crate) peak_rss_mb: Option<f64>,
+    /// What was streamed; `None` where the memory held all rows.
+    pub(crate) streamed: Option<Streamed>,
+    /// The rows that the start chose among, where these were not all.
+    pub(crate) init_sample: Option<u64>,
     /// Rows in each cluster.
     pub(crate) cluster_sizes: Vec<u64>,
     /// What each round did.
@@ -87,6 +92,8 @@ impl FitReport {
             "peak_rss_mb": self.peak_rss_mb,
             "cluster_sizes": self.cluster_sizes,
             "trace": self.trace.iter().map(round_json).collect::<Vec<_>>(),
+            "init_sample": self.init_sample,
+            "streamed": self.streamed.as_ref().map(streamed_json),
         })
     }
 }
@@ -96,6 +103,16 @@ pub(crate) fn seconds_per_iteration(trace: &[Round]) -> Option<f64> {
     let times: Vec<f64> =
         trace.iter().filter(|round| round.iteration >= 1).map(|round| round.time.as_secs_f64()).collect();
     (!times.is_empty()).then(|| times.iter().sum::<f64>() / times.len() as f64)
+}
+
+fn streamed_json(streamed: &Streamed) -> Value {
+    json!({
+        "rows": streamed.rows,
+        "bytes": streamed.bytes,
+        "seconds": streamed.rounds.as_secs_f64(),
+        "reading_share": streamed.reading_share(),
+        "bound_by": streamed.bound_by(),
+    })
 }
 
 fn round_json(round: &Round) -> Value {
@@ -136,6 +153,8 @@ pub(super) mod tests {
             inertia: 2.5,
             seconds: Seconds { load: 0.25, pin: 0.5, init: 0.125, iterate: 1.0, write: 0.0, total: 2.0 },
             peak_rss_mb: Some(12.5),
+            streamed: None,
+            init_sample: None,
             cluster_sizes: vec![1000, 700, 97],
             trace: vec![round(0, 900), round(1, 20), round(2, 40)],
         }
@@ -155,7 +174,7 @@ pub(super) mod tests {
         };
         let json = report().json();
         let expected = "n d k metric algorithm device devices seed iterations converged inertia seconds \
-                        seconds_per_iteration peak_rss_mb cluster_sizes trace";
+                        seconds_per_iteration peak_rss_mb cluster_sizes trace init_sample streamed";
         assert_eq!(keys(&json), expected.split_whitespace().collect::<Vec<_>>());
         assert_eq!(keys(&json["seconds"]), ["load", "pin", "init", "iterate", "write", "total"]);
         assert_eq!(keys(&json["devices"][0]), ["name", "kind", "interface", "driver"]);

@@ -3,6 +3,7 @@
 use super::fit::FitReport;
 use super::number::{count, counted, scaled, seconds, value};
 use super::table::{Align, Table};
+use superstep::queue::Streamed;
 
 /// Up to this many clusters, the summary lists each.
 const LISTED_CLUSTERS: usize = 16;
@@ -21,6 +22,9 @@ pub(crate) fn summary(report: &FitReport, data: &str, settings: &str) -> String 
     line("result", &ending(report));
     line("inertia", &value(report.inertia));
     line("time", &times(report));
+    if let Some(streamed) = &report.streamed {
+        line("streamed", &stream(streamed, report.n));
+    }
     if let Some(peak) = report.peak_rss_mb {
         line("memory", &format!("{} at the peak", scaled(peak * 1e6, "B")));
     }
@@ -49,6 +53,18 @@ fn times(report: &FitReport) -> String {
     let listed: Vec<String> = named.iter().map(|(name, time)| format!("{name} {}", seconds(*time))).collect();
     let each = report.seconds_per_iteration().map(|time| format!(" ({} an iteration)", seconds(time)));
     format!("{} in all: {}{}", seconds(phases.total), listed.join(", "), each.unwrap_or_default())
+}
+
+/// `1,900,000 of 2,000,000 rows, read anew in each round: 4.20 GB in all; bound by computing (reading 12 %)`
+fn stream(streamed: &Streamed, rows: u64) -> String {
+    format!(
+        "{} of {}, read anew in each round: {} in all; bound by {} (reading {:.0} %)",
+        count(streamed.rows),
+        counted(rows, "row"),
+        scaled(streamed.bytes as f64, "B"),
+        streamed.bound_by(),
+        100.0 * streamed.reading_share()
+    )
 }
 
 /// The sizes of the clusters: each, where they are few, else the smallest, the middle and the largest.
@@ -82,6 +98,7 @@ fn size_range(sizes: &[u64]) -> String {
 mod tests {
     use super::*;
     use crate::report::fit::tests::report;
+    use std::time::Duration;
 
     #[test]
     fn a_person_finds_data_device_settings_result_and_times() {
@@ -100,6 +117,20 @@ cluster   rows   share
       2     97   5.4 %
 ";
         assert_eq!(summary(&report(), "digits.csv", "k-means++"), expected);
+    }
+
+    #[test]
+    fn what_was_streamed_is_said_with_what_bounds_it() {
+        let second = Duration::from_secs(1);
+        let streamed =
+            Streamed { rows: 1500, of_rows: 1797, bytes: 4_200_000, reading: second, readers: 2, rounds: 2 * second };
+        let expected =
+            "1,500 of 1,797 rows, read anew in each round: 4.20 MB in all; bound by computing (reading 25 %)";
+        assert_eq!(stream(&streamed, 1797), expected);
+        let slow = Streamed { reading: 3 * second, ..streamed };
+        assert!(stream(&slow, 1797).ends_with("bound by reading (reading 75 %)"));
+        let text = summary(&FitReport { streamed: Some(slow), ..report() }, "digits.csv", "k-means++");
+        assert!(text.contains("\nstreamed  1,500 of 1,797 rows"), "{text}");
     }
 
     #[test]

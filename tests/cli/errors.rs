@@ -119,7 +119,7 @@ fn help_and_version_are_results() {
         assert!(ran.stdout.contains("superstep") && ran.stderr.is_empty(), "{line}");
     }
     let help = folder.done("kmeans --help").stdout;
-    let flags = "k init n-init max-iter tol metric algorithm weights seed device threads memory labels centroids model \
+    let flags = "k init n-init init-sample max-iter tol metric algorithm weights seed device threads memory device-memory labels centroids model \
                  json quiet empty delimiter header";
     for flag in flags.split_whitespace() {
         assert!(help.contains(&format!("--{flag}")), "--{flag}");

@@ -14,5 +14,6 @@ mod reproducible;
 mod shapes;
 mod starts;
 mod stopping;
+mod streaming;
 mod support;
 mod weights;

@@ -8,6 +8,7 @@ mod communication;
 mod lifetimes;
 mod partitions;
 mod rounds;
+mod streaming;
 mod support;
 mod wiring;
 

@@ -3,7 +3,7 @@
 use super::keys::{
     CENTROIDS, DISTANCES, EXPONENTS, LABELS, NEAREST, NO_LABEL, PARTIALS, POINTS, SUMMARY, Summary, WEIGHTS,
 };
-use super::plan::Plan;
+use super::plan::{Plan, rows_a_block};
 use crate::backend::cpu::{Isa, Nearest, Partials, Rows, Scratch};
 use crate::queue::{ComContext, ComputeFunction, Objects, Shader, ShapeRule, TaskRows};
 use crate::{Error, Result};
@@ -13,12 +13,29 @@ use std::sync::{Mutex, PoisonError};
 /// Rows a thread takes at a time: a block of them stays in its cache while all centroids pass by.
 const BLOCK: usize = 512;
 
-/// Gives every task labels that no row has, and sums of nothing.
-pub(super) struct Preallocate(pub(super) Plan);
+/// Gives every device sums of nothing before the first round.
+pub(super) struct NoSums(pub(super) Plan);
 
-impl ComputeFunction for Preallocate {
+impl ComputeFunction for NoSums {
     fn objects(&self) -> Objects {
-        Objects::reads(POINTS).writes((LABELS, PARTIALS, SUMMARY))
+        Objects::none().updates((PARTIALS, SUMMARY)).once_per_device()
+    }
+
+    fn calc(&self, cx: &mut ComContext) -> Result<()> {
+        if cx.step_no() > 1 {
+            return Ok(());
+        }
+        cx.put(SUMMARY, vec![0; Summary::WORDS])?;
+        cx.put(PARTIALS, self.0.partials()?.into_values())
+    }
+}
+
+/// Gives every task labels that no row has before the first round.
+pub(super) struct NoLabels;
+
+impl ComputeFunction for NoLabels {
+    fn objects(&self) -> Objects {
+        Objects::reads(POINTS).updates(LABELS)
     }
 
     fn calc(&self, cx: &mut ComContext) -> Result<()> {
@@ -26,9 +43,7 @@ impl ComputeFunction for Preallocate {
             return Ok(());
         }
         let rows = cx.rows(POINTS)?.len();
-        cx.put(LABELS, vec![NO_LABEL; rows])?;
-        cx.put(SUMMARY, vec![0; Summary::WORDS])?;
-        cx.put(PARTIALS, self.0.partials()?.into_values())
+        cx.put(LABELS, vec![NO_LABEL; rows])
     }
 }
 
@@ -66,18 +81,16 @@ impl ComputeFunction for AssignAndSum {
 
 impl AssignAndSum {
     fn assign_and_sum(&self, cx: &ComContext, labels: &mut [u32]) -> Result<Partials> {
-        if self.0.keeps_rows {
-            cx.get(POINTS)?;
-        }
         let rows = cx.rows(POINTS)?;
         let weights = if self.0.weighted { Some(cx.rows(WEIGHTS)?) } else { None };
         let nearest = Nearest::new(cx.get(CENTROIDS)?.view(), self.0.distance(), Isa::detect())?;
         // One accumulator for each thread that takes part: they are as large as the centroids.
         let idle: Mutex<Vec<Worker>> = Mutex::default();
-        labels.par_chunks_mut(BLOCK).enumerate().try_for_each(|(block, labels)| {
+        let rows_a_block = rows_a_block(self.0.d).min(BLOCK);
+        labels.par_chunks_mut(rows_a_block).enumerate().try_for_each(|(block, labels)| {
             let worker = idle.lock().unwrap_or_else(PoisonError::into_inner).pop();
             let mut worker = worker.map_or_else(|| Worker::new(&self.0), Ok)?;
-            worker.block(&nearest, &rows, weights.as_ref(), block * BLOCK, labels)?;
+            worker.block(&nearest, &rows, weights.as_ref(), block * rows_a_block, labels)?;
             idle.lock().unwrap_or_else(PoisonError::into_inner).push(worker);
             Ok::<(), Error>(())
         })?;

@@ -120,6 +120,7 @@ impl KMeansModel {
             labels: Vec::new(),
             trace: Vec::new(),
             timings: Timings::default(),
+            streamed: None,
             warnings: Vec::new(),
         })
     }

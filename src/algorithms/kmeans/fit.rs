@@ -1,19 +1,19 @@
 //! Fitting: the queue of k-means, written as the loop of the paper.
 
-use super::assign_and_sum::{AssignAndSum, Preallocate};
-use super::keys::{CENTROIDS, EXPONENTS, LABELS, NO_WEIGHTS, PARTIALS, POINTS, SUMMARY, WEIGHTS};
+use super::assign_and_sum::{AssignAndSum, NoLabels, NoSums};
+use super::keys::{CENTROIDS, EXPONENTS, LABELS, NO_WEIGHTS, PARTIALS, POINTS, WEIGHTS};
 use super::median;
 use super::metric::Metric;
 use super::model::KMeansModel;
 use super::params::{EmptyClusters, KMeans};
-use super::plan::Plan;
+use super::plan::{Plan, rows_a_block};
 use super::prepare::Prepared;
 use super::progress::{Progress, Round, Timings};
 use super::relocate::{DropEmpty, FARTHEST, Farthest, FindFarthest, Relocate, Reseat};
 use super::update::{Summarise, Update};
 use super::watch::Watch;
 use crate::data::{Dataset, RowSource};
-use crate::queue::{AllReduce, IterativeComQueue, Session, Stop};
+use crate::queue::{AllReduce, Device, IterativeComQueue, Session, Stop, Streamed};
 use crate::{Error, Result};
 use ndarray::Array2;
 use rayon::prelude::*;
@@ -30,6 +30,7 @@ struct Outcome {
     interrupted: bool,
     trace: Vec<Round>,
     pin: Duration,
+    streamed: Option<Streamed>,
 }
 
 impl KMeans {
@@ -78,13 +79,25 @@ impl KMeans {
     fn fit_measured(&self, session: &Session, dataset: &Dataset, pin: Instant) -> Result<KMeansModel> {
         self.check(dataset.rows(), dataset.columns())?;
         session.install(|| {
-            let prepared = Prepared::new(dataset, self.metric)?;
+            let mut prepared = Prepared::new(dataset, self.metric)?;
+            let _working = session.memory().reserve("labels and sums", self.working(session, &prepared))?;
+            let on_host = session.devices().iter().any(Device::is_host);
+            if on_host {
+                prepared.pin(session.memory())?;
+            }
             let tol = self.tol * prepared.mean_variance()?;
             let mut timings = Timings { pin: pin.elapsed(), ..Timings::default() };
             let mut best: Option<Outcome> = None;
             for start in 0..self.starts() {
                 let clock = Instant::now();
+                if !on_host && self.init.passes_over_rows() {
+                    prepared.pin(session.memory())?;
+                }
                 let init = self.init.choose(self, session, &prepared, self.seed.wrapping_add(start as u64))?;
+                if !on_host {
+                    // The rows are about to be pinned on devices.
+                    prepared.unpin();
+                }
                 timings.init += clock.elapsed();
                 let clock = Instant::now();
                 let outcome = self.iterate(session, &prepared, init, tol, start)?;
@@ -103,6 +116,19 @@ impl KMeans {
         })
     }
 
+    /// The bytes that a fit keeps besides its rows: a label, and while it starts a distance, for each row; the sums of each
+    /// thread; the blocks of rows at work; and a sample to start from.
+    fn working(&self, session: &Session, prepared: &Prepared) -> u64 {
+        let (k, d, threads) = (self.k as u64, prepared.columns() as u64, session.threads() as u64);
+        let sums = k.saturating_mul(2 * d + 1) * size_of::<i64>() as u64;
+        let block = 2 * rows_a_block(prepared.columns()) as u64 * d * size_of::<f32>() as u64;
+        let per_row = (size_of::<u32>() + size_of::<f32>()) as u64;
+        // A sample is held twice: as rows on their own, and as a table.
+        let sample = self.init_sample.map_or(0, |rows| rows.min(prepared.rows()) * 2 * d * size_of::<f32>() as u64);
+        let parts = [prepared.rows() * per_row, (threads + 3).saturating_mul(sums), threads * block, sample];
+        parts.into_iter().fold(0, u64::saturating_add)
+    }
+
     /// One start: supersteps until the criterion is met. Each updates the centroids with the sums of the round before and
     /// then assigns, so that labels, sums and inertia always belong to the centroids there are; the first has no sums and
     /// only assigns. `max_iter` updates take one superstep more.
@@ -116,9 +142,9 @@ impl KMeans {
     ) -> Result<Outcome> {
         let plan = Plan::new(session, prepared, self.metric, &init)?;
         let watch = Arc::new(Watch::new(self, &plan, prepared.rows(), tol, start));
-        let queue = self.data(IterativeComQueue::new(session), prepared, &plan, init).add(Preallocate(plan.clone()));
+        let queue = self.data(IterativeComQueue::new(session), prepared, &plan, init);
         let run = self
-            .update(queue, &plan)
+            .update(queue.add(NoSums(plan.clone())).add(NoLabels), &plan)
             .add(AssignAndSum(plan.clone()))
             .add(AllReduce::sum(PARTIALS))
             .add(Summarise(plan.clone()))
@@ -128,17 +154,23 @@ impl KMeans {
             })
             .set_max_iter(self.max_iter + 1)
             .listen(watch.clone())
-            .close_with(|cx| Ok((cx.get(CENTROIDS)?.clone(), cx.take(LABELS)?, cx.get(SUMMARY)?.len())))
+            .close_with(|cx| {
+                let centroids = (cx.task_id() == 0).then(|| cx.get(CENTROIDS).cloned()).transpose()?;
+                Ok((centroids, cx.take(LABELS)?))
+            })
             .run()?;
-        let iterations = watch.iterations();
+        let (iterations, streamed) = (watch.iterations(), run.streamed);
         let mut results = run.results.into_iter();
         let nothing = || Error::wiring("KMeans", CENTROIDS.name(), "no task ran");
-        let (centroids, mut labels, _) = results.next().ok_or_else(nothing)?;
-        results.for_each(|(_, more, _)| labels.extend(more));
+        let (centroids, mut labels) = results.next().ok_or_else(nothing)?;
+        let centroids = centroids.ok_or_else(nothing)?;
+        // Room for all at once: the memory of each task's labels is given back as it is copied.
+        labels.reserve_exact(prepared.rows() as usize - labels.len());
+        results.for_each(|(_, more)| labels.extend(more));
         let inertia = inertia(prepared, self.metric, &centroids, &labels)?;
         let (converged, interrupted) = (run.stop == Stop::Criterion, run.stop == Stop::Interrupted);
         let (trace, pin) = (watch.trace(), run.pin);
-        Ok(Outcome { centroids, labels, inertia, iterations, converged, interrupted, trace, pin })
+        Ok(Outcome { centroids, labels, inertia, iterations, converged, interrupted, trace, pin, streamed })
     }
 
     /// What the queue starts from.
@@ -185,7 +217,8 @@ impl KMeans {
     }
 
     fn model(&self, dataset: &Dataset, outcome: Outcome, timings: Timings) -> Result<KMeansModel> {
-        let Outcome { mut centroids, mut labels, inertia, iterations, converged, interrupted, trace, pin: _ } = outcome;
+        let Outcome { mut centroids, mut labels, inertia, iterations, converged, interrupted, trace, streamed, pin: _ } =
+            outcome;
         let mut sizes = vec![0_u64; self.k];
         labels.iter().for_each(|&label| sizes[label as usize] += 1);
         let mut warnings = Vec::new();
@@ -226,6 +259,7 @@ impl KMeans {
             labels,
             trace,
             timings,
+            streamed,
             warnings,
         })
     }

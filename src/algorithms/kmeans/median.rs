@@ -6,7 +6,7 @@
 //! partitions nor devices change the result.
 
 use super::keys::{CENTROIDS, EMPTY, EXPONENTS, LABELS, POINTS, SHIFTS, WEIGHTS};
-use super::plan::Plan;
+use super::plan::{Plan, rows_a_block};
 use crate::backend::cpu::{DIGITS, MedianState, VALUES, median_digit, median_pick};
 use crate::queue::{AllReduce, ComContext, ComputeFunction, IterativeComQueue, Key, Objects, Shader, ShapeRule};
 use crate::{Error, Result};
@@ -68,14 +68,14 @@ impl ComputeFunction for MedianDigit {
     }
 
     fn calc(&self, cx: &mut ComContext) -> Result<()> {
-        const BLOCK: usize = 4096;
+        let length = rows_a_block(self.0.d);
         let histogram = {
             let (rows, labels, prefix) = (cx.rows(POINTS)?, cx.get(LABELS)?, cx.get(PREFIX)?);
             let weights = if self.0.weighted { Some(cx.rows(WEIGHTS)?) } else { None };
             let digit = cx.get(DIGIT)?.first().copied().unwrap_or(0);
             let idle: Mutex<Vec<Vec<i64>>> = Mutex::default();
-            labels.par_chunks(BLOCK).enumerate().try_for_each(|(block, labels)| {
-                let range = block * BLOCK..block * BLOCK + labels.len();
+            labels.par_chunks(length).enumerate().try_for_each(|(block, labels)| {
+                let range = block * length..block * length + labels.len();
                 let (mut scratch, mut weight_scratch) = (Vec::new(), Vec::new());
                 let values = rows.read(range.clone(), &mut scratch)?;
                 let weights = weights.as_ref().map(|w| w.read(range, &mut weight_scratch)).transpose()?;

@@ -4,6 +4,7 @@ use super::metric::Metric;
 use super::progress::{Round, Timings};
 use crate::backend::cpu::{self, Isa, Nearest, Scratch};
 use crate::data::RowSource;
+use crate::queue::Streamed;
 use crate::{Error, Result};
 use ndarray::{Array2, ArrayView2};
 use rayon::prelude::*;
@@ -34,6 +35,7 @@ pub struct KMeansModel {
     pub(super) labels: Vec<u32>,
     pub(super) trace: Vec<Round>,
     pub(super) timings: Timings,
+    pub(super) streamed: Option<Streamed>,
     pub(super) warnings: Vec<String>,
 }
 
@@ -107,6 +109,11 @@ impl KMeansModel {
     /// How long the phases of the fit took.
     pub fn timings(&self) -> Timings {
         self.timings
+    }
+
+    /// What of the rows was streamed in every round; `None` where the memory held all of them.
+    pub fn streamed(&self) -> Option<Streamed> {
+        self.streamed
     }
 
     /// What a user should know of the fit: fewer distinct rows than clusters, clusters that were dropped.

@@ -55,6 +55,7 @@ pub struct KMeans {
     pub(super) k: usize,
     pub(super) init: Init,
     pub(super) n_init: Option<usize>,
+    pub(super) init_sample: Option<u64>,
     pub(super) max_iter: u32,
     pub(super) tol: f64,
     pub(super) seed: u64,
@@ -72,6 +73,7 @@ impl KMeans {
             k,
             init: Init::default(),
             n_init: None,
+            init_sample: None,
             max_iter: 300,
             tol: 1e-4,
             seed: 0,
@@ -95,6 +97,14 @@ impl KMeans {
     #[must_use]
     pub fn n_init(mut self, starts: usize) -> Self {
         self.n_init = Some(starts);
+        self
+    }
+
+    /// Lets k-means++ choose among this many rows, drawn at random in proportion to their weights, instead of all: it then
+    /// reads them once rather than k times. By default it chooses among all.
+    #[must_use]
+    pub fn init_sample(mut self, rows: u64) -> Self {
+        self.init_sample = Some(rows);
         self
     }
 
@@ -173,6 +183,10 @@ impl KMeans {
         }
         if self.max_iter == 0 || self.max_iter == u32::MAX {
             return Err(Error::parameter("max_iter", format!("{} rounds: take 1 or more", self.max_iter)));
+        }
+        if let Some(sample) = self.init_sample.filter(|&sample| sample < k as u64) {
+            let message = format!("a sample of {sample} rows is fewer than n_clusters={k}: take {k} rows or more");
+            return Err(Error::parameter("init_sample", message));
         }
         if self.n_init == Some(0) {
             return Err(Error::parameter("n_init", "0 starts: take 1 or more"));

@@ -10,6 +10,13 @@ use crate::queue::{Objects, Session, Shader};
 use ndarray::Array2;
 use std::sync::Arc;
 
+/// The rows of `columns` columns that a thread takes at a time: at most 4096, and 4 MiB unless 16 rows are more. A power of
+/// two, so that blocks of all sizes begin where those of 4096 rows do.
+pub(super) fn rows_a_block(columns: usize) -> usize {
+    let most = (4 << 20) / (columns * size_of::<f32>()).max(1);
+    1 << most.clamp(16, 4096).ilog2()
+}
+
 /// Shapes and fixed-point settings that several items of one fit share.
 #[derive(Clone)]
 pub(super) struct Plan {
@@ -18,8 +25,6 @@ pub(super) struct Plan {
     pub(super) d: usize,
     pub(super) metric: Metric,
     pub(super) weighted: bool,
-    /// Whether a task on the host keeps a prepared copy of its rows, because preparing them costs more than reading them.
-    pub(super) keeps_rows: bool,
     pub(super) fixed: Arc<FixedPoint>,
     /// Whether the session's devices are not all of one make, so that they may round differently.
     pub(super) mixed_devices: bool,
@@ -34,7 +39,6 @@ impl Plan {
             d: prepared.columns(),
             metric,
             weighted: prepared.dataset().weights().is_some(),
-            keeps_rows: prepared.is_costly(),
             fixed: Arc::new(prepared.fixed_point(centroids.as_slice().unwrap_or(&[]))?),
             mixed_devices: neighbours.any(|pair| pair[0].info() != pair[1].info()),
         })

@@ -1,10 +1,13 @@
 //! Rows as the kernels see them: less their origin, or as points of the unit sphere.
 
 use super::metric::Metric;
+use super::plan::rows_a_block;
 use crate::backend::cpu::{FixedPoint, WideColumns};
 use crate::data::{Dataset, RowSource};
+use crate::queue::{Memory, Reservation};
 use crate::{Error, Place, Result};
 use rayon::prelude::*;
+use std::borrow::Cow;
 use std::ops::Range;
 
 /// How many rows are looked at to decide how wide the sums must be.
@@ -15,13 +18,21 @@ pub(super) struct Prepared<'a> {
     dataset: &'a Dataset<'a>,
     metric: Metric,
     columns: usize,
+    pinned: Option<Pinned>,
+}
+
+/// The first rows as they are prepared, kept in memory.
+struct Pinned {
+    rows: u64,
+    values: Vec<f32>,
+    _room: Reservation,
 }
 
 impl<'a> Prepared<'a> {
     /// Checks that the metric has a value for every row.
     pub(super) fn new(dataset: &'a Dataset<'a>, metric: Metric) -> Result<Self> {
         metric.check_columns(dataset.columns())?;
-        let prepared = Self { dataset, metric, columns: metric.prepared_columns(dataset.columns()) };
+        let prepared = Self { dataset, metric, columns: metric.prepared_columns(dataset.columns()), pinned: None };
         if metric.is_spherical() {
             prepared.blocks().into_par_iter().try_for_each(|range| prepared.read_rows(range).map(drop))?;
         }
@@ -32,22 +43,42 @@ impl<'a> Prepared<'a> {
         self.dataset
     }
 
-    /// Whether every task should keep a prepared copy of its rows, because preparing them costs more than reading them.
-    pub(super) fn is_costly(&self) -> bool {
-        self.metric.is_spherical() || self.dataset.is_wide()
+    /// Brings the rows into memory as far as it goes, so that they are read and prepared once; what already lies there as
+    /// it is needed stays where it is.
+    pub(super) fn pin(&mut self, memory: &Memory) -> Result<()> {
+        if self.in_memory(0..self.rows()).is_some() {
+            return Ok(());
+        }
+        self.pinned = None;
+        let row = (self.columns * size_of::<f32>()) as u64;
+        let room = memory.reserve_up_to(self.rows().saturating_mul(row), row);
+        let rows = room.bytes() / row;
+        let mut values = vec![0.0; rows as usize * self.columns];
+        let length = rows_a_block(self.columns);
+        let pieces = values.par_chunks_mut(length * self.columns).enumerate();
+        pieces.try_for_each(|(piece, values)| self.read_f32((piece * length) as u64, &[], values))?;
+        self.pinned = Some(Pinned { rows, values, _room: room });
+        Ok(())
+    }
+
+    /// Lets go what [`pin`](Self::pin) has brought into memory.
+    pub(super) fn unpin(&mut self) {
+        self.pinned = None;
     }
 
     /// Blocks of rows by their numbers in the whole: the fixed shape of every floating-point reduction.
     pub(super) fn blocks(&self) -> Vec<Range<u64>> {
-        const BLOCK: u64 = 4096;
-        let rows = self.dataset.rows();
-        (0..rows.div_ceil(BLOCK)).map(|block| block * BLOCK..((block + 1) * BLOCK).min(rows)).collect()
+        let (rows, length) = (self.dataset.rows(), rows_a_block(self.columns) as u64);
+        (0..rows.div_ceil(length)).map(|block| block * length..((block + 1) * length).min(rows)).collect()
     }
 
-    pub(super) fn read_rows(&self, range: Range<u64>) -> Result<Vec<f32>> {
+    pub(super) fn read_rows(&self, range: Range<u64>) -> Result<Cow<'_, [f32]>> {
+        if let Some(rows) = self.in_memory(range.clone()) {
+            return Ok(rows.into());
+        }
         let mut rows = vec![0.0; (range.end - range.start) as usize * self.columns];
         self.read_f32(range.start, &[], &mut rows)?;
-        Ok(rows)
+        Ok(rows.into())
     }
 
     /// The largest absolute value of each prepared column.
@@ -146,7 +177,15 @@ impl RowSource for Prepared<'_> {
     }
 
     fn in_memory(&self, rows: Range<u64>) -> Option<&[f32]> {
+        if let Some(pinned) = &self.pinned {
+            let values = |row: u64| row as usize * self.columns;
+            return pinned.values.get(values(rows.start)..values(rows.end)).filter(|_| rows.end <= pinned.rows);
+        }
         if self.metric.is_spherical() { None } else { self.dataset.in_memory(rows) }
+    }
+
+    fn will_need(&self, rows: Range<u64>) {
+        self.dataset.source().will_need(rows);
     }
 
     fn read_f64(&self, first: u64, out: &mut [f64]) -> Result<()> {

@@ -2,7 +2,7 @@
 
 use super::keys::{CENTROIDS, LABELS, PARTIALS, POINTS, SUMMARY, Summary, WEIGHTS};
 use super::metric::Metric;
-use super::plan::Plan;
+use super::plan::{Plan, rows_a_block};
 use crate::backend::cpu::Partials;
 use crate::queue::{ComContext, ComputeFunction, Key, Object, Objects};
 use crate::{Error, Result};
@@ -68,7 +68,7 @@ impl ComputeFunction for FindFarthest {
 
 impl FindFarthest {
     fn find(&self, cx: &ComContext, limit: usize) -> Result<Farthest> {
-        const BLOCK: usize = 4096;
+        let length = rows_a_block(self.0.d);
         let rows = cx.rows(POINTS)?;
         let weights = if self.0.weighted { Some(cx.rows(WEIGHTS)?) } else { None };
         let (labels, centroids) = (cx.get(LABELS)?, cx.get(CENTROIDS)?);
@@ -78,8 +78,8 @@ impl FindFarthest {
             let centroid = values.get(label as usize * self.0.d..).unwrap_or(&[]);
             row.iter().zip(centroid).map(|(x, c)| self.term(*x, *c)).sum::<f64>()
         };
-        let blocks = labels.par_chunks(BLOCK).enumerate().map(|(block, labels)| {
-            let (first, mut scratch, mut weight_scratch) = (block * BLOCK, Vec::new(), Vec::new());
+        let blocks = labels.par_chunks(length).enumerate().map(|(block, labels)| {
+            let (first, mut scratch, mut weight_scratch) = (block * length, Vec::new(), Vec::new());
             let range = first..first + labels.len();
             let values = rows.read(range.clone(), &mut scratch)?;
             let weights = weights.as_ref().map(|w| w.read(range, &mut weight_scratch)).transpose()?;

@@ -21,7 +21,7 @@ pub mod sum_by_label;
 
 pub use distances_to_all::distances_to_all;
 pub use exact::nearest_row;
-pub use host::info;
+pub use host::{free_memory, info};
 pub use isa::Isa;
 pub use median_digit::{DIGITS, VALUES, median_digit};
 pub use median_pick::{MedianState, median_pick};

@@ -14,6 +14,8 @@ const LEAST_BYTES: u64 = 16;
 pub struct DeviceBuffer(Arc<Inner>);
 
 struct Inner {
+    /// Declared first, so dropped first: what the buffer took of the device's memory.
+    _room: Room,
     id: u64,
     label: String,
     bytes: u64,
@@ -23,7 +25,7 @@ struct Inner {
 
 const _: () = {
     const fn shared_by_threads<T: Send + Sync>() {}
-    shared_by_threads::<(u64, String, wgpu::Buffer, Weak<Shared>)>();
+    shared_by_threads::<(Room, u64, String, wgpu::Buffer, Weak<Shared>)>();
 };
 
 // SAFETY: every field is Send, as the lines above prove; see `Shared` for why the proof ends here.
@@ -32,10 +34,11 @@ unsafe impl Send for Inner {}
 unsafe impl Sync for Inner {}
 
 impl DeviceBuffer {
-    pub(super) fn new(device: &Arc<Shared>, label: &str, bytes: u64, raw: wgpu::Buffer) -> Self {
+    pub(super) fn new(device: &Arc<Shared>, label: &str, bytes: u64, raw: wgpu::Buffer, room: Room) -> Self {
         static NEXT: AtomicU64 = AtomicU64::new(0);
         let id = NEXT.fetch_add(1, Ordering::Relaxed);
-        Self(Arc::new(Inner { id, label: label.to_owned(), bytes, raw, device: Arc::downgrade(device) }))
+        let device = Arc::downgrade(device);
+        Self(Arc::new(Inner { _room: room, id, label: label.to_owned(), bytes, raw, device }))
     }
 
     /// Its length in bytes, as it was asked for.
@@ -63,6 +66,60 @@ impl DeviceBuffer {
 
     pub(super) fn is_on(&self, device: &Arc<Shared>) -> bool {
         std::ptr::eq(self.0.device.as_ptr(), Arc::as_ptr(device))
+    }
+}
+
+/// How much memory of a device buffers may take, and how much they do.
+#[derive(Debug)]
+pub(super) struct Ledger {
+    limit: AtomicU64,
+    taken: AtomicU64,
+    peak: AtomicU64,
+}
+
+impl Default for Ledger {
+    fn default() -> Self {
+        Self { limit: AtomicU64::new(u64::MAX), taken: AtomicU64::new(0), peak: AtomicU64::new(0) }
+    }
+}
+
+impl Ledger {
+    pub(super) fn limit(&self) -> u64 {
+        self.limit.load(Ordering::Relaxed)
+    }
+
+    pub(super) fn set_limit(&self, bytes: u64) {
+        self.limit.store(bytes, Ordering::Relaxed);
+    }
+
+    pub(super) fn taken(&self) -> u64 {
+        self.taken.load(Ordering::Relaxed)
+    }
+
+    pub(super) fn peak(&self) -> u64 {
+        self.peak.load(Ordering::Relaxed)
+    }
+
+    /// Takes room for a buffer; `None` where the limit does not leave it.
+    pub(super) fn take(self: &Arc<Self>, bytes: u64) -> Option<Room> {
+        let limit = self.limit();
+        let more = |taken: u64| taken.checked_add(bytes).filter(|taken| *taken <= limit);
+        let before = self.taken.fetch_update(Ordering::Relaxed, Ordering::Relaxed, more).ok()?;
+        self.peak.fetch_max(before + bytes, Ordering::Relaxed);
+        Some(Room { ledger: self.clone(), bytes })
+    }
+}
+
+/// What one buffer takes, until it is dropped.
+#[derive(Debug)]
+pub(super) struct Room {
+    ledger: Arc<Ledger>,
+    bytes: u64,
+}
+
+impl Drop for Room {
+    fn drop(&mut self) {
+        self.ledger.taken.fetch_sub(self.bytes, Ordering::Relaxed);
     }
 }
 

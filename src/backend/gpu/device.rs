@@ -1,10 +1,11 @@
 //! An open device: its memory, its kernels and its queue.
 
 use super::adapters;
-use super::buffer::{DeviceBuffer, allocated};
+use super::buffer::{DeviceBuffer, Ledger, allocated};
 use super::fence::{Fence, lock};
 use super::kernel::{Kernel, KernelKey};
 use super::recorder::Recorder;
+use super::transfer::Ring;
 use crate::backend::DeviceInfo;
 use crate::{Error, Result};
 use std::collections::HashMap;
@@ -74,7 +75,9 @@ pub(super) struct Shared {
     pub(super) recorder: Mutex<Recorder>,
     pub(super) kernels: Mutex<HashMap<KernelKey, Kernel>>,
     pub(super) bind_groups: Mutex<HashMap<BindGroupKey, BindGroups>>,
+    pub(super) ring: Mutex<Ring>,
     submissions: AtomicU64,
+    memory: Arc<Ledger>,
     info: DeviceInfo,
     pub(super) limits: Limits,
     // Declared last, so dropped last: what wgpu made goes before its device.
@@ -87,7 +90,7 @@ const _: () = {
     shared_by_threads::<Mutex<Recorder>>();
     shared_by_threads::<Mutex<HashMap<KernelKey, Kernel>>>();
     shared_by_threads::<Mutex<HashMap<BindGroupKey, BindGroups>>>();
-    shared_by_threads::<(AtomicU64, DeviceInfo, Limits, Fence)>();
+    shared_by_threads::<(Mutex<Ring>, AtomicU64, Arc<Ledger>, DeviceInfo, Limits, Fence)>();
 };
 
 // SAFETY: every field is Send, as the lines above prove. The proof for the whole goes so deep into wgpu's types that it
@@ -138,7 +141,9 @@ impl GpuDevice {
             recorder: Mutex::default(),
             kernels: Mutex::default(),
             bind_groups: Mutex::default(),
+            ring: Mutex::default(),
             submissions: AtomicU64::new(0),
+            memory: Arc::default(),
             info: adapters::describe(&device.adapter_info(), &limits),
             limits: Limits::of(&limits),
             fence,
@@ -161,10 +166,26 @@ impl GpuDevice {
         self.shared.submissions.load(Ordering::Relaxed)
     }
 
+    /// The most bytes that its buffers may take together; `u64::MAX` where nothing was set.
+    pub fn memory_limit(&self) -> u64 {
+        self.shared.memory.limit()
+    }
+
+    /// Sets the most bytes that its buffers may take together, whatever the device has. A buffer that would take more is
+    /// refused as if the device were out of memory. Staging memory, which lies on the host's side, does not count.
+    pub fn limit_memory(&self, bytes: u64) {
+        self.shared.memory.set_limit(bytes);
+    }
+
+    /// The bytes that its buffers take now, and the most they have taken at once.
+    pub fn memory_taken(&self) -> (u64, u64) {
+        (self.shared.memory.taken(), self.shared.memory.peak())
+    }
+
     /// A buffer of `bytes` zeros.
     ///
     /// # Errors
-    /// [`Error::OutOfMemory`] if the device has not that much left, [`Error::Device`] if no buffer may be that large.
+    /// [`Error::OutOfMemory`] if the device, or its [`memory_limit`](Self::memory_limit), has not that much left, [`Error::Device`] if no buffer may be that large.
     pub fn create_zeroed(&self, label: &str, bytes: u64) -> Result<DeviceBuffer> {
         let shared = &self.shared;
         let most = shared.limits.max_buffer_bytes;
@@ -178,9 +199,14 @@ impl GpuDevice {
             | wgpu::BufferUsages::COPY_SRC
             | wgpu::BufferUsages::COPY_DST;
         let descriptor = wgpu::BufferDescriptor { label: Some(label), size, usage, mapped_at_creation: false };
+        let room = shared.memory.take(size).ok_or_else(|| {
+            let (taken, limit) = (shared.memory.taken(), shared.memory.limit());
+            let message = format!("{bytes} bytes for buffer `{label}`, of the {limit} allowed {taken} are taken");
+            shared.fence.out_of_memory(message)
+        })?;
         let doing = || format!("set aside {bytes} bytes for buffer `{label}`");
         let raw = shared.fence.run_alive(doing, || shared.fence.device.create_buffer(&descriptor))?;
-        Ok(DeviceBuffer::new(shared, label, bytes, raw))
+        Ok(DeviceBuffer::new(shared, label, bytes, raw, room))
     }
 
     /// Hands over what was recorded, without waiting for it. Where nothing was recorded nothing happens.

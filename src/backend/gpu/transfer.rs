@@ -11,8 +11,11 @@ use std::sync::mpsc::Receiver;
 
 /// A piece of a transfer: large enough to keep the bus busy, small enough that the ring is no burden.
 const CHUNK_BYTES: u64 = 4 << 20;
-/// Pieces in flight: one is filled while one is copied and one waits.
+/// Pieces of a download in flight: one is read while one is copied and one waits.
 const RING: usize = 3;
+/// Staging buffers of uploads, at most: what the host can be ahead of the device. A new one is made only while all
+/// others are in use.
+const STAGED: usize = 8;
 
 impl GpuDevice {
     /// A buffer that holds these bytes.
@@ -46,23 +49,43 @@ impl GpuDevice {
         fill: &mut dyn FnMut(u64, &mut [u8]) -> Result<()>,
     ) -> Result<DeviceBuffer> {
         let buffer = self.create_zeroed(label, bytes)?;
+        self.write_with(&buffer, bytes, granule, fill).map(|()| buffer)
+    }
+
+    /// As [`upload_with`](Self::upload_with), to the start of a buffer that is there already. What was recorded
+    /// before and uses it is submitted first, and so runs before.
+    ///
+    /// # Errors
+    /// [`Error::Wiring`](crate::Error::Wiring) if the bytes do not fit; else as `upload_with`.
+    pub fn write_with(
+        &self,
+        buffer: &DeviceBuffer,
+        bytes: u64,
+        granule: u64,
+        fill: &mut dyn FnMut(u64, &mut [u8]) -> Result<()>,
+    ) -> Result<()> {
+        self.shared.check_owner(buffer)?;
+        check_span("write", buffer, bytes)?;
+        let is_used = lock(&self.shared.recorder).uses(buffer);
+        if is_used && piece_bytes(granule) < bytes {
+            self.submit()?;
+        }
         let piece = piece_bytes(granule).min(bytes);
-        let mut host = self.host_memory(label, piece)?;
-        host.resize(self.host_size(label, piece)?, 0);
-        let mut ring = Ring { device: &self.shared, slots: VecDeque::new(), bytes: copied(piece) };
+        let mut host = self.host_memory(buffer.label(), piece)?;
+        host.resize(self.host_size(buffer.label(), piece)?, 0);
         let mut offset = 0;
         while offset < bytes {
-            let count = self.host_size(label, piece.min(bytes - offset))?;
+            let count = self.host_size(buffer.label(), piece.min(bytes - offset))?;
             let filled = &mut host[..count];
             fill(offset, filled)?;
             if piece == bytes {
-                self.write(&buffer, filled)?;
+                self.write(buffer, filled)?;
             } else {
-                ring.send(filled, &buffer, offset)?;
+                lock(&self.shared.ring).send(&self.shared, filled, buffer, offset)?;
             }
             offset += count as u64;
         }
-        Ok(buffer)
+        Ok(())
     }
 
     /// Puts bytes at the start of a buffer, after what was recorded before and before what is recorded later.
@@ -195,25 +218,31 @@ impl ReadBack {
     }
 }
 
-/// Staging buffers that are filled, copied and filled again.
-struct Ring<'d> {
-    device: &'d Arc<Shared>,
-    slots: VecDeque<(wgpu::Buffer, wgpu::SubmissionIndex, Receiver<bool>)>,
-    bytes: u64,
+/// Staging buffers that are filled, copied and filled again; one ring for all uploads of a device.
+#[derive(Default)]
+pub(super) struct Ring {
+    /// The one that was sent first comes first.
+    slots: VecDeque<Slot>,
 }
 
-impl Ring<'_> {
-    /// Copies a piece to a place of a buffer; waits only for the copy that used the same slot.
-    fn send(&mut self, piece: &[u8], to: &DeviceBuffer, offset: u64) -> Result<()> {
-        let (device, fence) = (self.device, &self.device.fence);
-        let free = if self.slots.len() < RING { None } else { self.slots.pop_front() };
-        if let Some((_, submission, mapping)) = &free {
-            fence.mapped(submission, mapping)?;
-        }
+struct Slot {
+    staging: wgpu::Buffer,
+    submission: wgpu::SubmissionIndex,
+    mapping: Receiver<bool>,
+    /// Whether it was reported as mapped, and so can be filled.
+    is_free: bool,
+}
+
+impl Ring {
+    /// Copies a piece to a place of a buffer; waits only where all staging buffers are in use.
+    fn send(&mut self, device: &Shared, piece: &[u8], to: &DeviceBuffer, offset: u64) -> Result<()> {
+        let fence = &device.fence;
+        let size = copied(piece.len() as u64);
+        let free = self.free(device, size)?;
         let doing = || format!("upload {} bytes to buffer `{}`", piece.len(), to.label());
         let sent = fence.run(doing, || {
             let usage = wgpu::BufferUsages::COPY_SRC | wgpu::BufferUsages::MAP_WRITE;
-            let staging = free.map_or_else(|| staging(device, usage, self.bytes, true), |(staging, ..)| staging);
+            let staging = free.unwrap_or_else(|| staging(device, usage, size.max(CHUNK_BYTES), true));
             let padded = pad(piece);
             let mut view = staging.get_mapped_range_mut(..padded.len() as u64).ok()?;
             view.copy_from_slice(&padded);
@@ -223,10 +252,26 @@ impl Ring<'_> {
             encoder.copy_buffer_to_buffer(&staging, 0, to.raw(), offset, padded.len() as u64);
             let submission = device.hand_over(encoder);
             let mapping = fence.map(&staging, wgpu::MapMode::Write);
-            Some((staging, submission, mapping))
+            Some(Slot { staging, submission, mapping, is_free: false })
         })?;
         self.slots.push_back(sent.ok_or_else(|| fence.error("staging memory could not be mapped"))?);
         Ok(())
+    }
+
+    /// A staging buffer that can be filled; `None` where a new one is to be made.
+    fn free(&mut self, device: &Shared, size: u64) -> Result<Option<wgpu::Buffer>> {
+        let full = self.slots.len() >= STAGED;
+        let Some(oldest) = self.slots.front_mut() else { return Ok(None) };
+        oldest.is_free |= oldest.mapping.try_recv() == Ok(true);
+        if !oldest.is_free && !full {
+            return Ok(None);
+        }
+        let Some(oldest) = self.slots.pop_front() else { return Ok(None) };
+        if !oldest.is_free {
+            device.fence.mapped(&oldest.submission, &oldest.mapping)?;
+        }
+        // One that is too small, as for a row of several MiB, makes room for a larger one.
+        Ok((oldest.staging.size() >= size).then_some(oldest.staging))
     }
 }
 

@@ -6,11 +6,12 @@
 mod parallel;
 mod plus_plus;
 mod random;
+mod sample;
 
 use super::params::KMeans;
 use super::prepare::Prepared;
 use crate::backend::cpu::{Distance, FixedPoint};
-use crate::data::Philox;
+use crate::data::{Philox, RowSource};
 use crate::queue::{IterativeComQueue, Key, Objects, Rows, Session};
 use crate::{Error, Result};
 use ndarray::Array2;
@@ -51,6 +52,11 @@ impl Init {
         }
     }
 
+    /// Whether choosing reads all rows, more than once.
+    pub(super) fn passes_over_rows(&self) -> bool {
+        matches!(self, Self::KMeansPlusPlus | Self::KMeansParallel)
+    }
+
     /// The first centroids, k × d' in the space of the kernels.
     pub(super) fn choose(
         &self,
@@ -62,7 +68,10 @@ impl Init {
         match self {
             Self::Centroids(centroids) => prepared.prepare_points(centroids),
             Self::Random => random::choose(session, prepared, kmeans.k, seed),
-            Self::KMeansPlusPlus => plus_plus::choose(kmeans, session, prepared, seed),
+            Self::KMeansPlusPlus => match kmeans.init_sample.filter(|&rows| rows < prepared.rows()) {
+                Some(rows) => sample::choose(kmeans, session, prepared, rows, seed),
+                None => plus_plus::choose(kmeans, session, prepared, seed),
+            },
             Self::KMeansParallel => parallel::choose(kmeans, session, prepared, seed),
         }
     }

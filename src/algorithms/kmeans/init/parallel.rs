@@ -1,19 +1,16 @@
 //! k-means||.
 
-use super::{Draws, POINTS, Stream, WEIGHTS, matrix, queue, random};
-use crate::algorithms::kmeans::assign_and_sum::{AssignAndSum, Preallocate};
+use super::{Draws, POINTS, Stream, WEIGHTS, matrix, queue, random, sample};
+use crate::Result;
+use crate::algorithms::kmeans::assign_and_sum::{AssignAndSum, NoLabels, NoSums};
 use crate::algorithms::kmeans::keys::{CENTROIDS, EXPONENTS, NO_WEIGHTS, PARTIALS};
-use crate::algorithms::kmeans::metric::Metric;
 use crate::algorithms::kmeans::params::KMeans;
-use crate::algorithms::kmeans::plan::Plan;
+use crate::algorithms::kmeans::plan::{Plan, rows_a_block};
 use crate::algorithms::kmeans::prepare::Prepared;
 use crate::algorithms::kmeans::progress::Progress;
 use crate::backend::cpu::{Isa, Nearest, Partials, Scratch};
 use crate::data::{Dataset, RowSource};
-use crate::queue::{
-    AllReduce, ComContext, ComputeFunction, IterationListener, Key, Object, Objects, OneDevice, Session,
-};
-use crate::{Result, queue::DeviceChoice};
+use crate::queue::{AllReduce, ComContext, ComputeFunction, IterationListener, Key, Object, Objects, Session};
 use ndarray::{Array2, ArrayView2};
 use rayon::prelude::*;
 use std::sync::Arc;
@@ -30,6 +27,7 @@ const POTENTIAL: Key<i64> = Key::new("potential");
 const ROUNDS: u32 = 5;
 /// About this many times k rows are drawn in each round.
 const OVERSAMPLING: f64 = 2.0;
+/// Rows a thread takes at a time, at most.
 const BLOCK: usize = 1024;
 
 /// Rows in the order of their numbers.
@@ -68,9 +66,7 @@ pub(super) fn choose(kmeans: &KMeans, session: &Session, prepared: &Prepared, se
     }
     let weights = masses(kmeans, session, prepared, &candidates)?;
     let dataset = Dataset::uncentred(candidates.view())?.with_weights(weights)?;
-    let local =
-        Session::builder().device(DeviceChoice::These(vec![OneDevice::Cpu])).threads(session.threads()).build()?;
-    let metric = if kmeans.metric == Metric::CityBlock { Metric::CityBlock } else { Metric::Euclidean };
+    let (local, metric) = sample::alone(session, kmeans)?;
     let model = KMeans::new(k).seed(seed).metric(metric).max_iter(30).session(&local).fit_dataset(&dataset)?;
     let centroids = model.centroids().mapv(|value| value as f32);
     if kmeans.metric.is_spherical() { Ok(on_the_sphere(centroids)) } else { Ok(centroids) }
@@ -84,7 +80,8 @@ fn masses(kmeans: &KMeans, session: &Session, prepared: &Prepared, candidates: &
         .init_with_broadcast_data(EXPONENTS, plan.fixed.exponents().to_vec());
     let queue = if plan.weighted { queue } else { queue.init_with_broadcast_data(NO_WEIGHTS, vec![1.0]) };
     queue
-        .add(Preallocate(plan.clone()))
+        .add(NoSums(plan.clone()))
+        .add(NoLabels)
         .add(AssignAndSum(plan.clone()))
         .add(AllReduce::sum(PARTIALS))
         .set_max_iter(1)
@@ -117,6 +114,7 @@ fn draw(kmeans: &KMeans, session: &Session, prepared: &Prepared, seed: u64) -> R
     let drawn = queue(session, prepared)
         .init_with_broadcast_data(NEW, first)
         .init_with_broadcast_data(CANDIDATES, Drawn::default())
+        .add(Collect)
         .add(Measure(settings.clone()))
         .add(AllReduce::sum(POTENTIAL))
         .add(Oversample(settings))
@@ -124,8 +122,11 @@ fn draw(kmeans: &KMeans, session: &Session, prepared: &Prepared, seed: u64) -> R
         .set_max_iter(ROUNDS)
         .listen(Tell(kmeans))
         .close_with(|cx| {
-            let mut all = cx.take(CANDIDATES)?;
-            all.rows.extend(cx.take(NEW)?.rows);
+            let mut all = Drawn::default();
+            if cx.task_id() == 0 {
+                all = cx.take(CANDIDATES)?;
+                all.rows.extend(cx.take(NEW)?.rows);
+            }
             Ok(all)
         })
         .exec()?;
@@ -138,23 +139,35 @@ struct Settings {
     expected: f64,
 }
 
+/// Adds the rows drawn last to the candidates.
+struct Collect;
+
+impl ComputeFunction for Collect {
+    fn objects(&self) -> Objects {
+        Objects::reads(NEW).updates(CANDIDATES).once_per_device()
+    }
+
+    fn calc(&self, cx: &mut ComContext) -> Result<()> {
+        let new = cx.get(NEW)?.rows.clone();
+        cx.get_mut(CANDIDATES)?.rows.extend(new);
+        Ok(())
+    }
+}
+
 /// Brings every row's distance up to date with the rows drawn last, and sums them.
 struct Measure(Arc<Settings>);
 
 impl ComputeFunction for Measure {
     fn objects(&self) -> Objects {
-        let objects = Objects::reads((POINTS, NEW)).updates((CANDIDATES, CLOSEST)).writes(POTENTIAL);
+        let objects = Objects::reads((POINTS, NEW)).updates(CLOSEST).writes(POTENTIAL);
         self.0.draws.with_weights(objects)
     }
 
     fn calc(&self, cx: &mut ComContext) -> Result<()> {
-        let new = cx.get(NEW)?.clone();
+        let new = cx.get(NEW)?.values();
         let count = cx.rows(POINTS)?.len();
         let mut closest = if cx.contains(CLOSEST) { cx.take(CLOSEST)? } else { vec![f32::INFINITY; count] };
-        let potential = self.measure(cx, &new.values(), &mut closest)?;
-        let mut candidates = cx.take(CANDIDATES)?;
-        candidates.rows.extend(new.rows);
-        cx.put(CANDIDATES, candidates)?;
+        let potential = self.measure(cx, &new, &mut closest)?;
         cx.put(CLOSEST, closest)?;
         cx.put(POTENTIAL, potential)
     }
@@ -169,9 +182,10 @@ impl Measure {
             .map_err(|error| crate::Error::parameter("init", error.to_string()))?;
         let nearest =
             (!new.is_empty()).then(|| Nearest::new(points, settings.draws.distance, Isa::detect())).transpose()?;
-        let blocks = closest.par_chunks_mut(BLOCK).enumerate().map(|(block, closest)| {
+        let length = rows_a_block(d).min(BLOCK);
+        let blocks = closest.par_chunks_mut(length).enumerate().map(|(block, closest)| {
             let (mut scratch, mut weight_scratch) = (Vec::new(), Vec::new());
-            let range = block * BLOCK..block * BLOCK + closest.len();
+            let range = block * length..block * length + closest.len();
             let values = rows.read(range.clone(), &mut scratch)?;
             let weights = weights.as_ref().map(|w| w.read(range, &mut weight_scratch)).transpose()?;
             if let Some(nearest) = &nearest {
@@ -200,13 +214,14 @@ impl ComputeFunction for Oversample {
         let weights = if settings.draws.weighted { Some(cx.rows(WEIGHTS)?) } else { None };
         let (potential, round) = (*cx.get(POTENTIAL)? as f64, cx.step_no());
         let first_row = rows.first_row();
-        let blocks = closest.par_chunks(BLOCK).enumerate().map(|(block, closest)| {
+        let length = rows_a_block(rows.columns()).min(BLOCK);
+        let blocks = closest.par_chunks(length).enumerate().map(|(block, closest)| {
             let mut weight_scratch = Vec::new();
-            let range = block * BLOCK..block * BLOCK + closest.len();
+            let range = block * length..block * length + closest.len();
             let weights = weights.as_ref().map(|w| w.read(range.clone(), &mut weight_scratch)).transpose()?;
             let mut drawn = Vec::new();
             for (at, closest) in range.zip(closest) {
-                let share = settings.draws.potential(*closest, weights.map(|w| w[at % BLOCK])) as f64;
+                let share = settings.draws.potential(*closest, weights.map(|w| w[at % length])) as f64;
                 let row = first_row + at as u64;
                 // The share is 0 where the potential is, so a coincidence of all rows draws nothing.
                 if share > 0.0

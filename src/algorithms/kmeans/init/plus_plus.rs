@@ -2,6 +2,7 @@
 
 use super::{Draws, POINTS, Stream, WEIGHTS, queue, random};
 use crate::algorithms::kmeans::params::KMeans;
+use crate::algorithms::kmeans::plan::rows_a_block;
 use crate::algorithms::kmeans::prepare::Prepared;
 use crate::algorithms::kmeans::progress::Progress;
 use crate::backend::cpu::{Isa, distances_to_all};
@@ -12,28 +13,32 @@ use crate::queue::{
 use crate::{Error, Result};
 use ndarray::Array2;
 use rayon::prelude::*;
+use std::ops::Range;
 use std::sync::Arc;
 
 /// The centroids chosen so far; the rows that follow are zero.
 const CHOSEN: Key<Array2<f32>> = Key::new("chosen");
+/// The one chosen last, and which of the candidates it was.
+const NEWEST: Key<Vec<f32>> = Key::new("newest");
+const BEST: Key<u64> = Key::new("best");
 /// The rows that were drawn this round.
 const CANDIDATES: Key<Array2<f32>> = Key::new("candidates");
-/// What the potential would become with each candidate.
+/// What the potential would become with each candidate: of all rows, and of each block of a task's rows, so that a draw need
+/// not pass over all rows.
 const POTENTIALS: Key<Vec<i64>> = Key::new("potentials");
-/// Each row's distance to the nearest centroid so far.
+const BLOCKS: Key<Array2<i64>> = Key::new("blocks");
+/// Each row's distance to the nearest of the centroids chosen, but the newest.
 const CLOSEST: Key<Vec<f32>> = Key::new("closest");
-/// The potential of each block of rows, of each task, and of all tasks.
-const BLOCKS: Key<Vec<i64>> = Key::new("blocks");
+/// The potential of each task, and of all tasks.
 const TOTAL: Key<i64> = Key::new("total");
 const TOTALS: Key<Gathered<i64>> = Key::new("totals");
 
-/// Rows of a block, whose potential is kept so that a draw need not pass over all rows.
-const BLOCK: usize = 4096;
-
 /// k centroids by greedy k-means++.
 ///
-/// A round adopts the best candidate of the round before, then draws the next ones. Distances are turned into integers,
-/// so their sums, and with them every draw, are exact and do not depend on how the rows are cut.
+/// A round chooses the best candidate of the round before, draws the next ones, and in one pass over the rows brings the
+/// distances up to date and finds what each candidate would leave: k passes in all. The first candidate is alone, so that
+/// a round more than centroids is needed. Distances are turned into integers, so their sums, and with them every draw, are
+/// exact and do not depend on how the rows are cut.
 pub(super) fn choose(kmeans: &KMeans, session: &Session, prepared: &Prepared, seed: u64) -> Result<Array2<f32>> {
     let (k, d) = (kmeans.k, prepared.columns());
     let first = random::choose(session, prepared, 1, seed)?;
@@ -43,24 +48,26 @@ pub(super) fn choose(kmeans: &KMeans, session: &Session, prepared: &Prepared, se
         .init_with_broadcast_data(CHOSEN, Array2::zeros((k, d)))
         .init_with_broadcast_data(CANDIDATES, first)
         .init_with_broadcast_data(POTENTIALS, vec![0])
-        .add(Adopt(settings.clone()))
+        .add(Adopt)
+        .add(Count)
         .add(Gather::new(TOTAL, TOTALS))
         .add(Draw(settings.clone()))
         .add(AllReduce::sum(CANDIDATES))
         .add(Evaluate(settings))
         .add(AllReduce::sum(POTENTIALS))
-        .set_max_iter(k as u32)
+        .set_max_iter(k as u32 + 1)
         .listen(Tell(kmeans))
-        .close_with(|cx| cx.take(CHOSEN))
+        .close_with(|cx| (cx.task_id() == 0).then(|| cx.take(CHOSEN)).transpose())
         .run()?;
     let nothing = || Error::wiring("k-means++", CHOSEN.name(), "no task ran");
-    let mut chosen = run.results.into_iter().next().ok_or_else(nothing)?;
-    let missing = k - run.rounds as usize;
-    if missing > 0 {
+    let mut chosen = run.results.into_iter().next().flatten().ok_or_else(nothing)?;
+    let done = run.rounds as usize - 1;
+    if done < k {
         // Interrupted: rows at random fill up, so that the round that follows still has k centroids to work with. The
         // first of these is the one that was begun with.
-        let rest = random::choose(session, prepared, missing + 1, seed)?;
-        chosen.slice_mut(ndarray::s![k - missing.., ..]).assign(&rest.slice(ndarray::s![1.., ..]));
+        let known = done.min(1);
+        let rest = random::choose(session, prepared, k - done + known, seed)?;
+        chosen.slice_mut(ndarray::s![done.., ..]).assign(&rest.slice(ndarray::s![known.., ..]));
     }
     Ok(chosen)
 }
@@ -73,55 +80,46 @@ struct Settings {
 }
 
 impl Settings {
+    /// Whether all centroids are chosen, so that nothing more is drawn.
     fn is_last(&self, cx: &ComContext) -> bool {
-        cx.step_no() as usize >= self.k
+        cx.step_no() as usize > self.k
     }
 }
 
-/// Takes the candidate with the lowest potential, the first of several, and brings every row's distance up to date.
-struct Adopt(Arc<Settings>);
+/// Chooses the candidate with the lowest potential, the first of several; in round 1 there is none yet.
+struct Adopt;
 
 impl ComputeFunction for Adopt {
     fn objects(&self) -> Objects {
-        let objects = Objects::reads((POINTS, CANDIDATES, POTENTIALS));
-        self.0.draws.with_weights(objects.updates((CHOSEN, CLOSEST)).writes((BLOCKS, TOTAL)))
+        Objects::reads((CANDIDATES, POTENTIALS)).updates(CHOSEN).writes((NEWEST, BEST)).once_per_device()
     }
 
     fn calc(&self, cx: &mut ComContext) -> Result<()> {
+        let Some(before) = (cx.step_no() as usize).checked_sub(2) else {
+            cx.put(BEST, 0)?;
+            return cx.put(NEWEST, Vec::new());
+        };
         let potentials = cx.get(POTENTIALS)?;
         let best = (0..potentials.len()).min_by_key(|&at| potentials[at]).unwrap_or(0);
         let centroid = cx.get(CANDIDATES)?.row(best).to_owned();
-        let mut chosen = cx.take(CHOSEN)?;
-        chosen.row_mut(cx.step_no() as usize - 1).assign(&centroid);
-        cx.put(CHOSEN, chosen)?;
-        let count = cx.rows(POINTS)?.len();
-        let mut closest = if cx.contains(CLOSEST) { cx.take(CLOSEST)? } else { vec![f32::INFINITY; count] };
-        let blocks = self.bring_up_to_date(cx, &mut closest, centroid.as_slice().unwrap_or(&[]))?;
-        cx.put(CLOSEST, closest)?;
-        cx.put(TOTAL, blocks.iter().sum())?;
-        cx.put(BLOCKS, blocks)
+        cx.get_mut(CHOSEN)?.row_mut(before).assign(&centroid);
+        cx.put(BEST, best as u64)?;
+        cx.put(NEWEST, centroid.to_vec())
     }
 }
 
-impl Adopt {
-    fn bring_up_to_date(&self, cx: &ComContext, closest: &mut [f32], centroid: &[f32]) -> Result<Vec<i64>> {
-        let (rows, settings, isa) = (cx.rows(POINTS)?, &*self.0, Isa::detect());
-        let weights = if settings.draws.weighted { Some(cx.rows(WEIGHTS)?) } else { None };
-        let blocks = closest.par_chunks_mut(BLOCK).enumerate().map(|(block, closest)| {
-            let (mut scratch, mut weight_scratch) = (Vec::new(), Vec::new());
-            let range = block * BLOCK..block * BLOCK + closest.len();
-            let values = rows.read(range.clone(), &mut scratch)?;
-            let weights = weights.as_ref().map(|w| w.read(range, &mut weight_scratch)).transpose()?;
-            let mut distances = vec![0.0; closest.len()];
-            distances_to_all(values, centroid, rows.columns(), settings.draws.distance, isa, &mut distances)?;
-            let mut total = 0;
-            for (at, (closest, distance)) in closest.iter_mut().zip(distances).enumerate() {
-                *closest = closest.min(distance);
-                total += settings.draws.potential(*closest, weights.map(|weights| weights[at]));
-            }
-            Ok(total)
-        });
-        blocks.collect()
+/// Sums the potential of the task's rows.
+struct Count;
+
+impl ComputeFunction for Count {
+    fn objects(&self) -> Objects {
+        Objects::reads(BEST).updates(BLOCKS).writes(TOTAL)
+    }
+
+    fn calc(&self, cx: &mut ComContext) -> Result<()> {
+        let best = *cx.get(BEST)? as usize;
+        let total = if cx.contains(BLOCKS) { cx.get(BLOCKS)?.column(best).sum() } else { 0 };
+        cx.put(TOTAL, total)
     }
 }
 
@@ -131,7 +129,8 @@ struct Draw(Arc<Settings>);
 
 impl ComputeFunction for Draw {
     fn objects(&self) -> Objects {
-        self.0.draws.with_weights(Objects::reads((POINTS, CLOSEST, BLOCKS, TOTALS)).updates(CANDIDATES))
+        let objects = Objects::reads((POINTS, BEST, NEWEST, TOTALS)).updates((BLOCKS, CLOSEST, CANDIDATES));
+        self.0.draws.with_weights(objects)
     }
 
     fn calc(&self, cx: &mut ComContext) -> Result<()> {
@@ -142,7 +141,7 @@ impl ComputeFunction for Draw {
         let total: i64 = totals.iter().sum();
         let before: i64 = totals[..cx.task_id()].iter().sum();
         if total == 0 {
-            // Every row coincides with a centroid: the last one drawn, which has weight, is taken again.
+            // Round 1, or every row coincides with a centroid: the last one drawn, which has weight, is taken again.
             let mut again = cx.get(CANDIDATES)?.clone();
             if cx.task_id() > 0 {
                 again.fill(0.0);
@@ -150,9 +149,10 @@ impl ComputeFunction for Draw {
             return cx.put(CANDIDATES, again);
         }
         let mut candidates = Array2::zeros((self.0.trials, cx.rows(POINTS)?.columns()));
+        let round = u64::from(cx.step_no() - 1);
         for (trial, mut candidate) in candidates.outer_iter_mut().enumerate() {
             let stream = Stream::Candidates as u32;
-            let target = self.0.draws.philox.below(stream, u64::from(cx.step_no()), trial as u32, total as u64) as i64;
+            let target = self.0.draws.philox.below(stream, round, trial as u32, total as u64) as i64;
             if let Some(row) = self.find(cx, target - before)? {
                 let mut scratch = Vec::new();
                 let values = cx.rows(POINTS)?.read(row..row + 1, &mut scratch)?.to_vec();
@@ -166,70 +166,95 @@ impl ComputeFunction for Draw {
 impl Draw {
     /// The task's row in whose part of the potential the target lies; `None` where it lies in another task's.
     fn find(&self, cx: &ComContext, target: i64) -> Result<Option<usize>> {
-        let (blocks, closest) = (cx.get(BLOCKS)?, cx.get(CLOSEST)?);
         if target < 0 {
             return Ok(None);
         }
+        let (rows, blocks) = (cx.rows(POINTS)?, cx.get(BLOCKS)?.column(*cx.get(BEST)? as usize));
+        let length = rows_a_block(rows.columns());
         let mut left = target;
         for (block, &total) in blocks.iter().enumerate() {
-            if left >= total {
-                left -= total;
-                continue;
+            if left < total {
+                return self.find_within(cx, block * length..((block + 1) * length).min(rows.len()), left).map(Some);
             }
-            let range = block * BLOCK..((block + 1) * BLOCK).min(closest.len());
-            let mut scratch = Vec::new();
-            let weights = if self.0.draws.weighted { Some(cx.rows(WEIGHTS)?) } else { None };
-            let weights = weights.as_ref().map(|w| w.read(range.clone(), &mut scratch)).transpose()?;
-            for row in range.clone() {
-                left -= self.0.draws.potential(closest[row], weights.map(|weights| weights[row - range.start]));
-                if left < 0 {
-                    return Ok(Some(row));
-                }
-            }
+            left -= total;
         }
         Ok(None)
     }
+
+    /// The row of a block in whose part of the block's potential the target lies.
+    fn find_within(&self, cx: &ComContext, rows: Range<usize>, target: i64) -> Result<usize> {
+        let (mut scratch, mut weight_scratch, draws) = (Vec::new(), Vec::new(), &self.0.draws);
+        let weights = if draws.weighted { Some(cx.rows(WEIGHTS)?) } else { None };
+        let weights = weights.as_ref().map(|w| w.read(rows.clone(), &mut weight_scratch)).transpose()?;
+        let (source, newest) = (cx.rows(POINTS)?, cx.get(NEWEST)?);
+        let values = source.read(rows.clone(), &mut scratch)?;
+        let mut distances = vec![0.0; rows.len()];
+        distances_to_all(values, newest, source.columns(), draws.distance, Isa::detect(), &mut distances)?;
+        let closest = &cx.get(CLOSEST)?[rows.clone()];
+        let mut left = target;
+        for (at, (closest, distance)) in closest.iter().zip(distances).enumerate() {
+            left -= draws.potential(closest.min(distance), weights.map(|weights| weights[at]));
+            if left < 0 {
+                return Ok(rows.start + at);
+            }
+        }
+        Err(Error::wiring("Draw", CLOSEST.name(), "the rows of a block do not sum to its potential: they have changed"))
+    }
 }
 
-/// The potential that each candidate would leave.
+/// Brings every row's distance up to date with the centroid chosen last, and finds the potential that each candidate would
+/// leave: one pass over the rows.
 struct Evaluate(Arc<Settings>);
 
 impl ComputeFunction for Evaluate {
     fn objects(&self) -> Objects {
-        self.0.draws.with_weights(Objects::reads((POINTS, CLOSEST, CANDIDATES)).updates(POTENTIALS))
+        let objects = Objects::reads((POINTS, NEWEST, CANDIDATES)).updates((CLOSEST, BLOCKS, POTENTIALS));
+        self.0.draws.with_weights(objects)
     }
 
     fn calc(&self, cx: &mut ComContext) -> Result<()> {
         if self.0.is_last(cx) {
             return Ok(());
         }
-        let (rows, settings, isa) = (cx.rows(POINTS)?, &*self.0, Isa::detect());
-        let weights = if settings.draws.weighted { Some(cx.rows(WEIGHTS)?) } else { None };
-        let (closest, candidates) = (cx.get(CLOSEST)?, cx.get(CANDIDATES)?.as_standard_layout());
-        let count = candidates.nrows();
-        let candidates = candidates.as_slice().unwrap_or(&[]);
-        let blocks = closest.par_chunks(BLOCK).enumerate().map(|(block, closest)| {
+        let count = cx.rows(POINTS)?.len();
+        let mut closest = if cx.contains(CLOSEST) { cx.take(CLOSEST)? } else { vec![f32::INFINITY; count] };
+        let blocks = self.evaluate(cx, &mut closest)?;
+        cx.put(CLOSEST, closest)?;
+        cx.put(POTENTIALS, blocks.columns().into_iter().map(|column| column.sum()).collect())?;
+        cx.put(BLOCKS, blocks)
+    }
+}
+
+impl Evaluate {
+    /// The potential that each candidate would leave in each block of rows: blocks × candidates.
+    fn evaluate(&self, cx: &ComContext, closest: &mut [f32]) -> Result<Array2<i64>> {
+        let (rows, draws, isa) = (cx.rows(POINTS)?, &self.0.draws, Isa::detect());
+        let weights = if draws.weighted { Some(cx.rows(WEIGHTS)?) } else { None };
+        let (newest, candidates) = (cx.get(NEWEST)?, cx.get(CANDIDATES)?);
+        let (has_newest, count) = (usize::from(!newest.is_empty()), candidates.nrows());
+        let points: Vec<f32> = newest.iter().chain(candidates).copied().collect();
+        let length = rows_a_block(rows.columns());
+        let blocks = closest.par_chunks_mut(length).enumerate().map(|(block, closest)| {
             let (mut scratch, mut weight_scratch) = (Vec::new(), Vec::new());
-            let range = block * BLOCK..block * BLOCK + closest.len();
+            let range = block * length..block * length + closest.len();
             let values = rows.read(range.clone(), &mut scratch)?;
             let weights = weights.as_ref().map(|w| w.read(range, &mut weight_scratch)).transpose()?;
-            let mut distances = vec![0.0; closest.len() * count];
-            distances_to_all(values, candidates, rows.columns(), settings.draws.distance, isa, &mut distances)?;
+            let mut distances = vec![0.0; closest.len() * (has_newest + count)];
+            distances_to_all(values, &points, rows.columns(), draws.distance, isa, &mut distances)?;
             let mut totals = vec![0; count];
-            for (at, (closest, distances)) in closest.iter().zip(distances.chunks_exact(count)).enumerate() {
+            for (at, (closest, distances)) in closest.iter_mut().zip(distances.chunks(has_newest + count)).enumerate() {
+                let (newest, candidates) = distances.split_at(has_newest);
+                *closest = newest.iter().fold(*closest, |closest, distance| closest.min(*distance));
                 let weight = weights.map(|weights| weights[at]);
-                for (total, distance) in totals.iter_mut().zip(distances) {
-                    *total += settings.draws.potential(closest.min(*distance), weight);
+                for (total, distance) in totals.iter_mut().zip(candidates) {
+                    *total += draws.potential(closest.min(*distance), weight);
                 }
             }
             Ok::<_, Error>(totals)
         });
-        let add = |mut a: Vec<i64>, b: Vec<i64>| {
-            a.iter_mut().zip(b).for_each(|(a, b)| *a += b);
-            Ok(a)
-        };
-        let potentials = blocks.try_reduce(|| vec![0; count], add)?;
-        cx.put(POTENTIALS, potentials)
+        let blocks = blocks.collect::<Result<Vec<Vec<i64>>>>()?;
+        let shape = (blocks.len(), count);
+        Array2::from_shape_vec(shape, blocks.concat()).map_err(|error| Error::parameter("init", error.to_string()))
     }
 }
 
@@ -237,7 +262,7 @@ struct Tell<'k>(&'k KMeans);
 
 impl IterationListener for Tell<'_> {
     fn on_round_end(&self, round: u32, _: &ComContext) -> Result<()> {
-        self.0.tell(Progress::Init { done: round as usize, of: self.0.k });
+        self.0.tell(Progress::Init { done: round as usize - 1, of: self.0.k });
         Ok(())
     }
 }

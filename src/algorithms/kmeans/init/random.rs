@@ -36,6 +36,16 @@ impl Sample {
 
 /// k distinct rows, each drawn with probability proportional to its weight.
 pub(super) fn choose(session: &Session, prepared: &Prepared, k: usize, seed: u64) -> Result<Array2<f32>> {
+    let rows = draw(session, prepared, k, seed)?;
+    if rows.nrows() < k {
+        let message = format!("only {} rows have a weight above 0, fewer than n_clusters={k}", rows.nrows());
+        return Err(Error::parameter("k", message));
+    }
+    Ok(rows)
+}
+
+/// As [`choose`], but fewer where fewer rows have weight.
+pub(super) fn draw(session: &Session, prepared: &Prepared, k: usize, seed: u64) -> Result<Array2<f32>> {
     let weighted = prepared.dataset().weights().is_some();
     let sample = queue(session, prepared)
         .set_max_iter(1)
@@ -46,10 +56,6 @@ pub(super) fn choose(session: &Session, prepared: &Prepared, k: usize, seed: u64
         }))
         .close_with(|cx| cx.take(SAMPLE))
         .exec()?;
-    if sample.rows.len() < k {
-        let message = format!("only {} rows have a weight above 0, fewer than n_clusters={k}", sample.rows.len());
-        return Err(Error::parameter("k", message));
-    }
     matrix(sample.rows.into_iter().flat_map(|drawn| drawn.values).collect(), prepared.columns())
 }
 

@@ -1,0 +1,354 @@
+//! Which rows go to which task, and where they live while the queue runs.
+//!
+//! A device gets an equal share of the rows, cut into partitions: as many as the session asks for where all of them can be
+//! pinned. Where they cannot, partitions are small, the first of them are pinned as far as the memory goes, and the rest
+//! is streamed: brought to the device for each chain of each round.
+
+use super::context::{ComContext, Place};
+use super::declare::{Objects, Rule};
+use super::exec::ReadyStep;
+use super::key::{Declared, Kind};
+use super::memory::{Memory, Reservation};
+use super::rows::StreamMeter;
+use super::session::{Device, Session};
+use crate::Result;
+use crate::backend::Element;
+use crate::data::RowSource;
+use std::collections::HashMap;
+use std::ops::Range;
+use std::sync::Arc;
+
+/// A partition that is streamed has at most so many bytes, and at least so many where the memory allows it.
+const PARTITION_BYTES: Range<u64> = 256 << 10..64 << 20;
+
+/// The devices as the executor sees them.
+pub(crate) struct Devices {
+    pub(super) list: Vec<Device>,
+    /// The most bytes that each may take, as set or found by trying.
+    limits: Vec<u64>,
+    /// How many tasks of a device run at once where rows are streamed.
+    pub(super) together: usize,
+    pub(super) memory: Memory,
+    pub(super) meter: Arc<StreamMeter>,
+    #[cfg(feature = "gpu")]
+    rings: Vec<Arc<super::device::RowsRing>>,
+}
+
+impl Devices {
+    pub(crate) fn of(session: &Session) -> Self {
+        let list = session.devices().to_vec();
+        let limits = list.iter().map(Device::memory_limit).collect();
+        let (together, memory) = (session.partitions(), session.memory().clone());
+        Self {
+            #[cfg(feature = "gpu")]
+            rings: list.iter().map(|_| Arc::default()).collect(),
+            list,
+            limits,
+            together,
+            memory,
+            meter: Arc::default(),
+        }
+    }
+
+    pub(crate) fn place(&self, device: usize) -> Place {
+        Place {
+            device,
+            #[cfg(feature = "gpu")]
+            gpu: match &self.list[device] {
+                Device::Gpu(gpu) => Some(gpu.clone()),
+                Device::Cpu(_) => None,
+            },
+            #[cfg(feature = "gpu")]
+            streams: false,
+            #[cfg(feature = "gpu")]
+            ring: self.rings[device].clone(),
+        }
+    }
+
+    /// How many read streamed rows at once, where so many threads compute on the CPU.
+    pub(super) fn readers(&self, threads: usize) -> usize {
+        if self.list.iter().any(Device::is_host) { threads } else { self.list.len() }
+    }
+
+    /// The runs of tasks that share a device.
+    pub(super) fn groups(&self, tasks: &[ComContext]) -> Vec<Range<usize>> {
+        let mut at = 0;
+        let groups = tasks.chunk_by(|a, b| a.place.device == b.place.device);
+        groups
+            .map(|group| {
+                at += group.len();
+                at - group.len()..at
+            })
+            .collect()
+    }
+
+    /// Hands over to the devices what was recorded for them.
+    pub(crate) fn submit(&self) -> Result<()> {
+        #[cfg(feature = "gpu")]
+        for device in &self.list {
+            if let Device::Gpu(gpu) = device {
+                gpu.submit()?;
+            }
+        }
+        Ok(())
+    }
+
+    /// After a device ran out of memory: how much each may take at the next try. `None` once there is nothing to halve.
+    pub(super) fn halve(&mut self, shares: &[Share]) -> Option<()> {
+        let mut halved = false;
+        for ((device, limit), share) in self.list.iter().zip(&mut self.limits).zip(shares) {
+            let wanted = (*limit).min(share.wanted);
+            if !device.is_host() && wanted > PARTITION_BYTES.start {
+                *limit = wanted / 2;
+                halved = true;
+            }
+        }
+        halved.then_some(())
+    }
+}
+
+/// What the items of a queue keep on a device beside the rows that they read.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Needs {
+    /// Bytes for each row that stay for all rounds.
+    pub(crate) kept_per_row: u64,
+    /// Bytes for each row of the partition at work.
+    pub(crate) scratch_per_row: u64,
+    /// Bytes that do not depend on the rows.
+    pub(crate) fixed: u64,
+}
+
+impl Needs {
+    /// The needs of items by what they declare. An object that is written anew exists three times: as it is, as it was,
+    /// and as memory that is used again; while parts are merged there is one more.
+    pub(crate) fn of<'o>(items: impl Iterator<Item = &'o Objects>) -> Self {
+        let mut largest: HashMap<(&str, bool), Needs> = HashMap::new();
+        for objects in items {
+            let written = objects.writes.iter().map(|declared| (declared, 4, false));
+            let updated = objects.updates.iter().map(|declared| (declared, 1, false));
+            let scratch = objects.scratch.iter().map(|declared| (declared, 1, true));
+            for (declared, times, is_scratch) in written.chain(updated).chain(scratch) {
+                let (per_row, fixed) = sizes(objects, declared);
+                let needs = largest.entry((declared.name, is_scratch)).or_default();
+                let of_rows = if is_scratch { &mut needs.scratch_per_row } else { &mut needs.kept_per_row };
+                *of_rows = (*of_rows).max(per_row * times);
+                needs.fixed = needs.fixed.max(fixed * times.max(2));
+            }
+        }
+        largest.values().fold(Self::default(), |all, needs| Self {
+            kept_per_row: all.kept_per_row + needs.kept_per_row,
+            scratch_per_row: all.scratch_per_row + needs.scratch_per_row,
+            fixed: all.fixed + needs.fixed,
+        })
+    }
+}
+
+/// The bytes that an object takes: for each row, and besides.
+fn sizes(objects: &Objects, declared: &Declared) -> (u64, u64) {
+    let Kind::Object(of) = declared.kind else { return (0, 0) };
+    let element = of.element.map_or(0, Element::size) as u64;
+    match objects.shape_rule(declared.name).map(|rule| &rule.0) {
+        Some(Rule::RowsOf(_, columns)) => (element * columns.unwrap_or(1) as u64, 0),
+        Some(Rule::Fixed(shape)) => (0, element * shape.elements() as u64),
+        // As large as an object that the caller gave, which is counted on its own.
+        Some(Rule::Like(_)) | None => (0, 0),
+    }
+}
+
+/// How one device's share of the rows is cut.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Share {
+    pub(crate) tasks: usize,
+    /// How many of the tasks, the first ones, have their rows pinned.
+    pub(crate) pinned: usize,
+    /// Whether partitions have one length, the last excepted; else they differ by at most one row.
+    equal: bool,
+    /// What the device would take with everything pinned, in bytes.
+    wanted: u64,
+}
+
+/// One source of partitioned rows as it is placed.
+pub(crate) type Source<'s> = Arc<dyn RowSource + 's>;
+
+/// Cuts the share of every device.
+pub(crate) fn shares(devices: &Devices, sources: &[Source], needs: &Needs) -> Result<Vec<Share>> {
+    let count = devices.list.len();
+    let shares = devices.list.iter().enumerate().map(|(number, device)| match device {
+        Device::Cpu(_) => {
+            let ranges = sources.iter().map(|source| (source, part(&(0..source.rows()), number as u64, count as u64)));
+            Ok(share_of_host(&devices.memory, devices.together, ranges))
+        }
+        #[cfg(feature = "gpu")]
+        Device::Gpu(gpu) => {
+            let rows = |source: &Source| source.rows().div_ceil(count as u64);
+            let sizes: Vec<(u64, u64)> = sources.iter().map(|source| (rows(source), row_bytes(source))).collect();
+            let (limit, binding) = (devices.limits[number], device.max_partition_bytes());
+            share_of_device(&sizes, needs, limit, binding, devices.together)
+                .map_err(|message| crate::Error::OutOfMemory { device: gpu.info().name.clone(), message })
+        }
+    });
+    let _ = (needs, count);
+    shares.collect()
+}
+
+fn row_bytes(source: &Source) -> u64 {
+    (source.columns() * size_of::<f32>()) as u64
+}
+
+fn share_of_host<'s>(
+    memory: &Memory,
+    together: usize,
+    ranges: impl Iterator<Item = (&'s Source<'s>, Range<u64>)>,
+) -> Share {
+    let (mut all, mut missing) = (0, 0);
+    for (source, range) in ranges {
+        let bytes = (range.end - range.start).saturating_mul(row_bytes(source));
+        all += bytes;
+        missing += if source.in_memory(range).is_some() { 0 } else { bytes };
+    }
+    if missing <= memory.available() {
+        return Share { tasks: together, pinned: together, equal: false, wanted: all };
+    }
+    let tasks = all.div_ceil(host_partition(memory)).max(together as u64) as usize;
+    Share { tasks, pinned: 0, equal: true, wanted: all }
+}
+
+/// The bytes of a partition that is streamed on the host.
+fn host_partition(memory: &Memory) -> u64 {
+    (memory.limit() / 16).clamp(PARTITION_BYTES.start, PARTITION_BYTES.end)
+}
+
+/// Cuts sources of so many rows and bytes a row for a device that may take `limit` bytes and binds `binding` at once.
+#[cfg(feature = "gpu")]
+fn share_of_device(
+    sources: &[(u64, u64)],
+    needs: &Needs,
+    limit: u64,
+    binding: u64,
+    together: usize,
+) -> Result<Share, String> {
+    let rows = sources.iter().map(|(rows, _)| *rows).max().unwrap_or(0);
+    let row = sources.iter().map(|(_, bytes)| bytes).sum::<u64>().max(1);
+    let widest = sources.iter().map(|(_, bytes)| *bytes).max().unwrap_or(1).max(1);
+    let bound = (binding / widest).max(1);
+    let kept = rows.saturating_mul(needs.kept_per_row).saturating_add(needs.fixed);
+    let wanted = rows.saturating_mul(row + needs.scratch_per_row).saturating_add(kept);
+    if wanted <= limit {
+        let tasks = rows.div_ceil(bound).max(together as u64) as usize;
+        return Ok(Share { tasks, pinned: tasks, equal: false, wanted });
+    }
+    // Two partitions at a time: one is computed on while the next arrives. The last one may have a length of its own.
+    let moving = |rows: u64| rows.saturating_mul(3 * row + needs.scratch_per_row);
+    let free = limit.saturating_sub(kept);
+    let rows_of = |bytes: u64| bytes / row;
+    let part = rows_of(free / 8).min(rows_of(PARTITION_BYTES.end)).min(bound).max(1);
+    if moving(part) > free {
+        let least = kept.saturating_add(moving(1));
+        return Err(format!("what the items keep of {rows} rows takes {least} bytes, and {limit} are allowed or left"));
+    }
+    let tasks = rows.div_ceil(part).max(together as u64);
+    let part = rows.div_ceil(tasks);
+    let pinned = ((free - moving(part)) / (part * row).max(1)).min(tasks);
+    Ok(Share { tasks: tasks as usize, pinned: pinned as usize, equal: true, wanted })
+}
+
+/// The rows of each task of a source.
+pub(crate) fn ranges(rows: u64, shares: &[Share]) -> Vec<Range<u64>> {
+    let devices = shares.len() as u64;
+    let of_device = shares.iter().enumerate().map(|(device, cut)| {
+        let share = part(&(0..rows), device as u64, devices);
+        let (tasks, length) = (cut.tasks as u64, (share.end - share.start).div_ceil(cut.tasks.max(1) as u64));
+        let equal = cut.equal;
+        (0..tasks).map(move |task| {
+            let at = |task: u64| share.start.saturating_add(task.saturating_mul(length)).min(share.end);
+            if equal { at(task)..at(task + 1) } else { part(&share, task, tasks) }
+        })
+    });
+    of_device.flatten().collect()
+}
+
+/// Part number `part` of `parts` of some rows; they differ by at most one row.
+fn part(of: &Range<u64>, part: u64, parts: u64) -> Range<u64> {
+    let at = |part: u64| of.start + (u128::from(of.end - of.start) * u128::from(part) / u128::from(parts)) as u64;
+    at(part)..at(part + 1)
+}
+
+/// Pins what was decided to be pinned, before the first round.
+pub(crate) fn pin(steps: &[ReadyStep], tasks: &mut [ComContext], devices: &Devices, shares: &[Share]) -> Result<()> {
+    let mut first = 0;
+    for (share, device) in shares.iter().zip(&devices.list) {
+        let group = &mut tasks[first..first + share.tasks];
+        first += share.tasks;
+        match device {
+            Device::Cpu(_) => pin_on_host(group, &devices.memory, share)?,
+            #[cfg(feature = "gpu")]
+            Device::Gpu(gpu) => pin_on_device(steps, group, gpu, share)?,
+        }
+    }
+    let _ = steps;
+    devices.submit()
+}
+
+fn pin_on_host(group: &mut [ComContext], memory: &Memory, share: &Share) -> Result<()> {
+    // What is not pinned still needs room while it passes.
+    let _passing: Option<Reservation> =
+        share.equal.then(|| memory.reserve_up_to(memory.available().min(host_partition(memory)), 1));
+    group.iter_mut().flat_map(|task| task.rows.values_mut()).try_for_each(|slot| slot.pin(memory))
+}
+
+#[cfg(feature = "gpu")]
+fn pin_on_device(
+    steps: &[ReadyStep],
+    group: &mut [ComContext],
+    gpu: &crate::backend::gpu::GpuDevice,
+    share: &Share,
+) -> Result<()> {
+    let (pinned, streamed) = group.split_at_mut(share.pinned.min(group.len()));
+    for task in streamed {
+        task.place.streams = true;
+    }
+    for ready in steps.iter().flat_map(ReadyStep::items) {
+        for task in &mut *pinned {
+            if ready.runs_on_device(task) {
+                super::device::pin(&ready.item, task, gpu)?;
+            }
+        }
+    }
+    Ok(())
+}
+
+#[cfg(all(test, feature = "gpu"))]
+mod tests {
+    use super::*;
+
+    const NEEDS: Needs = Needs { kept_per_row: 4, scratch_per_row: 8, fixed: 1000 };
+
+    #[test]
+    fn what_fits_is_pinned_whole() {
+        let share = share_of_device(&[(1000, 100)], &NEEDS, u64::MAX, u64::MAX, 2).expect("it fits");
+        assert_eq!((share.tasks, share.pinned), (2, 2));
+        let bound = share_of_device(&[(1000, 100)], &NEEDS, u64::MAX, 10_000, 1).expect("it fits");
+        assert_eq!((bound.tasks, bound.pinned), (10, 10));
+    }
+
+    #[test]
+    fn what_does_not_fit_is_pinned_in_part_and_never_takes_more_than_allowed() {
+        let (rows, row) = (100_000_u64, 100_u64);
+        for limit in [600_000, 1_000_000, 5_000_000, 11_000_000] {
+            let share = share_of_device(&[(rows, row)], &NEEDS, limit, u64::MAX, 1).expect("it can be streamed");
+            let part = rows.div_ceil(share.tasks as u64);
+            let taken = share.pinned as u64 * part * row + part * (3 * row + 8) + rows * 4 + 1000;
+            assert!(taken <= limit && share.pinned < share.tasks, "{limit}: {share:?} takes {taken}");
+            assert!(limit < 5_000_000 || share.pinned > 0, "{share:?}");
+            let ranges = ranges(rows, &[share]);
+            assert!(ranges.windows(2).all(|pair| pair[0].end == pair[1].start));
+            assert_eq!((ranges[0].start, ranges[ranges.len() - 1].end), (0, rows));
+        }
+    }
+
+    #[test]
+    fn what_cannot_even_be_streamed_is_refused_with_what_it_would_take() {
+        let message = share_of_device(&[(1000, 100)], &NEEDS, 4_000, u64::MAX, 1).expect_err("4 bytes a row are kept");
+        assert!(message.contains("5308") && message.contains("4000"), "{message}");
+    }
+}
