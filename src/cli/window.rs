@@ -44,6 +44,10 @@ impl RowSource for Window<'_> {
         self.source.column_name(column)
     }
 
+    fn bytes_held(&self) -> u64 {
+        self.source.bytes_held()
+    }
+
     fn notes(&self) -> Vec<String> {
         self.source.notes()
     }

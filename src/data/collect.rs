@@ -270,10 +270,12 @@ pub(super) struct Collected {
 }
 
 impl Collected {
-    /// The same rows, with names for their columns and what should be told of the file.
+    /// The same rows, with names for their columns, whether the file's own types are wide whatever the values, and what
+    /// should be told of the file.
     #[cfg(feature = "parquet")]
-    pub(super) fn named(mut self, names: Vec<String>, notes: Vec<String>) -> Self {
+    pub(super) fn described(mut self, names: Vec<String>, is_wide: bool, notes: Vec<String>) -> Self {
         self.names = names;
+        self.is_wide |= is_wide;
         self.notes = notes;
         self
     }
@@ -390,6 +392,19 @@ impl RowSource for Collected {
 
     fn is_wide(&self) -> bool {
         self.is_wide
+    }
+
+    fn column_name(&self, column: usize) -> Option<&str> {
+        self.names.get(column).map(String::as_str)
+    }
+
+    fn bytes_held(&self) -> u64 {
+        let held = self.segments.iter().map(|segment| match &segment.values {
+            Values::Narrow(values) => size_of_val(&values[..]) as u64,
+            Values::Wide(values) => size_of_val(&values[..]) as u64,
+            Values::Spooled { .. } => 0,
+        });
+        held.sum()
     }
 
     fn notes(&self) -> Vec<String> {

@@ -116,6 +116,10 @@ impl RowSource for Concat<'_> {
         self.parts[0].column_name(column)
     }
 
+    fn bytes_held(&self) -> u64 {
+        self.parts.iter().map(|part| part.bytes_held()).sum()
+    }
+
     fn notes(&self) -> Vec<String> {
         self.parts.iter().flat_map(|part| part.notes()).collect()
     }

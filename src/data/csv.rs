@@ -128,6 +128,10 @@ impl RowSource for CsvFile {
         self.names.as_ref()?.get(self.cell(column)).map(String::as_str)
     }
 
+    fn bytes_held(&self) -> u64 {
+        self.values().bytes_held()
+    }
+
     fn notes(&self) -> Vec<String> {
         self.values().notes()
     }

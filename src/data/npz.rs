@@ -211,6 +211,10 @@ impl RowSource for Unpacked {
         Cow::Borrowed(self.dtype.name())
     }
 
+    fn bytes_held(&self) -> u64 {
+        self.values.bytes_held()
+    }
+
     fn notes(&self) -> Vec<String> {
         self.values.notes()
     }

@@ -100,6 +100,10 @@ impl<S: RowSource> RowSource for Select<S> {
         self.source.column_name(*self.columns.get(column)?)
     }
 
+    fn bytes_held(&self) -> u64 {
+        self.source.bytes_held()
+    }
+
     fn notes(&self) -> Vec<String> {
         self.source.notes()
     }

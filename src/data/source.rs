@@ -45,6 +45,12 @@ pub trait RowSource: Send + Sync {
         None
     }
 
+    /// The memory that the source's rows take, in bytes: those of formats that are decoded when they are opened, of which
+    /// [`ReadOptions::memory`](super::ReadOptions::memory) sets the most. What the caller brought there itself is not counted.
+    fn bytes_held(&self) -> u64 {
+        0
+    }
+
     /// What a person should be told of how the rows are kept, one sentence each: that a file was parsed into a temporary
     /// one, say. Empty where all is as expected.
     fn notes(&self) -> Vec<String> {
@@ -97,6 +103,10 @@ macro_rules! forward {
 
         fn column_name(&self, column: usize) -> Option<&str> {
             ($($before)* self $($after)*).column_name(column)
+        }
+
+        fn bytes_held(&self) -> u64 {
+            ($($before)* self $($after)*).bytes_held()
         }
 
         fn notes(&self) -> Vec<String> {

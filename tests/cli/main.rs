@@ -12,6 +12,7 @@ mod json;
 mod outputs;
 mod predict;
 mod streams;
+mod tables;
 
 use serde_json::Value;
 use std::path::{Path, PathBuf};
