@@ -81,7 +81,9 @@ impl BinaryTable {
         }
         let end = form.bytes().and_then(|bytes| bytes.checked_add(start));
         let (true, Ok(columns)) = (end.is_some_and(|end| end <= file.len()), usize::try_from(columns)) else {
-            return refuse(format!("claims {rows} × {columns} values, more than it holds; it is damaged: write it again"));
+            return refuse(format!(
+                "claims {rows} × {columns} values, more than it holds; it is damaged: write it again"
+            ));
         };
         Ok(Self { file, name, start, dtype, layout, rows, columns })
     }

@@ -154,7 +154,12 @@ pub(super) fn in_words() -> String {
 ///
 /// # Errors
 /// When there is none, or no such, or several to choose from: all are listed.
-pub(super) fn choose<'a>(file: &str, noun: &str, wanted: Option<&str>, members: &[(&'a str, usize)]) -> Result<&'a str> {
+pub(super) fn choose<'a>(
+    file: &str,
+    noun: &str,
+    wanted: Option<&str>,
+    members: &[(&'a str, usize)],
+) -> Result<&'a str> {
     let refuse = |message: String| Err(Error::data(Place::of(file), message));
     let names: Vec<&str> = members.iter().map(|(name, _)| *name).collect();
     let listed = || names.join(", ");

@@ -128,7 +128,9 @@ fn unpack(file: &InputFile, name: &str, member: &Member, room: &Room) -> Result<
     // The end of the packed bytes must be the end of the values, too.
     let more = from.read(&mut [0]).map_err(broken)?;
     if more != 0 || from.crc.sum() != member.crc {
-        return Err(refuse("does not have the checksum that the archive tells; it is damaged: save it again".to_owned()));
+        return Err(refuse(
+            "does not have the checksum that the archive tells; it is damaged: save it again".to_owned(),
+        ));
     }
     let by_columns = header.fortran_order;
     Ok(Unpacked { values: collector.finish(), dtype: header.dtype, rows: form.rows, columns, by_columns })

@@ -61,7 +61,9 @@ fn header(file: &InputFile) -> Result<Result<(Metadata, u64), String>> {
     file.read_at(8, &mut text)?;
     let metadata: Metadata = match serde_json::from_slice(&text) {
         Ok(metadata) => metadata,
-        Err(error) => return Ok(Err(format!("is no .safetensors file: its header is not what it should be ({error})"))),
+        Err(error) => {
+            return Ok(Err(format!("is no .safetensors file: its header is not what it should be ({error})")));
+        }
     };
     let (promised, held) = (metadata.data_len() as u64, file.len() - 8 - length);
     if promised != held {

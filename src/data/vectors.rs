@@ -80,7 +80,9 @@ fn form_of_widths(file: &InputFile, dtype: DType) -> Result<Result<Form, String>
 fn form_of_shape(file: &InputFile, dtype: DType) -> Result<Result<Form, String>> {
     let length = file.len();
     if length < 8 {
-        return Ok(Err(format!("holds {length} bytes, fewer than the 8 of its shape; it was cut short: write it again")));
+        return Ok(Err(format!(
+            "holds {length} bytes, fewer than the 8 of its shape; it was cut short: write it again"
+        )));
     }
     let mut shape = [0; 8];
     file.read_at(0, &mut shape)?;

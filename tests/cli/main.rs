@@ -7,6 +7,7 @@ mod devices;
 mod errors;
 mod flags;
 mod json;
+mod memory;
 mod outputs;
 mod predict;
 mod streams;

@@ -24,9 +24,21 @@ fn folders_patterns_and_members_are_the_files_they_mean() {
     let folder = Folder::new();
     std::fs::create_dir_all(folder.path().join("shards/inner.npy")).unwrap();
     std::fs::create_dir(folder.path().join("none")).unwrap();
-    for name in ["shards/b.npy", "shards/a.CSV", "shards/c.tsv.gz", "shards/.hidden.npy", "shards/notes.md",
-        "shards/d.gz", "shards/d10.npy", "shards/d2.npy", "none/a.md", "odd[1].npy", "odd1.npy", "s.npz", "x.npz:y"]
-    {
+    for name in [
+        "shards/b.npy",
+        "shards/a.CSV",
+        "shards/c.tsv.gz",
+        "shards/.hidden.npy",
+        "shards/notes.md",
+        "shards/d.gz",
+        "shards/d10.npy",
+        "shards/d2.npy",
+        "none/a.md",
+        "odd[1].npy",
+        "odd1.npy",
+        "s.npz",
+        "x.npz:y",
+    ] {
         folder.file(name, []);
     }
     let cases: [(&[&str], &[&str]); 9] = [

@@ -132,7 +132,10 @@ fn an_array_is_chosen_by_name_or_because_it_is_the_only_table() {
         assert!(missing.contains("has no array `z`; it has x, y"), "{missing}");
         let two = folder.file("two.npz", zip(&[("b.npy", &table, how), ("a.npy", &table, how)]));
         let several = NpzFile::open(&two, None).err().unwrap().to_string();
-        assert!(several.contains("holds several arrays: a, b; name one") && several.contains("two.npz:a`"), "{several}");
+        assert!(
+            several.contains("holds several arrays: a, b; name one") && several.contains("two.npz:a`"),
+            "{several}"
+        );
         // As a name on the command line.
         let named = folder.path().join("one.npz:y");
         assert_reads(&*open(&[named], &ReadOptions::default()).unwrap(), 1, &[3.0, 4.0]);

@@ -46,8 +46,7 @@ fn every_format_reads_what_was_encoded() {
     for extension in EXTENSIONS {
         println!("{extension}");
         let values = values(extension);
-        let file =
-            VectorFile::open(folder.file(&format!("a.{extension}"), encode(extension, 2, &values))).unwrap();
+        let file = VectorFile::open(folder.file(&format!("a.{extension}"), encode(extension, 2, &values))).unwrap();
         assert_reads(&file, 2, &values);
         assert_eq!(file.is_wide(), extension == "ivecs");
     }

@@ -18,8 +18,12 @@ pub(super) fn chosen(name: &str, schema: &Schema, wanted: Option<&[String]>) -> 
         Some(wanted) => choose(name, wanted, Some(&names), names.len(), 0)?,
         None => (0..names.len()).collect(),
     };
-    let refused: Vec<&Field> =
-        chosen.iter().filter_map(|index| schema.fields().get(*index)).map(AsRef::as_ref).filter(|f| !is_read(f)).collect();
+    let refused: Vec<&Field> = chosen
+        .iter()
+        .filter_map(|index| schema.fields().get(*index))
+        .map(AsRef::as_ref)
+        .filter(|f| !is_read(f))
+        .collect();
     let Some(first) = refused.first() else {
         return Ok(chosen);
     };

@@ -53,8 +53,7 @@ pub(super) fn columns(file: &str, batch: &RecordBatch, first: u64) -> Result<Vec
         let column = match of_rows {
             // Lists that are not there have no length; that is said below.
             Some(_) => Column { name: field.name().clone(), list: None, values: array.clone() },
-            None => flat(field.name(), array)
-                .map_err(|(row, message)| Error::data(place(row), message))?,
+            None => flat(field.name(), array).map_err(|(row, message)| Error::data(place(row), message))?,
         };
         let of_values = column.values.logical_nulls().and_then(|nulls| nulls.iter().position(|valid| !valid));
         let row = of_rows.or(of_values.map(|value| value / column.width().max(1)));
