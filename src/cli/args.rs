@@ -5,6 +5,7 @@ use super::values::{at_least_one, delimiter, setting, size, tolerance};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use std::path::PathBuf;
 use superstep::data::ReadOptions;
+use superstep::data::output::Element;
 use superstep::queue::DeviceChoice;
 use superstep::{Algorithm, EmptyClusters, Metric};
 
@@ -23,6 +24,10 @@ pub(super) enum Command {
     Kmeans(Box<KMeansArgs>),
     /// Find the cluster of each row with a model that `kmeans --model` wrote
     Predict(PredictArgs),
+    /// Say what tables are: rows, columns, types, ranges, values that are not finite
+    Info(InfoArgs),
+    /// Write tables as one, in another format or type
+    Convert(ConvertArgs),
     /// List the devices that --device can name
     Devices(DevicesArgs),
     /// Run the same work on every device and compare
@@ -109,6 +114,31 @@ pub(super) struct PredictArgs {
 }
 
 #[derive(Debug, Args)]
+pub(super) struct InfoArgs {
+    #[command(flatten)]
+    pub(super) input: InputArgs,
+    /// Print one JSON object instead of a summary
+    #[arg(long)]
+    pub(super) json: bool,
+    #[command(flatten)]
+    pub(super) verbosity: VerbosityArgs,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct ConvertArgs {
+    #[command(flatten)]
+    pub(super) input: InputArgs,
+    /// The file to write, in the format of its extension: .npy, .csv, .parquet, .fvecs or .fbin
+    #[arg(value_name = "OUTPUT", required = true)]
+    pub(super) output: PathBuf,
+    /// Type of the values written [default: f64 if the input has more than f32 holds, else f32]
+    #[arg(long, value_name = "TYPE")]
+    pub(super) dtype: Option<ElementName>,
+    #[command(flatten)]
+    pub(super) verbosity: VerbosityArgs,
+}
+
+#[derive(Debug, Args)]
 pub(super) struct DevicesArgs {
     /// Print one JSON object instead of a table
     #[arg(long)]
@@ -153,7 +183,9 @@ pub(super) struct BenchArgs {
 /// The files that rows are read from.
 #[derive(Debug, Args)]
 pub(super) struct InputArgs {
-    /// Tables of numbers: .npy, .csv, .tsv or .txt; several are read as one
+    /// Tables of numbers, several are read as one: files, folders, patterns such as 'shards/*.npy', arrays of a file as
+    /// sets.npz:train. Extensions: .npy, .npz, .csv, .tsv, .txt (these three also with .gz behind), .parquet, .arrow,
+    /// .arrows, .feather, .ipc, .fvecs, .bvecs, .ivecs, .fbin, .u8bin, .i8bin, .safetensors
     #[arg(value_name = "INPUT", required = true)]
     pub(super) files: Vec<PathBuf>,
     /// Character between the cells of text files, or the word tab [default: found out]
@@ -162,17 +194,23 @@ pub(super) struct InputArgs {
     /// Whether the first row of text files names the columns
     #[arg(long, value_name = "WHEN", default_value = "auto")]
     pub(super) header: Header,
+    /// Columns to read, in this order: by name where the file names them, else by number, from 1 in text files and from 0
+    /// in arrays [default: all]
+    #[arg(long, value_name = "A,B,…", value_delimiter = ',')]
+    pub(super) columns: Option<Vec<String>>,
 }
 
 impl InputArgs {
-    /// How text files are read.
-    pub(super) fn options(&self) -> ReadOptions {
+    /// How the files are read, where `memory` is what the job may take of the host's.
+    pub(super) fn options(&self, memory: Option<u64>) -> ReadOptions {
         let header = match self.header {
             Header::Auto => None,
             Header::Yes => Some(true),
             Header::No => Some(false),
         };
-        ReadOptions { delimiter: self.delimiter, header, ..ReadOptions::default() }
+        // Parsed rows get half: what is computed on them needs room as well.
+        let memory = memory.map(|bytes| bytes / 2);
+        ReadOptions { delimiter: self.delimiter, header, columns: self.columns.clone(), memory }
     }
 
     /// The files as a person names them: `a.npy and 2 more files`.
@@ -215,6 +253,27 @@ pub(super) enum Header {
     Auto,
     Yes,
     No,
+}
+
+/// The types of written values by name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(super) enum ElementName {
+    /// Single precision
+    F32,
+    /// Double precision
+    F64,
+    /// Half precision
+    F16,
+}
+
+impl From<ElementName> for Element {
+    fn from(name: ElementName) -> Self {
+        match name {
+            ElementName::F16 => Self::F16,
+            ElementName::F32 => Self::F32,
+            ElementName::F64 => Self::F64,
+        }
+    }
 }
 
 /// The algorithms by name.

@@ -27,7 +27,8 @@ pub(super) fn run(args: &KMeansArgs) -> Result<Ended, Failure> {
 
     let load = Instant::now();
     reporter.show("load", None, args.input.names());
-    let source = data::open(&args.input.files, &args.input.options())?;
+    let source = session.install(|| data::open(&args.input.files, &args.input.options(args.resources.memory)))?;
+    source.notes().iter().for_each(|note| reporter.warn(note));
     let kmeans = settings(args, &session, &reporter).init(args.init.load(args.k, source.columns())?);
     let dataset = weighted(args, session.install(|| kmeans.dataset(&*source))?)?;
     let load = load.elapsed();
@@ -82,6 +83,7 @@ fn outputs(args: &KMeansArgs) -> Outputs<'_> {
     Outputs {
         tables: tables.into_iter().filter_map(|(flag, path)| Some((flag, path.as_deref()?))).collect(),
         model: args.model.as_deref(),
+        table: None,
     }
 }
 

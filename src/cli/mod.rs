@@ -6,14 +6,17 @@
 mod args;
 mod bench;
 mod blobs;
+mod convert;
 mod device;
 mod failure;
+mod info;
 mod init;
 mod interrupt;
 mod kmeans;
 mod outputs;
 mod predict;
 mod progress;
+mod scan;
 mod values;
 mod window;
 
@@ -39,6 +42,8 @@ pub(crate) fn main() -> ExitCode {
     let ended = match Cli::parse().command {
         Command::Kmeans(args) => kmeans::run(&args),
         Command::Predict(args) => predict::run(&args),
+        Command::Info(args) => info::run(&args),
+        Command::Convert(args) => convert::run(&args),
         Command::Devices(args) => device::run(&args),
         Command::Bench(args) => bench::run(&args),
     };

@@ -2,15 +2,18 @@
 
 use super::failure::Failure;
 use std::path::{Path, PathBuf};
-use superstep::data::output;
+use superstep::data::{self, output, output::TableWriter};
 use superstep::{Error, Result};
 
 /// The files a job is to write, each with its flag.
+#[derive(Default)]
 pub(super) struct Outputs<'a> {
     /// Labels, centroids, distances: `.npy` or `.csv` by their names.
     pub(super) tables: Vec<(&'static str, &'a Path)>,
     /// A model, whose name may end in anything.
     pub(super) model: Option<&'a Path>,
+    /// A table that has no flag, in any format that is written.
+    pub(super) table: Option<&'a Path>,
 }
 
 impl Outputs<'_> {
@@ -23,14 +26,23 @@ impl Outputs<'_> {
         for (flag, path) in &self.tables {
             check_folder(path).and_then(|()| output::check_output(path)).map_err(|error| under(flag, error))?;
         }
+        if let Some(path) = self.table {
+            check_folder(path).and_then(|()| TableWriter::check(path))?;
+        }
         let model = |path| check_folder(path).and_then(|()| check_model(path));
         self.model.map_or(Ok(()), |path| model(path).map_err(|error| under("--model", error)))
     }
 
     fn distinct<'p>(&self, inputs: impl IntoIterator<Item = &'p PathBuf>) -> Result<()> {
-        let mut taken: Vec<(String, PathBuf)> =
-            inputs.into_iter().map(|path| ("the file that is read".to_owned(), whole(path))).collect();
-        for (flag, path) in self.tables.iter().copied().chain(self.model.map(|path| ("--model", path))) {
+        let mut taken: Vec<(String, PathBuf)> = Vec::new();
+        for name in inputs {
+            // A name that means no file is told of when it is opened.
+            let files = data::inputs(std::slice::from_ref(name)).unwrap_or_default();
+            taken.extend(files.iter().map(|file| ("a file that is read".to_owned(), whole(&file.path))));
+        }
+        let model = self.model.map(|path| ("--model", path));
+        let table = self.table.map(|path| ("OUTPUT", path));
+        for (flag, path) in self.tables.iter().copied().chain(model).chain(table) {
             let path = whole(path);
             if let Some((other, _)) = taken.iter().find(|(_, other)| *other == path) {
                 let message = format!("{} is also {other}; give another name", path.display());

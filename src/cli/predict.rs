@@ -10,12 +10,13 @@ use super::window::Window;
 use super::{Ended, print};
 use crate::report::number::{counted, scaled, seconds};
 use std::time::Instant;
-use superstep::data::{self, RowSource, output};
+use superstep::data::output::{Block, Element, TableSpec, TableWriter};
+use superstep::data::{self, RowSource};
 use superstep::queue::{DeviceChoice, OneDevice};
 use superstep::{KMeansModel, Result};
 
 /// Values of a block: enough rows to keep every thread busy, few enough to show progress and heed Ctrl-C.
-const BLOCK_VALUES: u64 = 1 << 24;
+const BLOCK_VALUES: u64 = 1 << 22;
 
 /// Runs the job from its arguments to its results.
 pub(super) fn run(args: &PredictArgs) -> Result<Ended, Failure> {
@@ -27,13 +28,13 @@ pub(super) fn run(args: &PredictArgs) -> Result<Ended, Failure> {
     let session = open_session(&cpu, &args.resources, &interrupt)?;
     let model = KMeansModel::load(&args.model)?;
     reporter.show("load", None, args.input.names());
-    let source = data::open(&args.input.files, &args.input.options())?;
-    let predicted = session.install(|| predict(&model, &*source, args.distances.is_some(), &reporter, &interrupt))?;
+    let source = session.install(|| data::open(&args.input.files, &args.input.options(args.resources.memory)))?;
+    source.notes().iter().for_each(|note| reporter.warn(note));
+    let results = Results::create(args, source.rows())?;
+    let done = session.install(|| predict(&model, &*source, results, &reporter, &interrupt))?;
     reporter.finish();
-    let Some((labels, distances)) = predicted else { return Ok(Ended::Interrupted) };
-    output::write_labels(&args.labels, &labels)?;
-    if let Some(path) = &args.distances {
-        output::write_vector(path, &distances)?;
+    if !done {
+        return Ok(Ended::Interrupted);
     }
     let time = begun.elapsed().as_secs_f64();
     let rows = counted(source.rows(), "row");
@@ -44,35 +45,61 @@ pub(super) fn run(args: &PredictArgs) -> Result<Ended, Failure> {
 
 fn outputs(args: &PredictArgs) -> Outputs<'_> {
     let distances = args.distances.as_deref().map(|path| ("--distances", path));
-    Outputs { tables: [("--labels", args.labels.as_path())].into_iter().chain(distances).collect(), model: None }
+    let tables = [("--labels", args.labels.as_path())].into_iter().chain(distances).collect();
+    Outputs { tables, ..Outputs::default() }
 }
 
-/// The label of each row and, where they are asked for, its distance to that centroid; `None` when interrupted.
+/// The files that take the rows' results as they come; gone, if they are not finished.
+struct Results {
+    labels: TableWriter,
+    distances: Option<TableWriter>,
+}
+
+impl Results {
+    fn create(args: &PredictArgs, rows: u64) -> Result<Self> {
+        let spec = TableSpec::vector(rows, Element::F64, "distance");
+        let distances = args.distances.as_ref().map(|path| TableWriter::create(path, spec));
+        Ok(Self {
+            labels: TableWriter::create(&args.labels, TableSpec::labels(rows))?,
+            distances: distances.transpose()?,
+        })
+    }
+
+    fn finish(self) -> Result<()> {
+        self.labels.finish()?;
+        self.distances.map_or(Ok(()), TableWriter::finish)
+    }
+}
+
+/// Writes the label of each row and, where they are asked for, its distance to that centroid; false when interrupted, and
+/// then nothing is written.
 fn predict(
     model: &KMeansModel,
     source: &dyn RowSource,
-    with_distances: bool,
+    mut results: Results,
     reporter: &Reporter,
     interrupt: &Interrupt,
-) -> Result<Option<(Vec<u32>, Vec<f64>)>> {
+) -> Result<bool> {
     let rows = source.rows();
     let block = (BLOCK_VALUES / (source.columns() as u64).max(1)).max(1);
-    let (mut labels, mut distances) = (Vec::new(), Vec::new());
     let begun = Instant::now();
     let mut first = 0;
     while first < rows {
         if interrupt.is_set() {
-            return Ok(None);
+            return Ok(false);
         }
         let window = Window::new(source, first..first.saturating_add(block));
-        let found = model.predict(&window)?;
-        if with_distances {
-            distances.extend(model.distances(&window, &found)?);
+        let next = first + window.rows();
+        source.will_need(next..next.saturating_add(block).min(rows));
+        let labels = model.predict(&window)?;
+        if let Some(file) = &mut results.distances {
+            file.push(Block::F64(&model.distances(&window, &labels)?))?;
         }
-        labels.extend(found);
-        first += window.rows();
+        results.labels.push_labels(&labels)?;
+        first = next;
         let speed = scaled(first as f64 / begun.elapsed().as_secs_f64(), "rows/s");
         reporter.show("label", Some((first, rows)), speed);
     }
-    Ok(Some((labels, distances)))
+    results.finish()?;
+    Ok(true)
 }

@@ -1,5 +1,6 @@
 //! Some rows of a source, as a source of their own.
 
+use std::borrow::Cow;
 use std::ops::Range;
 use superstep::data::RowSource;
 use superstep::{Place, Result};
@@ -29,6 +30,22 @@ impl RowSource for Window<'_> {
 
     fn in_memory(&self, rows: Range<u64>) -> Option<&[f32]> {
         self.source.in_memory(self.rows.start + rows.start..self.rows.start + rows.end)
+    }
+
+    fn will_need(&self, rows: Range<u64>) {
+        self.source.will_need(self.rows.start + rows.start..self.rows.start + rows.end);
+    }
+
+    fn element_type(&self) -> Cow<'_, str> {
+        self.source.element_type()
+    }
+
+    fn column_name(&self, column: usize) -> Option<&str> {
+        self.source.column_name(column)
+    }
+
+    fn notes(&self) -> Vec<String> {
+        self.source.notes()
     }
 
     fn is_wide(&self) -> bool {

@@ -37,6 +37,8 @@ pub struct CsvFile {
     lines: Lines,
     /// The cells that became columns; `None` where all did.
     chosen: Option<Vec<usize>>,
+    /// The names of the cells, where the file tells them.
+    names: Option<Vec<String>>,
 }
 
 impl CsvFile {
@@ -89,9 +91,14 @@ impl CsvFile {
             Some(table) => {
                 let Table { lines, layout, values, .. } = table;
                 let values = values.finish();
-                Ok(Self { name, values, lines, chosen: layout.chosen })
+                Ok(Self { name, values, lines, chosen: layout.chosen, names: layout.names })
             }
         }
+    }
+
+    /// The cell, from 0, that became a column.
+    fn cell(&self, column: usize) -> usize {
+        self.chosen.as_ref().and_then(|chosen| chosen.get(column)).copied().unwrap_or(column)
     }
 
     /// The source that everything but [`place`](RowSource::place) is passed on to.
@@ -117,6 +124,10 @@ impl RowSource for CsvFile {
         self.values().is_wide()
     }
 
+    fn column_name(&self, column: usize) -> Option<&str> {
+        self.names.as_ref()?.get(self.cell(column)).map(String::as_str)
+    }
+
     fn notes(&self) -> Vec<String> {
         self.values().notes()
     }
@@ -134,8 +145,7 @@ impl RowSource for CsvFile {
     }
 
     fn place(&self, row: u64, column: usize) -> Place {
-        let cell = self.chosen.as_ref().and_then(|chosen| chosen.get(column)).copied().unwrap_or(column);
-        Place::of(&self.name).row(self.lines.line(row)).column(cell as u64 + 1)
+        Place::of(&self.name).row(self.lines.line(row)).column(self.cell(column) as u64 + 1)
     }
 }
 

@@ -4,6 +4,10 @@
 //! files that [`open`] puts together. A [`Dataset`] is a source that has been read once and found good: it knows its
 //! [`Statistics`] and the origin that is taken off each row when it is rounded to f32. [`cut`] says which rows go to
 //! which partition, and [`output`] writes results.
+//!
+//! Files are of two kinds. In binary ones ([`NpyFile`], stored arrays of an [`NpzFile`], [`VectorFile`], [`TensorFile`])
+//! rows lie as they are: they are read by position when they are asked for, and nothing is kept. Others (text, Parquet,
+//! Arrow, compressed arrays) are decoded once, when they are opened, into memory or a temporary file.
 
 mod arrays;
 mod binary;

@@ -3,6 +3,8 @@
 mod csv;
 mod encode;
 mod npy;
+#[cfg(feature = "parquet")]
+mod parquet;
 mod pending;
 mod table;
 mod vectors;
@@ -13,6 +15,7 @@ use std::path::Path;
 use ndarray::ArrayRef2;
 
 use super::arrays::Real;
+use super::open::extension;
 use crate::{Error, Result};
 use pending::PendingFile;
 use table::Format;
@@ -31,13 +34,15 @@ fn refuse(path: &Path, message: &str) -> Error {
 /// # Errors
 /// When it cannot; the message says why.
 pub fn check_output(path: &Path) -> Result<()> {
-    if !Format::of(path).is_some_and(Format::holds_results) {
-        return Err(refuse(path, "results are written as .npy or .csv; give one of these extensions"));
+    let holds_results = Format::of(path).is_some_and(Format::holds_results);
+    if !holds_results && extension(path) != "parquet" {
+        let formats = if cfg!(feature = "parquet") { ".npy, .csv or .parquet" } else { ".npy or .csv" };
+        return Err(refuse(path, &format!("results are written as {formats}; give one of these extensions")));
     }
     TableWriter::check(path)
 }
 
-/// Writes one cluster number a row: as int32 to `.npy`, as scikit-learn's `labels_`; one a line to `.csv`.
+/// Writes one cluster number a row: as int32 to `.npy`, as scikit-learn's `labels_`, and to `.parquet`; one a line to `.csv`.
 ///
 /// # Errors
 /// When a label is 2³¹ or more, the extension is unknown, or the file cannot be written.

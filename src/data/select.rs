@@ -1,5 +1,6 @@
 //! Some columns of a table, in an order of one's own.
 
+use std::borrow::Cow;
 use std::ops::Range;
 
 use super::source::{RowSource, rows_of_read};
@@ -89,6 +90,14 @@ impl<S: RowSource> RowSource for Select<S> {
 
     fn is_wide(&self) -> bool {
         self.source.is_wide()
+    }
+
+    fn element_type(&self) -> Cow<'_, str> {
+        self.source.element_type()
+    }
+
+    fn column_name(&self, column: usize) -> Option<&str> {
+        self.source.column_name(*self.columns.get(column)?)
     }
 
     fn notes(&self) -> Vec<String> {

@@ -6,6 +6,7 @@
 mod bench;
 mod device;
 mod fit;
+mod info;
 mod memory;
 pub(crate) mod number;
 mod summary;
@@ -14,5 +15,6 @@ mod table;
 pub(crate) use bench::{BenchReport, DeviceRun, Measured, median};
 pub(crate) use device::{DeviceLine, devices_json, devices_table};
 pub(crate) use fit::{FitReport, Seconds, seconds_per_iteration};
+pub(crate) use info::{ColumnInfo, FileInfo, Found, info_json, info_text};
 pub(crate) use memory::peak_rss_mb;
 pub(crate) use summary::summary;

@@ -31,7 +31,15 @@ fn wrong_usage_is_status_2() {
         ("kmeans points.csv --k 2 --frobnicate", "--frobnicate"),
         ("predict model.safetensors points.csv", "--labels"),
         ("predict model.safetensors --labels l.csv", "<INPUT>"),
-        ("predict points.csv start.csv --labels labels.xyz", ".npy or .csv"),
+        ("predict points.csv start.csv --labels labels.xyz", "results are written as .npy"),
+        ("info", "<INPUT>"),
+        ("convert points.csv", "<OUTPUT>"),
+        ("convert points.csv points.xyz", "points.xyz: tables are written as .npy, .csv"),
+        ("convert points.csv points.csv", "points.csv is also a file that is read"),
+        ("convert . ./points.csv", "points.csv is also a file that is read"),
+        ("convert *.csv points.csv", "points.csv is also a file that is read"),
+        ("convert points.csv no/points.npy", "the folder no does not exist"),
+        ("convert points.csv points.npy --dtype f8", "f16"),
         ("bench points.csv --n 5", "--n"),
         ("bench --runs 0", "1 or more"),
         ("devices --frobnicate", "--frobnicate"),
@@ -52,9 +60,11 @@ fn broken_input_is_status_1_and_its_place_is_named() {
     folder.write("word.csv", "1,2\n3,4\n5,six\n").write("ragged.csv", "1,2\n3\n").write("empty.csv", "");
     folder.write("header.csv", "x,y\n").write("inf.csv", "1,2\ninf,4\n").write("three.csv", "1,2,3\n4,5,6\n");
     folder.write("table.xlsx", "1,2\n").write("zero.csv", "0\n0\n0\n0\n").write("nan_start.csv", "0,0\n1,nan\n");
+    std::fs::create_dir(folder.path("none")).expect("a folder");
     let cases = [
         ("missing.csv --k 1", "missing.csv: "),
-        (". --k 1", "is a folder"),
+        ("none --k 1", "none: the folder has no file that is read"),
+        ("*.arrow --k 1", "*.arrow: no file matches the pattern"),
         ("table.xlsx --k 1", "table.xlsx: the extension"),
         ("empty.csv --k 1", "empty.csv: is empty"),
         ("header.csv --k 1", "header.csv: "),
@@ -95,7 +105,16 @@ fn a_device_that_is_not_there_is_status_1_with_what_there_is() {
 #[test]
 fn help_and_version_are_results() {
     let folder = Folder::new();
-    for line in ["--help", "kmeans --help", "predict --help", "devices --help", "bench --help", "--version"] {
+    for line in [
+        "--help",
+        "kmeans --help",
+        "predict --help",
+        "info --help",
+        "convert --help",
+        "devices --help",
+        "bench --help",
+        "--version",
+    ] {
         let ran = folder.done(line);
         assert!(ran.stdout.contains("superstep") && ran.stderr.is_empty(), "{line}");
     }
@@ -104,5 +123,8 @@ fn help_and_version_are_results() {
                  json quiet empty delimiter header";
     for flag in flags.split_whitespace() {
         assert!(help.contains(&format!("--{flag}")), "--{flag}");
+    }
+    for extension in superstep::data::EXTENSIONS.iter().filter(|extension| !extension.ends_with(".gz")) {
+        assert!(help.contains(&format!(".{extension}")), ".{extension} is named");
     }
 }

@@ -3,9 +3,11 @@
 #![cfg(feature = "cli")]
 
 mod bench;
+mod convert;
 mod devices;
 mod errors;
 mod flags;
+mod info;
 mod json;
 mod memory;
 mod outputs;

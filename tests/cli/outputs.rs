@@ -65,15 +65,15 @@ fn outputs_are_checked_before_the_work() {
     let folder = Folder::with_points();
     std::fs::create_dir(folder.path("folder.npy")).expect("a folder");
     let cases = [
-        ("--labels labels.txt", "--labels: labels.txt: results are written as .npy or .csv"),
-        ("--centroids c", "--centroids: c: results are written as .npy or .csv"),
+        ("--labels labels.txt", "--labels: labels.txt: results are written as .npy"),
+        ("--centroids c", "--centroids: c: results are written as .npy"),
         ("--labels no/such/labels.npy", "the folder no/such does not exist"),
         ("--model no/model", "--model: no/model: the folder no does not exist"),
         ("--labels folder.npy", "is a folder"),
         ("--model folder.npy", "is a folder"),
         ("--labels a.npy --centroids ./a.npy", "is also that of --labels"),
-        ("--labels points.csv", "is also the file that is read"),
-        ("--labels weights.csv --weights weights.csv", "is also the file that is read"),
+        ("--labels points.csv", "is also a file that is read"),
+        ("--labels weights.csv --weights weights.csv", "is also a file that is read"),
     ];
     let before = folder.files();
     for (flags, words) in cases {

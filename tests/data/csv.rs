@@ -138,10 +138,11 @@ fn files_open_by_extension_and_join_in_order() {
 fn paths_that_are_no_tables_are_refused() {
     let folder = Folder::new();
     let options = ReadOptions::default();
+    std::fs::create_dir(folder.path().join("none")).unwrap();
     let cases = [
         (folder.path().join("missing.npy"), "missing.npy"),
-        (folder.path().to_path_buf(), "folder"),
-        (folder.file("a.parquet", "1,2\n"), "extension"),
+        (folder.path().join("none"), "folder"),
+        (folder.file("a.xlsx", "1,2\n"), "extension"),
         (folder.file("plain", "1,2\n"), "extension"),
     ];
     for (path, expected) in cases {

@@ -190,7 +190,7 @@ fn archives_of_noise_never_panic() {
     for how in [PLAIN, PACKED, LARGE] {
         let whole = zip(&[("x.npy", &array, how)]);
         for index in 0..whole.len() {
-            for byte in [0, 1, 0x7f, 0xff] {
+            for byte in [0, 0xff] {
                 let mut bytes = whole.clone();
                 bytes[index] = byte;
                 // Some changes are harmless (a date); none may stop the program, when opened or when read.

@@ -2,7 +2,9 @@ use std::io;
 use std::path::Path;
 
 use ndarray::{Array2, ArrayView1, array};
-use superstep::data::output::{check_output, write_labels, write_matrix, write_vector, write_whole};
+use superstep::data::output::{
+    Block, Element, TableSpec, TableWriter, check_output, write_labels, write_matrix, write_vector, write_whole,
+};
 use superstep::data::{NpyFile, ReadOptions, RowSource, open, write_npy};
 
 use crate::{Folder, all_f64};
@@ -88,8 +90,8 @@ fn outputs_that_cannot_be_written_are_refused_before_the_work() {
     let inside = |name: &str| folder.path().join(name);
     std::fs::create_dir(inside("folder.npy")).unwrap();
     for (name, expected) in [
-        ("labels.parquet", ".npy or .csv"),
-        ("labels", ".npy or .csv"),
+        ("labels.fbin", "results are written as .npy"),
+        ("labels", "results are written as .npy"),
         ("folder.npy", "folder"),
         ("missing/labels.npy", "labels.npy"),
     ] {
@@ -112,4 +114,79 @@ fn new_files_have_the_permissions_of_any_other() {
     let path = folder.path().join("a.csv");
     write_labels(&path, &[1]).unwrap();
     assert_eq!(mode(&path), mode(&plain));
+}
+
+#[test]
+fn a_table_comes_block_by_block_and_is_there_once_it_is_finished() {
+    let folder = Folder::new();
+    for name in ["t.npy", "t.csv", "t.fvecs", "t.fbin"] {
+        let path = folder.path().join(name);
+        let mut table = TableWriter::create(&path, TableSpec::matrix(4, 2, Element::F32)).unwrap();
+        table.push(Block::F32(&[1.5, -2.0])).unwrap();
+        table.push(Block::F64(&[3.0, 0.1, 1e-50, 5.0])).unwrap();
+        table.push(Block::F32(&[])).unwrap();
+        assert!(!path.exists(), "{name} is not there yet");
+        table.push(Block::I32(&[7, 8])).unwrap();
+        assert!(table.push(Block::F32(&[0.0; 2])).is_err(), "{name}: more rows than told");
+        table.finish().unwrap();
+        let found: Vec<f32> = all_f64(&read(&path)).into_iter().map(|value| value as f32).collect();
+        assert_eq!(found, [1.5, -2.0, 3.0, 0.1, 0.0, 5.0, 7.0, 8.0], "{name}");
+    }
+    assert_eq!(folder.names(), ["t.csv", "t.fbin", "t.fvecs", "t.npy"]);
+}
+
+#[test]
+fn a_table_that_is_not_finished_leaves_what_was_there() {
+    let folder = Folder::new();
+    let path = folder.file("t.csv", "before\n");
+    let spec = TableSpec::matrix(2, 1, Element::F32);
+    let mut dropped = TableWriter::create(&path, spec.clone()).unwrap();
+    dropped.push(Block::F32(&[1.0])).unwrap();
+    drop(dropped);
+    let mut short = TableWriter::create(&path, spec.clone()).unwrap();
+    short.push(Block::F32(&[1.0])).unwrap();
+    assert!(short.finish().unwrap_err().to_string().contains("1 rows were written where 2 were told"));
+    assert_eq!(std::fs::read_to_string(&path).unwrap(), "before\n");
+    assert_eq!(folder.names(), ["t.csv"]);
+    let ragged = TableSpec::matrix(2, 2, Element::F32);
+    assert!(TableWriter::create(&path, ragged).unwrap().push(Block::F32(&[1.0])).is_err(), "half a row");
+}
+
+#[test]
+fn values_that_do_not_fit_the_type_are_refused_by_their_place() {
+    let folder = Folder::new();
+    let path = folder.path().join("t.npy");
+    let push = |element: Element, block: Block<'_>| {
+        let mut table = TableWriter::create(&path, TableSpec::matrix(3, 2, element)).unwrap();
+        table.push(Block::F32(&[0.0, 0.0])).unwrap();
+        table.push(block).map_err(|error| error.to_string())
+    };
+    let cases = [
+        (Element::F16, Block::F32(&[0.0, 0.0, 0.0, 65_520.0])),
+        (Element::F16, Block::I32(&[0, 0, 0, -70_000])),
+        (Element::F32, Block::F64(&[0.0, 0.0, 0.0, 3.5e38])),
+        (Element::I32, Block::F32(&[0.0, 0.0, 0.0, 0.5])),
+        (Element::I32, Block::F64(&[0.0, 0.0, 0.0, 2_147_483_648.0])),
+        (Element::I32, Block::F64(&[0.0, 0.0, 0.0, f64::NAN])),
+    ];
+    for (element, block) in cases {
+        let error = push(element, block).unwrap_err();
+        assert!(error.contains("t.npy, row 2, column 1: the value ") && error.contains("does not fit"), "{error}");
+    }
+    assert!(push(Element::F16, Block::F32(&[65_519.0, f32::NAN, f32::INFINITY, 0.0])).is_ok());
+    assert!(push(Element::F32, Block::F64(&[f64::from(f32::MAX), f64::NAN, f64::NEG_INFINITY, 0.0])).is_ok());
+    assert!(push(Element::I32, Block::F64(&[-2_147_483_648.0, 2_147_483_647.0, 0.0, 1.0])).is_ok());
+}
+
+#[test]
+fn formats_of_f32_take_no_other_type() {
+    let folder = Folder::new();
+    for name in ["t.fvecs", "t.fbin"] {
+        for element in [Element::F64, Element::F16, Element::I32] {
+            let error = TableWriter::create(&folder.path().join(name), TableSpec::matrix(1, 1, element)).err().unwrap();
+            assert!(error.to_string().contains("holds f32 alone"), "{error}");
+        }
+        assert!(check_output(&folder.path().join(name)).is_err(), "results may be f64 or i32");
+    }
+    assert_eq!(folder.names(), [""; 0]);
 }

@@ -6,6 +6,8 @@ use half::f16;
 
 use super::csv::CsvEncoder;
 use super::npy::NpyEncoder;
+#[cfg(feature = "parquet")]
+use super::parquet::ParquetEncoder;
 use super::pending::PendingFile;
 use super::vectors::{FbinEncoder, FvecsEncoder};
 use crate::data::open::extension;
@@ -96,6 +98,16 @@ impl Block<'_> {
         self.len() == 0
     }
 
+    /// Some of the values.
+    #[cfg(feature = "parquet")]
+    pub(in crate::data) fn slice(&self, values: std::ops::Range<usize>) -> Self {
+        match self {
+            Self::I32(all) => Self::I32(all.get(values).unwrap_or_default()),
+            Self::F32(all) => Self::F32(all.get(values).unwrap_or_default()),
+            Self::F64(all) => Self::F64(all.get(values).unwrap_or_default()),
+        }
+    }
+
     /// The values in order, as f64, which holds each of the types exactly.
     pub(in crate::data) fn iter(&self) -> Box<dyn Iterator<Item = f64> + '_> {
         match self {
@@ -133,6 +145,8 @@ pub(in crate::data) trait Encoder: Send {
 pub(super) enum Format {
     Npy,
     Csv,
+    #[cfg(feature = "parquet")]
+    Parquet,
     Fvecs,
     Fbin,
 }
@@ -143,6 +157,8 @@ impl Format {
         match extension(path).as_str() {
             "npy" => Some(Self::Npy),
             "csv" => Some(Self::Csv),
+            #[cfg(feature = "parquet")]
+            "parquet" => Some(Self::Parquet),
             "fvecs" => Some(Self::Fvecs),
             "fbin" => Some(Self::Fbin),
             _ => None,
@@ -151,7 +167,7 @@ impl Format {
 
     /// Whether labels and centroids are written in it: it holds whole numbers as well as f64.
     pub(super) fn holds_results(self) -> bool {
-        matches!(self, Self::Npy | Self::Csv)
+        !matches!(self, Self::Fvecs | Self::Fbin)
     }
 }
 
@@ -159,7 +175,7 @@ impl Format {
 /// that is dropped before leaves nothing behind.
 ///
 /// The format is that of the extension: `.npy` (C order), `.csv` (the shortest digits that read back as the same
-/// numbers), and of f32 alone `.fvecs` and `.fbin`.
+/// numbers), `.parquet` (feature `parquet`), and of f32 alone `.fvecs` and `.fbin`.
 ///
 /// ```
 /// use superstep::data::output::{Block, Element, TableSpec, TableWriter};
@@ -206,6 +222,8 @@ impl TableWriter {
         let encoder: Box<dyn Encoder> = match format {
             Format::Npy => Box::new(NpyEncoder::new(file, &spec)?),
             Format::Csv => Box::new(CsvEncoder::new(file, &spec)?),
+            #[cfg(feature = "parquet")]
+            Format::Parquet => Box::new(ParquetEncoder::new(file, &spec)?),
             Format::Fvecs => Box::new(FvecsEncoder::new(file, &spec)?),
             Format::Fbin => Box::new(FbinEncoder::new(file, &spec)?),
         };
@@ -264,6 +282,12 @@ impl TableWriter {
 }
 
 fn format_of(path: &Path) -> Result<Format> {
-    let unknown = "tables are written as .npy, .csv, .fvecs or .fbin; give one of these extensions";
+    let unknown = if cfg!(feature = "parquet") {
+        "tables are written as .npy, .csv, .parquet, .fvecs or .fbin; give one of these extensions"
+    } else if extension(path) == "parquet" {
+        "Parquet is written with the cargo feature `parquet`, which this build has not; give another extension"
+    } else {
+        "tables are written as .npy, .csv, .fvecs or .fbin; give one of these extensions"
+    };
     Format::of(path).ok_or_else(|| super::refuse(path, unknown))
 }
