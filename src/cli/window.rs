@@ -44,12 +44,12 @@ impl RowSource for Window<'_> {
         self.source.column_name(column)
     }
 
-    fn bytes_held(&self) -> u64 {
-        self.source.bytes_held()
-    }
-
     fn notes(&self) -> Vec<String> {
         self.source.notes()
+    }
+
+    fn held(&self) -> u64 {
+        self.source.held()
     }
 
     fn is_wide(&self) -> bool {

@@ -398,13 +398,13 @@ impl RowSource for Collected {
         self.names.get(column).map(String::as_str)
     }
 
-    fn bytes_held(&self) -> u64 {
-        let held = self.segments.iter().map(|segment| match &segment.values {
+    fn held(&self) -> u64 {
+        let bytes = self.segments.iter().map(|segment| match &segment.values {
             Values::Narrow(values) => size_of_val(&values[..]) as u64,
             Values::Wide(values) => size_of_val(&values[..]) as u64,
             Values::Spooled { .. } => 0,
         });
-        held.sum()
+        bytes.sum()
     }
 
     fn notes(&self) -> Vec<String> {

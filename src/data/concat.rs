@@ -116,12 +116,12 @@ impl RowSource for Concat<'_> {
         self.parts[0].column_name(column)
     }
 
-    fn bytes_held(&self) -> u64 {
-        self.parts.iter().map(|part| part.bytes_held()).sum()
-    }
-
     fn notes(&self) -> Vec<String> {
         self.parts.iter().flat_map(|part| part.notes()).collect()
+    }
+
+    fn held(&self) -> u64 {
+        self.parts.iter().map(|part| part.held()).sum()
     }
 
     fn read_f64(&self, first: u64, out: &mut [f64]) -> Result<()> {

@@ -128,12 +128,12 @@ impl RowSource for CsvFile {
         self.names.as_ref()?.get(self.cell(column)).map(String::as_str)
     }
 
-    fn bytes_held(&self) -> u64 {
-        self.values().bytes_held()
-    }
-
     fn notes(&self) -> Vec<String> {
         self.values().notes()
+    }
+
+    fn held(&self) -> u64 {
+        self.values().held()
     }
 
     fn will_need(&self, rows: Range<u64>) {

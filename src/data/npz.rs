@@ -211,12 +211,12 @@ impl RowSource for Unpacked {
         Cow::Borrowed(self.dtype.name())
     }
 
-    fn bytes_held(&self) -> u64 {
-        self.values.bytes_held()
-    }
-
     fn notes(&self) -> Vec<String> {
         self.values.notes()
+    }
+
+    fn held(&self) -> u64 {
+        self.values.held()
     }
 
     fn read_f64(&self, first: u64, out: &mut [f64]) -> Result<()> {

@@ -100,12 +100,12 @@ impl<S: RowSource> RowSource for Select<S> {
         self.source.column_name(*self.columns.get(column)?)
     }
 
-    fn bytes_held(&self) -> u64 {
-        self.source.bytes_held()
-    }
-
     fn notes(&self) -> Vec<String> {
         self.source.notes()
+    }
+
+    fn held(&self) -> u64 {
+        self.source.held()
     }
 
     fn read_f64(&self, first: u64, out: &mut [f64]) -> Result<()> {

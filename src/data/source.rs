@@ -45,16 +45,15 @@ pub trait RowSource: Send + Sync {
         None
     }
 
-    /// The memory that the source's rows take, in bytes: those of formats that are decoded when they are opened, of which
-    /// [`ReadOptions::memory`](super::ReadOptions::memory) sets the most. What the caller brought there itself is not counted.
-    fn bytes_held(&self) -> u64 {
-        0
-    }
-
     /// What a person should be told of how the rows are kept, one sentence each: that a file was parsed into a temporary
     /// one, say. Empty where all is as expected.
     fn notes(&self) -> Vec<String> {
         Vec::new()
+    }
+
+    /// The bytes of memory in which the source itself keeps rows: 0 where a file or the caller keeps them.
+    fn held(&self) -> u64 {
+        0
     }
 
     /// Reads whole rows as f64, from row `first` on; `out.len()` is a multiple of [`columns`](Self::columns).
@@ -105,12 +104,12 @@ macro_rules! forward {
             ($($before)* self $($after)*).column_name(column)
         }
 
-        fn bytes_held(&self) -> u64 {
-            ($($before)* self $($after)*).bytes_held()
-        }
-
         fn notes(&self) -> Vec<String> {
             ($($before)* self $($after)*).notes()
+        }
+
+        fn held(&self) -> u64 {
+            ($($before)* self $($after)*).held()
         }
 
         fn read_f64(&self, first: u64, out: &mut [f64]) -> Result<()> {

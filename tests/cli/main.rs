@@ -9,6 +9,7 @@ mod errors;
 mod flags;
 mod info;
 mod json;
+mod memory;
 mod outputs;
 mod predict;
 mod streams;

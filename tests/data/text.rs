@@ -141,7 +141,7 @@ fn a_budget_for_some_of_the_rows_changes_no_value() {
         assert!(all_f64(&file) == long.values, "{memory}");
         assert!(file.is_wide() && !file.notes().is_empty(), "{memory}");
         assert_eq!(file.in_memory(0..100).is_some(), memory > 0, "{memory}");
-        assert!(file.bytes_held() <= memory && (memory == 0 || file.bytes_held() > memory / 2), "{memory}");
+        assert!(file.held() <= memory && (memory == 0 || file.held() > memory / 2), "{memory}");
         // Rows on both sides of where the memory ended, and where values became wide.
         let mut some = vec![0.0; 2 * 100_000];
         for first in [50_000, 100_001, 250_000] {

@@ -170,6 +170,29 @@ fn a_device_never_takes_more_than_it_may() -> Result<()> {
     Ok(())
 }
 
+/// Another program's buffers leave less of a device than it says: nobody can ask, so it is found by trying.
+#[cfg(feature = "gpu")]
+#[test]
+fn a_device_that_runs_out_of_memory_is_tried_again_with_half() -> Result<()> {
+    let rows = Stored::new(blobs(40_000, 8, 6, 4));
+    for adapter in 0..adapters().len() {
+        let _alone = alone();
+        let kmeans = KMeans::new(5).init(Init::Random).seed(1).max_iter(2).n_init(1);
+        let pinned = kmeans.clone().session(&device(adapter, None)).fit(&rows)?;
+        // What is wanted, 1,920,000 bytes and more, is allowed; but 900,000 of it are taken.
+        let session = device(adapter, Some(2_400_000));
+        let superstep::queue::Device::Gpu(gpu) = &session.devices()[0] else { panic!("an adapter is a GPU device") };
+        let other = gpu.create_zeroed("another's", 900_000)?;
+        let streamed = kmeans.clone().session(&session).fit(&rows)?;
+        assert_same(&streamed, &pinned, &format!("gpu:{adapter}"));
+        assert!(streamed.streamed().is_some_and(|meter| meter.rows > 0), "gpu:{adapter}");
+        drop(other);
+        let again = kmeans.clone().session(&session).fit(&rows)?;
+        assert!(again.streamed().is_none(), "gpu:{adapter}: there is room now");
+    }
+    Ok(())
+}
+
 #[test]
 fn what_cannot_even_be_streamed_is_refused_with_what_it_takes() {
     let rows = noise(10_000, 3, 2);
