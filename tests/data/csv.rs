@@ -66,7 +66,7 @@ fn numbers_that_no_f32_holds_make_the_table_f64() {
 #[test]
 fn bad_tables_are_refused_with_file_line_and_column() {
     let folder = Folder::new();
-    let cases: [(&str, Option<u64>, Option<u64>, &str); 18] = [
+    let cases: [(&str, Option<u64>, Option<u64>, &str); 23] = [
         ("", None, None, "empty"),
         ("\n\n", None, None, "empty"),
         ("\u{feff}", None, None, "empty"),
@@ -78,6 +78,11 @@ fn bad_tables_are_refused_with_file_line_and_column() {
         ("a,b\n\n\n1,2\n\n3,x\n", Some(6), Some(2), "`x`"),
         ("\"a\nb\",c\n1,2\n3,x\n", Some(4), Some(2), "`x`"),
         ("1,2\n3,\n", Some(2), Some(2), "empty"),
+        ("1\t2\n3\t\t4\n", Some(2), None, "3 cells"),
+        ("1\t2\t3\n4\t\t5\n", Some(2), Some(2), "empty"),
+        ("1,2\n3,4 5\n", Some(2), Some(2), "`4 5`"),
+        ("1,2\n3,4e\n", Some(2), Some(2), "`4e`"),
+        ("1,2\n3,4_0\n", Some(2), Some(2), "`4_0`"),
         ("1,x\n3,4\n", Some(1), Some(2), "header"),
         ("1;2\n3;4,5\n", Some(2), Some(2), "point"),
         ("1,2\n3\n", Some(2), None, "1 cells where the first row has 2"),

@@ -263,3 +263,51 @@ fn compressed_text_that_is_damaged_is_refused_near_the_row() {
     garbage.extend(b"something else");
     row(&garbage, "damaged");
 }
+
+#[test]
+fn every_number_reads_as_the_nearest_f64() {
+    let folder = Folder::new();
+    let mut cells: Vec<String> = [
+        "0",
+        "-0",
+        "+1",
+        ".5",
+        "5.",
+        "1e5",
+        "1E-5",
+        "-1.5e+300",
+        "1e999",
+        "1e-999",
+        "4.9e-324",
+        "2.4703282292062327e-324",
+        "9007199254740993",
+        "0.1000000000000000055511151231257827021181583404541015625",
+        "1.7976931348623159e308",
+        "123456789012345678901234567890",
+        "0.30000000000000004",
+        "000012",
+        "inf",
+        "-Infinity",
+        "16777217",
+        "2.2250738585072011e-308",
+        "1.00000005960464477539062500000000000001",
+    ]
+    .iter()
+    .map(ToString::to_string)
+    .collect();
+    let mut state = 7_u64;
+    for _ in 0..5000 {
+        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        let value = f64::from_bits(state);
+        cells.extend(value.is_finite().then(|| format!("{value:e}")));
+        cells.push(format!("{:.*}", (state % 20) as usize, state as f64 / 1e18));
+    }
+    let expected: Vec<u64> = cells.iter().map(|cell| cell.parse::<f64>().unwrap().to_bits()).collect();
+    let options = ReadOptions { header: Some(false), ..ReadOptions::default() };
+    let bits = |text: String| {
+        let values = all_f64(&CsvFile::open(folder.file("a.csv", text), &options).unwrap());
+        values.into_iter().map(f64::to_bits).collect::<Vec<_>>()
+    };
+    assert!(bits(cells.join("\n")) == expected);
+    assert!(bits(cells.iter().map(|cell| format!("\"{cell}\"\n")).collect()) == expected);
+}

@@ -46,6 +46,12 @@ pub(super) fn number(cell: &[u8]) -> Option<f64> {
     std::str::from_utf8(cell).ok()?.parse().ok()
 }
 
+/// The text after the spaces it begins with. (Not all blanks: a tab may be a delimiter.)
+fn without_spaces(text: &[u8]) -> &[u8] {
+    let spaces = text.iter().take_while(|byte| **byte == b' ').count();
+    text.get(spaces..).unwrap_or_default()
+}
+
 struct Rows<'a> {
     layout: &'a Layout,
     is_first: bool,
@@ -62,7 +68,7 @@ impl Rows<'_> {
         while !rest.is_empty() {
             let end = memchr2(b'\n', b'\r', rest).unwrap_or(rest.len());
             let (row, after) = rest.split_at(end);
-            if !row.is_empty() {
+            if !row.is_empty() && !self.push_quickly(line, row) {
                 self.push(line, || cells_of(row.split(|byte| *byte == delimiter), delimiter))?;
             }
             let (ended, after) = match after {
@@ -74,6 +80,37 @@ impl Rows<'_> {
         }
         self.piece.line_ends = line - 1;
         Ok(())
+    }
+
+    /// Adds a row of numbers that stand between delimiters, with at most spaces around them, in one pass over its bytes;
+    /// false, and nothing is added, where it is not one. Twice as fast as cutting it into cells first.
+    fn push_quickly(&mut self, line: u64, text: &[u8]) -> bool {
+        let delimiter = self.layout.delimiter;
+        if delimiter == b' ' || !self.layout.column_of_cell.is_empty() {
+            return false;
+        }
+        let mut rest = Some(text);
+        for slot in &mut self.row {
+            let Some(cell) = rest.map(without_spaces) else { return false };
+            let Ok((value, length)) = fast_float2::parse_partial::<f64, _>(cell) else { return false };
+            *slot = value;
+            rest = match cell.get(length..) {
+                Some([next, after @ ..]) if *next == delimiter => Some(after),
+                Some([]) => None,
+                Some(after) => match without_spaces(after) {
+                    [next, after @ ..] if *next == delimiter => Some(after),
+                    [] => None,
+                    _ => return false,
+                },
+                None => return false,
+            };
+        }
+        if rest.is_some() {
+            return false;
+        }
+        self.row.iter().for_each(|value| self.piece.values.push(*value));
+        self.piece.lines.push(line);
+        true
     }
 
     /// Text with quotes, which crate `csv` knows how to read.
