@@ -202,14 +202,14 @@ pub(super) struct InputArgs {
 
 impl InputArgs {
     /// How the files are read, where `memory` is what the job may take of the host's.
-    pub(super) fn options(&self, memory: Option<u64>) -> ReadOptions {
+    pub(super) fn options(&self, memory: u64) -> ReadOptions {
         let header = match self.header {
             Header::Auto => None,
             Header::Yes => Some(true),
             Header::No => Some(false),
         };
         // Parsed rows get half: what is computed on them needs room as well.
-        let memory = memory.map(|bytes| bytes / 2);
+        let memory = Some(memory / 2);
         ReadOptions { delimiter: self.delimiter, header, columns: self.columns.clone(), memory }
     }
 

@@ -26,7 +26,7 @@ pub(super) fn run(args: &ConvertArgs) -> Result<Ended, Failure> {
     let reporter = Reporter::new(args.verbosity.quiet);
     let interrupt = Interrupt::catch(args.verbosity.quiet, "a part of the rows is not written")?;
     reporter.show("load", None, args.input.names());
-    let options = args.input.options(Some(MEMORY));
+    let options = args.input.options(MEMORY);
     let source = data::open(&args.input.files, &options)?;
     source.notes().iter().for_each(|note| reporter.warn(note));
     let table = TableWriter::create(&args.output, spec(args, &*source)).map_err(Failure::Usage)?;

@@ -19,7 +19,7 @@ const MEMORY: u64 = 1 << 30;
 pub(super) fn run(args: &InfoArgs) -> Result<Ended, Failure> {
     let reporter = Reporter::new(args.verbosity.quiet);
     let interrupt = Interrupt::catch(args.verbosity.quiet, "what was found so far is not told")?;
-    let options = args.input.options(Some(MEMORY));
+    let options = args.input.options(MEMORY);
     let inputs = data::inputs(&args.input.files)?;
     let mut files = Vec::with_capacity(inputs.len());
     for (at, input) in inputs.iter().enumerate() {

@@ -27,7 +27,7 @@ pub(super) fn run(args: &KMeansArgs) -> Result<Ended, Failure> {
 
     let load = Instant::now();
     reporter.show("load", None, args.input.names());
-    let source = session.install(|| data::open(&args.input.files, &args.input.options(args.resources.memory)))?;
+    let source = session.install(|| data::open(&args.input.files, &args.input.options(session.memory().limit())))?;
     source.notes().iter().for_each(|note| reporter.warn(note));
     let kmeans = settings(args, &session, &reporter).init(args.init.load(args.k, source.columns())?);
     let dataset = weighted(args, session.install(|| kmeans.dataset(&*source))?)?;

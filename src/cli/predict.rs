@@ -28,7 +28,7 @@ pub(super) fn run(args: &PredictArgs) -> Result<Ended, Failure> {
     let session = open_session(&cpu, &args.resources, &interrupt)?;
     let model = KMeansModel::load(&args.model)?;
     reporter.show("load", None, args.input.names());
-    let source = session.install(|| data::open(&args.input.files, &args.input.options(args.resources.memory)))?;
+    let source = session.install(|| data::open(&args.input.files, &args.input.options(session.memory().limit())))?;
     source.notes().iter().for_each(|note| reporter.warn(note));
     let results = Results::create(args, source.rows())?;
     let done = session.install(|| predict(&model, &*source, results, &reporter, &interrupt))?;

@@ -48,6 +48,10 @@ impl RowSource for Window<'_> {
         self.source.notes()
     }
 
+    fn held(&self) -> u64 {
+        self.source.held()
+    }
+
     fn is_wide(&self) -> bool {
         self.source.is_wide()
     }

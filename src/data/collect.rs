@@ -388,6 +388,15 @@ impl RowSource for Collected {
         self.is_wide
     }
 
+    fn held(&self) -> u64 {
+        let bytes = self.segments.iter().map(|segment| match &segment.values {
+            Values::Narrow(values) => size_of_val(&values[..]) as u64,
+            Values::Wide(values) => size_of_val(&values[..]) as u64,
+            Values::Spooled { .. } => 0,
+        });
+        bytes.sum()
+    }
+
     fn notes(&self) -> Vec<String> {
         let spooled = self.spool.iter().map(|spool| {
             format!(

@@ -120,6 +120,10 @@ impl RowSource for Concat<'_> {
         self.parts.iter().flat_map(|part| part.notes()).collect()
     }
 
+    fn held(&self) -> u64 {
+        self.parts.iter().map(|part| part.held()).sum()
+    }
+
     fn read_f64(&self, first: u64, out: &mut [f64]) -> Result<()> {
         self.read(first, &[], out, |part, row, piece| part.read_f64(row, piece))
     }

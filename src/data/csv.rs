@@ -132,6 +132,10 @@ impl RowSource for CsvFile {
         self.values().notes()
     }
 
+    fn held(&self) -> u64 {
+        self.values().held()
+    }
+
     fn will_need(&self, rows: Range<u64>) {
         self.values().will_need(rows);
     }

@@ -215,6 +215,10 @@ impl RowSource for Unpacked {
         self.values.notes()
     }
 
+    fn held(&self) -> u64 {
+        self.values.held()
+    }
+
     fn read_f64(&self, first: u64, out: &mut [f64]) -> Result<()> {
         rows_of_read(self.rows, self.columns, first, &[], out.len())?;
         if !self.by_columns {

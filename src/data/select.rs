@@ -104,6 +104,10 @@ impl<S: RowSource> RowSource for Select<S> {
         self.source.notes()
     }
 
+    fn held(&self) -> u64 {
+        self.source.held()
+    }
+
     fn read_f64(&self, first: u64, out: &mut [f64]) -> Result<()> {
         self.read(first, out, |row, whole| self.source.read_f64(row, whole))
     }

@@ -51,6 +51,11 @@ pub trait RowSource: Send + Sync {
         Vec::new()
     }
 
+    /// The bytes of memory in which the source itself keeps rows: 0 where a file or the caller keeps them.
+    fn held(&self) -> u64 {
+        0
+    }
+
     /// Reads whole rows as f64, from row `first` on; `out.len()` is a multiple of [`columns`](Self::columns).
     ///
     /// # Errors
@@ -101,6 +106,10 @@ macro_rules! forward {
 
         fn notes(&self) -> Vec<String> {
             ($($before)* self $($after)*).notes()
+        }
+
+        fn held(&self) -> u64 {
+            ($($before)* self $($after)*).held()
         }
 
         fn read_f64(&self, first: u64, out: &mut [f64]) -> Result<()> {

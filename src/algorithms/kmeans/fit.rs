@@ -80,6 +80,7 @@ impl KMeans {
         self.check(dataset.rows(), dataset.columns())?;
         session.install(|| {
             let mut prepared = Prepared::new(dataset, self.metric)?;
+            let _parsed = session.memory().reserve("parsed rows", dataset.source().held())?;
             let _working = session.memory().reserve("labels and sums", self.working(session, &prepared))?;
             let on_host = session.devices().iter().any(Device::is_host);
             if on_host {
