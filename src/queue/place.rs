@@ -165,6 +165,8 @@ pub(crate) struct Share {
     equal: bool,
     /// What the device would take with everything pinned, in bytes.
     wanted: u64,
+    /// What it needs beside the pinned rows, in bytes.
+    beside: u64,
 }
 
 /// One source of partitioned rows as it is placed.
@@ -207,10 +209,10 @@ fn share_of_host<'s>(
         missing += if source.in_memory(range).is_some() { 0 } else { bytes };
     }
     if missing <= memory.available() {
-        return Share { tasks: together, pinned: together, equal: false, wanted: all };
+        return Share { tasks: together, pinned: together, equal: false, wanted: all, beside: 0 };
     }
     let tasks = all.div_ceil(host_partition(memory)).max(together as u64) as usize;
-    Share { tasks, pinned: 0, equal: true, wanted: all }
+    Share { tasks, pinned: 0, equal: true, wanted: all, beside: 0 }
 }
 
 /// The bytes of a partition that is streamed on the host.
@@ -235,7 +237,7 @@ fn share_of_device(
     let wanted = rows.saturating_mul(row + needs.scratch_per_row).saturating_add(kept);
     if wanted <= limit {
         let tasks = rows.div_ceil(bound).max(together as u64) as usize;
-        return Ok(Share { tasks, pinned: tasks, equal: false, wanted });
+        return Ok(Share { tasks, pinned: tasks, equal: false, wanted, beside: wanted - rows * row });
     }
     // Two partitions at a time: one is computed on while the next arrives. The last one may have a length of its own.
     let moving = |rows: u64| rows.saturating_mul(3 * row + needs.scratch_per_row);
@@ -249,7 +251,8 @@ fn share_of_device(
     let tasks = rows.div_ceil(part).max(together as u64);
     let part = rows.div_ceil(tasks);
     let pinned = ((free - moving(part)) / (part * row).max(1)).min(tasks);
-    Ok(Share { tasks: tasks as usize, pinned: pinned as usize, equal: true, wanted })
+    let beside = kept + moving(part);
+    Ok(Share { tasks: tasks as usize, pinned: pinned as usize, equal: true, wanted, beside })
 }
 
 /// The rows of each task of a source.
@@ -313,6 +316,14 @@ fn pin_on_device(
                 super::device::pin(&ready.item, task, gpu)?;
             }
         }
+    }
+    // What the rounds will take is tried now: later it would be too late to pin fewer rows.
+    let mut room = Vec::new();
+    let mut left = share.beside;
+    while left > 0 {
+        let piece = left.min(gpu.limits().max_buffer_bytes);
+        room.push(gpu.create_zeroed("room for the items", piece)?);
+        left -= piece;
     }
     Ok(())
 }
