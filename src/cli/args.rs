@@ -42,7 +42,7 @@ pub(super) struct KMeansArgs {
     /// Number of clusters
     #[arg(long, value_name = "K", value_parser = at_least_one::<usize>)]
     pub(super) k: usize,
-    /// First centroids: k-means++, k-means||, random, or a .npy or .csv file of k rows
+    /// First centroids: k-means++, k-means||, random, or a table (.npy, .csv, …) of k rows
     #[arg(long, value_name = "NAME|FILE", default_value = "k-means++")]
     pub(super) init: InitChoice,
     /// Starts to try, of which the best is kept [default: 1, for random 10]
@@ -67,7 +67,7 @@ pub(super) struct KMeansArgs {
     /// What becomes of a cluster without rows
     #[arg(long, value_name = "POLICY", default_value = "relocate")]
     pub(super) empty: EmptyPolicy,
-    /// Weight of each row: a .npy or .csv file of one column
+    /// Weight of each row: a table (.npy, .csv, …) of one column
     #[arg(long, value_name = "FILE")]
     pub(super) weights: Option<PathBuf>,
     /// Seed of all random draws
@@ -78,10 +78,10 @@ pub(super) struct KMeansArgs {
     pub(super) device: DeviceChoice,
     #[command(flatten)]
     pub(super) resources: ResourceArgs,
-    /// Write the cluster of each row (.npy or .csv)
+    /// Write the cluster of each row (.npy, .csv or .parquet)
     #[arg(long, value_name = "FILE", help_heading = "Results")]
     pub(super) labels: Option<PathBuf>,
-    /// Write the centroids, k rows (.npy or .csv)
+    /// Write the centroids, k rows (.npy, .csv or .parquet)
     #[arg(long, value_name = "FILE", help_heading = "Results")]
     pub(super) centroids: Option<PathBuf>,
     /// Write the model for `superstep predict` (safetensors)
@@ -101,10 +101,10 @@ pub(super) struct PredictArgs {
     pub(super) model: PathBuf,
     #[command(flatten)]
     pub(super) input: InputArgs,
-    /// Write the cluster of each row (.npy or .csv)
+    /// Write the cluster of each row (.npy, .csv or .parquet)
     #[arg(long, value_name = "FILE")]
     pub(super) labels: PathBuf,
-    /// Write the distance of each row to its centroid (.npy or .csv), in the model's metric; haversine in kilometres
+    /// Write the distance of each row to its centroid (.npy, .csv or .parquet), in the model's metric; haversine in kilometres
     #[arg(long, value_name = "FILE")]
     pub(super) distances: Option<PathBuf>,
     #[command(flatten)]
@@ -147,7 +147,7 @@ pub(super) struct DevicesArgs {
 
 #[derive(Debug, Args)]
 pub(super) struct BenchArgs {
-    /// A .npy or .csv file to use instead of generated rows
+    /// A table (.npy, .csv, …) to use instead of generated rows
     #[arg(value_name = "INPUT", conflicts_with_all = ["n", "d"])]
     pub(super) input: Option<PathBuf>,
     /// Rows to generate: k Gaussian blobs

@@ -196,6 +196,7 @@ impl<'a> Collector<'a> {
         Collected {
             name: self.name,
             names: Vec::new(),
+            notes: Vec::new(),
             rows: self.rows,
             columns: self.columns,
             is_wide: self.is_wide,
@@ -258,6 +259,8 @@ pub(super) struct Collected {
     name: String,
     /// Of each column; empty where they have none.
     names: Vec<String>,
+    /// What a person should be told of the file, besides where its rows are.
+    notes: Vec<String>,
     rows: u64,
     columns: usize,
     is_wide: bool,
@@ -267,10 +270,13 @@ pub(super) struct Collected {
 }
 
 impl Collected {
-    /// The same rows, with names for their columns.
+    /// The same rows, with names for their columns, whether the file's own types are wide whatever the values, and what
+    /// should be told of the file.
     #[cfg(feature = "parquet")]
-    pub(super) fn named(mut self, names: Vec<String>) -> Self {
+    pub(super) fn described(mut self, names: Vec<String>, is_wide: bool, notes: Vec<String>) -> Self {
         self.names = names;
+        self.is_wide |= is_wide;
+        self.notes = notes;
         self
     }
 
@@ -388,6 +394,10 @@ impl RowSource for Collected {
         self.is_wide
     }
 
+    fn column_name(&self, column: usize) -> Option<&str> {
+        self.names.get(column).map(String::as_str)
+    }
+
     fn held(&self) -> u64 {
         let bytes = self.segments.iter().map(|segment| match &segment.values {
             Values::Narrow(values) => size_of_val(&values[..]) as u64,
@@ -406,7 +416,7 @@ impl RowSource for Collected {
                 spool.folder.display()
             )
         });
-        spooled.collect()
+        self.notes.iter().cloned().chain(spooled).collect()
     }
 
     fn read_f64(&self, first: u64, out: &mut [f64]) -> Result<()> {

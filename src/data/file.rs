@@ -171,19 +171,6 @@ impl InOrder {
     }
 }
 
-#[cfg(feature = "parquet")]
-impl io::Seek for InOrder {
-    fn seek(&mut self, to: io::SeekFrom) -> io::Result<u64> {
-        let to = match to {
-            io::SeekFrom::Start(at) => Some(at),
-            io::SeekFrom::End(offset) => self.file.len().checked_add_signed(offset),
-            io::SeekFrom::Current(offset) => self.at.checked_add_signed(offset),
-        };
-        self.at = to.ok_or(io::ErrorKind::InvalidInput)?;
-        Ok(self.at)
-    }
-}
-
 impl io::Read for InOrder {
     fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
         let left = usize::try_from(self.file.len().saturating_sub(self.at)).unwrap_or(usize::MAX);

@@ -13,6 +13,7 @@ mod memory;
 mod outputs;
 mod predict;
 mod streams;
+mod tables;
 
 use serde_json::Value;
 use std::path::{Path, PathBuf};

@@ -1,6 +1,8 @@
 //! Sources, data sets, partitions and outputs, against independent oracles and hostile files.
 
 mod changed;
+#[cfg(feature = "parquet")]
+mod columnar;
 mod csv;
 mod dataset;
 mod far;
@@ -11,6 +13,7 @@ mod output;
 mod partition;
 mod sources;
 mod tensors;
+mod text;
 mod vectors;
 
 use std::path::{Path, PathBuf};

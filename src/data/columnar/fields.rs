@@ -5,7 +5,7 @@ use arrow_schema::{DataType, Field, Schema};
 use crate::data::select::choose;
 use crate::{Error, Place, Result};
 
-/// The numbers of the columns to read, in the order wanted: those named, or all.
+/// The numbers of the columns to read, in the order wanted: those named, or all but an index that pandas wrote.
 ///
 /// # Errors
 /// When a name is unknown, stands for several columns or is given twice, a column is not numeric, or there is none.
@@ -16,8 +16,11 @@ pub(super) fn chosen(name: &str, schema: &Schema, wanted: Option<&[String]>) -> 
     }
     let chosen = match wanted {
         Some(wanted) => choose(name, wanted, Some(&names), names.len(), 0)?,
-        None => (0..names.len()).collect(),
+        None => (0..names.len()).filter(|index| names.get(*index).is_some_and(|name| !is_index(name))).collect(),
     };
+    if chosen.is_empty() {
+        return Err(Error::data(Place::of(name), "has no columns but the index that pandas wrote; name it to read it"));
+    }
     let refused: Vec<&Field> = chosen
         .iter()
         .filter_map(|index| schema.fields().get(*index))
@@ -40,6 +43,26 @@ pub(super) fn chosen(name: &str, schema: &Schema, wanted: Option<&[String]>) -> 
     };
     let message = format!("column `{}` holds {}, not numbers{others}; {advice}", first.name(), kind(first.data_type()));
     Err(Error::data(Place::of(name), message))
+}
+
+/// What a person is told of columns that were not asked for by name and left out.
+pub(super) fn notes(name: &str, schema: &Schema, wanted: Option<&[String]>) -> Vec<String> {
+    if wanted.is_some() {
+        return Vec::new();
+    }
+    let left_out = schema.fields().iter().filter(|field| is_index(field.name()));
+    let note = |index: &str| {
+        format!(
+            "{name}: `{index}`, the index that pandas wrote, is left out; name the columns to read it as one of them"
+        )
+    };
+    left_out.map(|field| note(field.name())).collect()
+}
+
+/// Whether a column is the index of a pandas table without a name for it, which pandas does not count as a column.
+fn is_index(name: &str) -> bool {
+    let number = name.strip_prefix("__index_level_").and_then(|rest| rest.strip_suffix("__"));
+    number.is_some_and(|number| !number.is_empty() && number.bytes().all(|byte| byte.is_ascii_digit()))
 }
 
 fn is_read(field: &Field) -> bool {

@@ -6,6 +6,7 @@
 
 mod arrow;
 mod fields;
+mod messages;
 mod parquet;
 mod values;
 
@@ -27,12 +28,14 @@ struct Rows<'a> {
     /// Known from the first rows on, since they tell how long lists are.
     collector: Option<Collector<'a>>,
     names: Vec<String>,
+    is_wide: bool,
+    notes: Vec<String>,
     rows: u64,
 }
 
 impl<'a> Rows<'a> {
-    fn new(name: &'a str, room: &'a Room) -> Self {
-        Self { name, room, collector: None, names: Vec::new(), rows: 0 }
+    fn new(name: &'a str, room: &'a Room, notes: Vec<String>) -> Self {
+        Self { name, room, collector: None, names: Vec::new(), is_wide: false, notes, rows: 0 }
     }
 
     /// Adds the rows of a batch, whose columns are those that were chosen, in their order.
@@ -45,6 +48,7 @@ impl<'a> Rows<'a> {
         if self.collector.is_none() {
             self.collector = Some(Collector::new(self.name, names.len(), self.room));
             self.names.clone_from(&names);
+            self.is_wide = columns.iter().any(values::Column::is_wide);
         }
         if let Some(new) = columns.iter().find(|_| names != self.names) {
             let message = format!(
@@ -77,7 +81,7 @@ impl<'a> Rows<'a> {
     /// All rows, as a source.
     fn finish(self) -> Result<Collected> {
         match self.collector {
-            Some(collector) => Ok(collector.finish().named(self.names)),
+            Some(collector) => Ok(collector.finish().described(self.names, self.is_wide, self.notes)),
             None => Err(Error::data(Place::of(self.name), "has no rows; there is nothing to compute on")),
         }
     }

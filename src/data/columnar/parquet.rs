@@ -49,13 +49,17 @@ fn read(file: &Arc<InputFile>, name: &str, options: &ReadOptions, room: &Room) -
     })?;
     let schema = metadata.schema().clone();
     let chosen = fields::chosen(name, &schema, options.columns.as_deref())?;
-    let mut rows = Rows::new(name, room);
-    let mut readers = readers(&chunks, &metadata, &chosen).map_err(|error| rows.broken("Parquet", &words(&error)))?;
+    let mut sorted = chosen.clone();
+    sorted.sort_unstable();
+    // Where each column wanted stands among those that are read.
+    let order: Vec<usize> = chosen.iter().filter_map(|index| sorted.binary_search(index).ok()).collect();
+    let mut rows = Rows::new(name, room, fields::notes(name, &schema, options.columns.as_deref()));
+    let mut readers = readers(&chunks, &metadata, &sorted).map_err(|error| rows.broken("Parquet", &words(&error)))?;
     let wanted = Arc::new(Schema::new(chosen.iter().map(|index| schema.fields()[*index].clone()).collect::<Vec<_>>()));
-    let mut next = gather(&mut readers, &chosen, &wanted).map_err(|error| rows.broken("Parquet", &error))?;
+    let mut next = gather(&mut readers, &order, &wanted).map_err(|error| rows.broken("Parquet", &error))?;
     while let Some(batch) = next {
         // The next batch is decoded while this one is turned into rows.
-        let (after, pushed) = rayon::join(|| gather(&mut readers, &chosen, &wanted), || rows.push(&batch));
+        let (after, pushed) = rayon::join(|| gather(&mut readers, &order, &wanted), || rows.push(&batch));
         pushed?;
         next = after.map_err(|error| rows.broken("Parquet", &error))?;
     }
@@ -66,25 +70,20 @@ fn read(file: &Arc<InputFile>, name: &str, options: &ReadOptions, room: &Room) -
     rows.finish()
 }
 
-/// A reader of some columns.
-struct Part {
-    columns: Vec<usize>,
-    reader: ParquetRecordBatchReader,
-}
-
-/// Readers of about equal numbers of columns, one a thread.
-fn readers(chunks: &Chunks, metadata: &ArrowReaderMetadata, chosen: &[usize]) -> Result<Vec<Part>, ParquetError> {
-    let mut sorted = chosen.to_vec();
-    sorted.sort_unstable();
+/// Readers of about equal numbers of columns, one a thread; `sorted` are the columns as they lie in the file.
+fn readers(
+    chunks: &Chunks,
+    metadata: &ArrowReaderMetadata,
+    sorted: &[usize],
+) -> Result<Vec<ParquetRecordBatchReader>, ParquetError> {
     let each = sorted.len().div_ceil(rayon::current_num_threads().max(1)).max(1);
     // Leaves, not columns: a list has as many values as it has, which only its type tells, and not always.
-    let leaves: usize = chosen.iter().map(|index| width(metadata.schema(), *index)).sum();
+    let leaves: usize = sorted.iter().map(|index| width(metadata.schema(), *index)).sum();
     let rows = (BATCH / leaves.max(1)).clamp(1, BATCH_ROWS);
     let parts = sorted.chunks(each).map(|columns| {
         let mask = ProjectionMask::roots(metadata.parquet_schema(), columns.iter().copied());
         let builder = ParquetRecordBatchReaderBuilder::new_with_metadata(chunks.clone(), metadata.clone());
-        let reader = builder.with_projection(mask).with_batch_size(rows).build()?;
-        Ok(Part { columns: columns.to_vec(), reader })
+        builder.with_projection(mask).with_batch_size(rows).build()
     });
     parts.collect()
 }
@@ -99,13 +98,18 @@ fn width(schema: &SchemaRef, index: usize) -> usize {
     }
 }
 
-/// The next batch of all readers, with the columns in the order wanted; `None` at the end. Errors continue "(…".
-fn gather(parts: &mut [Part], chosen: &[usize], schema: &SchemaRef) -> Result<Option<RecordBatch>, String> {
-    let batches: Vec<Option<Result<RecordBatch, _>>> = parts.par_iter_mut().map(|part| part.reader.next()).collect();
-    let mut columns: Vec<(usize, ArrayRef)> = Vec::with_capacity(chosen.len());
-    for (part, batch) in parts.iter().zip(batches) {
+/// The next batch of all readers, with the columns in the order wanted, told by their places among those read; `None` at
+/// the end. Errors continue "(…".
+fn gather(
+    parts: &mut [ParquetRecordBatchReader],
+    order: &[usize],
+    schema: &SchemaRef,
+) -> Result<Option<RecordBatch>, String> {
+    let batches: Vec<Option<Result<RecordBatch, _>>> = parts.par_iter_mut().map(|part| part.next()).collect();
+    let mut columns: Vec<ArrayRef> = Vec::with_capacity(order.len());
+    for batch in batches {
         match batch {
-            Some(Ok(batch)) => columns.extend(part.columns.iter().copied().zip(batch.columns().iter().cloned())),
+            Some(Ok(batch)) => columns.extend(batch.columns().iter().cloned()),
             Some(Err(error)) => return Err(error.to_string()),
             None => {}
         }
@@ -113,8 +117,7 @@ fn gather(parts: &mut [Part], chosen: &[usize], schema: &SchemaRef) -> Result<Op
     if columns.is_empty() {
         return Ok(None);
     }
-    let find = |wanted: &usize| columns.iter().find(|(index, _)| index == wanted).map(|(_, array)| array.clone());
-    let columns: Option<Vec<ArrayRef>> = chosen.iter().map(find).collect();
+    let columns: Option<Vec<ArrayRef>> = order.iter().map(|index| columns.get(*index).cloned()).collect();
     let columns = columns.ok_or("its columns have different numbers of rows")?;
     RecordBatch::try_new(schema.clone(), columns).map(Some).map_err(|error| error.to_string())
 }

@@ -26,6 +26,12 @@ impl Column {
         &self.name
     }
 
+    /// Whether its type carries more than an f32 does, whatever its values are.
+    pub(super) fn is_wide(&self) -> bool {
+        use DataType::{Boolean, Float16, Float32, Int8, Int16, UInt8, UInt16};
+        !matches!(self.values.data_type(), Boolean | Int8 | Int16 | UInt8 | UInt16 | Float16 | Float32)
+    }
+
     fn width(&self) -> usize {
         self.list.unwrap_or(1)
     }
