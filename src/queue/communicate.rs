@@ -6,10 +6,12 @@ use super::fold::{self, Fold, Total};
 use super::key::Key;
 use super::object::{Hosted, Object, ObjectType};
 use super::place::Devices;
+use super::ranks::{Ranks, cannot_travel};
 use super::stored::Stored;
 use super::stream::Folding;
 use crate::backend::ReduceOp;
 use crate::collective::{self, Number};
+use crate::data::wire::{read_list, write_list};
 use crate::{Error, Result};
 use ndarray::{Array1, Array2};
 
@@ -17,12 +19,22 @@ use ndarray::{Array1, Array2};
 pub(crate) trait Communicate: Send + Sync {
     fn name(&self) -> String;
     fn objects(&self) -> Objects;
-    fn run(&self, tasks: &mut [ComContext], devices: &Devices) -> Result<()>;
+
+    /// Refuses what cannot travel, for queues of several ranks.
+    fn check_travel(&self) -> Result<()>;
+
+    /// Communicates between this rank's tasks and with the other ranks. `verdict` is how the items before it ended here:
+    /// where they failed on any rank, all ranks return that.
+    fn run(&self, tasks: &mut [ComContext], devices: &Devices, ranks: &Ranks, verdict: Result<()>) -> Result<()>;
 
     /// A way to merge the tasks of a device as they end, for communications that merge.
     fn fold(&self) -> Option<Box<dyn Folding + '_>> {
         None
     }
+}
+
+fn check_travel<T: Object>(item: &str, key: Key<T>) -> Result<()> {
+    if T::TRAVELS { Ok(()) } else { Err(cannot_travel::<T>(item, key.name())) }
 }
 
 /// An object whose elements can be summed, or their extremes taken: numbers, `Vec`s and arrays of them.
@@ -192,11 +204,44 @@ impl<T: Object> Communicate for AllReduce<T> {
         })
     }
 
-    fn run(&self, tasks: &mut [ComContext], devices: &Devices) -> Result<()> {
+    fn check_travel(&self) -> Result<()> {
+        check_travel(&self.name(), self.key)
+    }
+
+    fn run(&self, tasks: &mut [ComContext], devices: &Devices, ranks: &Ranks, verdict: Result<()>) -> Result<()> {
+        let name = self.name();
+        let leaders = verdict.and_then(|()| self.leaders(tasks, devices));
+        if ranks.is_alone() {
+            return match leaders?[..] {
+                [] => Ok(()),
+                [leader] => share_stored(self.key, leader, tasks),
+                ref leaders => match self.merge_of(leaders, tasks)? {
+                    Some(merged) => self.give(merged, tasks),
+                    None => Ok(()),
+                },
+            };
+        }
+        let own = leaders.and_then(|leaders| self.merge_of(&leaders, tasks));
+        let merged = match (&self.operation, self.prefix) {
+            (Operation::Known(op, ..), None) => {
+                ranks.reduce(&name, self.key.name(), *op, own, |parts| self.merge(parts))?
+            }
+            _ => match ranks.gather(&name, self.key.name(), own)? {
+                Some(parts) => self.merge(&parts.iter().collect::<Vec<_>>())?,
+                None => None,
+            },
+        };
+        merged.map_or(Ok(()), |merged| self.give(merged, tasks))
+    }
+}
+
+impl<T: Object> AllReduce<T> {
+    /// The tasks whose values are left to merge once devices have merged what they can; none where no task has put one.
+    fn leaders(&self, tasks: &mut [ComContext], devices: &Devices) -> Result<Vec<usize>> {
         let name = self.name();
         let parts: Vec<usize> = (0..tasks.len()).filter(|&id| !tasks[id].is_folded).collect();
         if !present_everywhere(&name, self.key, tasks, &parts)? {
-            return Ok(());
+            return Ok(Vec::new());
         }
         same_shapes(&name, self.key.name(), tasks, &parts)?;
         let leaders = match (&self.operation, self.prefix) {
@@ -206,16 +251,23 @@ impl<T: Object> Communicate for AllReduce<T> {
             _ => parts,
         };
         tasks.iter_mut().for_each(|task| task.is_folded = false);
-        if let [leader] = leaders[..] {
-            return share_stored(self.key, leader, tasks);
-        }
+        Ok(leaders)
+    }
+
+    fn merge_of(&self, leaders: &[usize], tasks: &[ComContext]) -> Result<Option<T>> {
         let parts = leaders.iter().map(|&leader| tasks[leader].get(self.key)).collect::<Result<Vec<&T>>>()?;
-        let Some(merged) = self.merge(&parts)? else { return Ok(()) };
+        if parts.is_empty() { Ok(None) } else { self.merge(&parts) }
+    }
+
+    /// Gives all tasks the merged value; with a prefix its head, each keeping its own tail.
+    fn give(&self, merged: T, tasks: &mut [ComContext]) -> Result<()> {
         let Some(length) = self.prefix else { return share(self.key, merged, tasks) };
-        let changed = || Error::wiring(name.clone(), self.key.name(), "the merge is not of the shape of its parts");
-        let own = parts.iter().map(|part| with_head(*part, &merged, length).ok_or_else(changed));
-        let own = own.collect::<Result<Vec<T>>>()?;
-        tasks.iter_mut().zip(own).try_for_each(|(task, value)| task.put(self.key, value))
+        let changed = || Error::wiring(self.name(), self.key.name(), "the merge is not of the shape of its parts");
+        for task in tasks {
+            let own = with_head(task.get(self.key)?, &merged, length).ok_or_else(changed)?;
+            task.put(self.key, own)?;
+        }
+        Ok(())
     }
 }
 
@@ -249,20 +301,47 @@ impl<T: Object> Communicate for Bcast<T> {
         Objects::none().updates(self.key)
     }
 
-    fn run(&self, tasks: &mut [ComContext], _: &Devices) -> Result<()> {
-        let count = tasks.len();
+    fn check_travel(&self) -> Result<()> {
+        check_travel(&self.name(), self.key)
+    }
+
+    fn run(&self, tasks: &mut [ComContext], _: &Devices, ranks: &Ranks, verdict: Result<()>) -> Result<()> {
         let fail = |message: String| Err(Error::wiring(self.name(), self.key.name(), message));
-        let Some(root) = tasks.get(self.root) else {
-            return fail(format!("there is no task {}: {count} tasks run", self.root));
-        };
-        if !tasks.iter().any(|task| task.contains(self.key)) {
-            return Ok(());
+        let root = self.root.checked_sub(ranks.first_task).and_then(|root| tasks.get(root));
+        let value = verdict.and_then(|()| match root {
+            Some(root) if root.contains(self.key) => root.get(self.key).cloned().map(Some),
+            _ => Ok(None),
+        });
+        let anywhere = tasks.iter().any(|task| task.contains(self.key));
+        let (anywhere, value) =
+            if ranks.is_alone() { (anywhere, value?) } else { self.across(anywhere, value, ranks)? };
+        match value {
+            Some(value) => share(self.key, value, tasks),
+            None if self.root >= ranks.num_task => {
+                fail(format!("there is no task {}: {} tasks run", self.root, ranks.num_task))
+            }
+            None if anywhere => {
+                fail(format!("task {} has not put it, and it is the one whose value goes to all", self.root))
+            }
+            None => Ok(()),
         }
-        if !root.contains(self.key) {
-            return fail(format!("task {} has not put it, and it is the one whose value goes to all", self.root));
-        }
-        let value = root.get(self.key)?.clone();
-        share(self.key, value, tasks)
+    }
+}
+
+impl<T: Object> Bcast<T> {
+    /// Whether any rank has the object, and the value of the root.
+    fn across(&self, anywhere: bool, value: Result<Option<T>>, ranks: &Ranks) -> Result<(bool, Option<T>)> {
+        let (name, key) = (self.name(), self.key.name());
+        let encoded = value.and_then(|value| {
+            let encoded = value.map(|value| value.encode().ok_or_else(|| cannot_travel::<T>(&name, key))).transpose()?;
+            Ok([vec![u8::from(anywhere), u8::from(encoded.is_some())], encoded.unwrap_or_default()].concat())
+        });
+        let parts = ranks.exchange(encoded)?;
+        let anywhere = parts.iter().any(|part| part.first() == Some(&1));
+        let value = parts.iter().find_map(|part| part.strip_prefix(&[1, 1]));
+        let garbled = || Error::wiring(&*name, key, "what its rank sent does not read as such an object");
+        let value = value.map(|value| T::decode(value).ok_or_else(garbled)).transpose()?;
+        Ok((anywhere, value))
     }
 }
 
@@ -276,7 +355,25 @@ pub struct Gather<T> {
 #[derive(Debug, Clone, PartialEq)]
 pub struct Gathered<T>(pub Vec<T>);
 
-impl<T: Object> Object for Gathered<T> {}
+impl<T: Object> Object for Gathered<T> {
+    const TRAVELS: bool = T::TRAVELS;
+
+    fn encode(&self) -> Option<Vec<u8>> {
+        let mut to = Vec::new();
+        for value in &self.0 {
+            write_list(&value.encode()?, &mut to);
+        }
+        Some(to)
+    }
+
+    fn decode(mut bytes: &[u8]) -> Option<Self> {
+        let mut values = Vec::new();
+        while !bytes.is_empty() {
+            values.push(T::decode(&read_list::<u8>(&mut bytes)?)?);
+        }
+        Some(Self(values))
+    }
+}
 
 impl<T: Object> Gather<T> {
     /// Collects the objects `from` in one object `into`.
@@ -294,12 +391,22 @@ impl<T: Object> Communicate for Gather<T> {
         Objects::reads(self.from).writes(self.into)
     }
 
-    fn run(&self, tasks: &mut [ComContext], _: &Devices) -> Result<()> {
-        if !present_everywhere(&self.name(), self.from, tasks, &every(tasks))? {
-            return Ok(());
-        }
-        let values = tasks.iter().map(|task| task.get(self.from).cloned()).collect::<Result<Vec<T>>>()?;
-        share(self.into, Gathered(values), tasks)
+    fn check_travel(&self) -> Result<()> {
+        check_travel(&self.name(), self.from)
+    }
+
+    fn run(&self, tasks: &mut [ComContext], _: &Devices, ranks: &Ranks, verdict: Result<()>) -> Result<()> {
+        let name = self.name();
+        let own = verdict.and_then(|()| {
+            if !present_everywhere(&name, self.from, tasks, &every(tasks))? {
+                return Ok(None);
+            }
+            let values = tasks.iter().map(|task| task.get(self.from).cloned()).collect::<Result<Vec<T>>>()?;
+            Ok(Some(Gathered(values)))
+        });
+        let all = if ranks.is_alone() { own?.map(|own| vec![own]) } else { ranks.gather(&name, self.from.name(), own)? };
+        let Some(all) = all else { return Ok(()) };
+        share(self.into, Gathered(all.into_iter().flat_map(|part| part.0).collect()), tasks)
     }
 }
 
@@ -335,21 +442,43 @@ where
         Objects::reads(self.key).writes(self.key)
     }
 
-    fn run(&self, tasks: &mut [ComContext], _: &Devices) -> Result<()> {
-        if !present_everywhere(&self.name(), self.key, tasks, &every(tasks))? {
-            return Ok(());
-        }
-        same_shapes(&self.name(), self.key.name(), tasks, &every(tasks))?;
-        let parts = tasks.iter().map(|task| task.get(self.key)).collect::<Result<Vec<&Vec<N>>>>()?;
-        let merged = Vec::reduce(self.op, &parts, None).map_err(|at| {
-            Error::wiring(self.name(), self.key.name(), format!("the sum of element {at} does not fit its type"))
-        })?;
-        let count = tasks.len();
-        for (id, task) in tasks.iter_mut().enumerate() {
+    fn check_travel(&self) -> Result<()> {
+        check_travel(&self.name(), self.key)
+    }
+
+    fn run(&self, tasks: &mut [ComContext], _: &Devices, ranks: &Ranks, verdict: Result<()>) -> Result<()> {
+        let own = verdict.and_then(|()| {
+            if !present_everywhere(&self.name(), self.key, tasks, &every(tasks))? {
+                return Ok(None);
+            }
+            same_shapes(&self.name(), self.key.name(), tasks, &every(tasks))?;
+            let parts = tasks.iter().map(|task| task.get(self.key)).collect::<Result<Vec<&Vec<N>>>>()?;
+            self.merge(&parts).map(Some)
+        });
+        let merged = if ranks.is_alone() {
+            own?
+        } else {
+            ranks.reduce(&self.name(), self.key.name(), self.op, own, |parts| self.merge(parts).map(Some))?
+        };
+        let (Some(merged), count) = (merged, ranks.num_task) else { return Ok(()) };
+        for task in tasks {
+            let id = task.task_id();
             let part = merged[id * merged.len() / count..(id + 1) * merged.len() / count].to_vec();
             task.put(self.key, part)?;
         }
         Ok(())
+    }
+}
+
+impl<N> ReduceScatter<N>
+where
+    N: Number,
+    Vec<N>: Reduce,
+{
+    fn merge(&self, parts: &[&Vec<N>]) -> Result<Vec<N>> {
+        Vec::reduce(self.op, parts, None).map_err(|at| {
+            Error::wiring(self.name(), self.key.name(), format!("the sum of element {at} does not fit its type"))
+        })
     }
 }
 

@@ -43,6 +43,7 @@ mod memory;
 mod object;
 mod place;
 mod plan;
+mod ranks;
 mod rows;
 mod session;
 mod shader;

@@ -122,6 +122,7 @@ fn round_json(round: &Round) -> Value {
         "shift": round.shift,
         "moved": round.moved,
         "seconds": round.time.as_secs_f64(),
+        "communicate_seconds": round.communicate.as_secs_f64(),
     })
 }
 
@@ -133,7 +134,8 @@ pub(super) mod tests {
 
     fn round(iteration: u32, milliseconds: u64) -> Round {
         let inertia = 10.0 / f64::from(iteration + 1);
-        Round { iteration, inertia, shift: 0.5, moved: 3, time: Duration::from_millis(milliseconds) }
+        let (time, communicate) = (Duration::from_millis(milliseconds), Duration::from_millis(5));
+        Round { iteration, inertia, shift: 0.5, moved: 3, time, communicate }
     }
 
     /// Two rounds on a software adapter.
@@ -178,7 +180,7 @@ pub(super) mod tests {
         assert_eq!(keys(&json), expected.split_whitespace().collect::<Vec<_>>());
         assert_eq!(keys(&json["seconds"]), ["load", "pin", "init", "iterate", "write", "total"]);
         assert_eq!(keys(&json["devices"][0]), ["name", "kind", "interface", "driver"]);
-        assert_eq!(keys(&json["trace"][1]), ["iteration", "inertia", "shift", "moved", "seconds"]);
+        assert_eq!(keys(&json["trace"][1]), ["iteration", "inertia", "shift", "moved", "seconds", "communicate_seconds"]);
         assert_eq!(json["trace"][2]["seconds"], 0.04);
     }
 
