@@ -61,7 +61,8 @@ impl dyn Collective + '_ {
         let first = texts.first().cloned().unwrap_or_default();
         let Some(rank) = texts.iter().position(|other| *other != first) else { return Ok(()) };
         let [first, other] = [&first, &texts[rank]].map(|text| String::from_utf8_lossy(text).into_owned());
-        let message = format!("{what} must be the same on all ranks, but rank 0 has `{first}` and rank {rank} `{other}`");
+        let message =
+            format!("{what} must be the same on all ranks, but rank 0 has `{first}` and rank {rank} `{other}`");
         Err(Error::parameter("ranks", message))
     }
 

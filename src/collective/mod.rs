@@ -12,8 +12,8 @@ mod merge;
 mod mpi;
 
 pub use local::Local;
-pub(crate) use merge::merge;
 pub use merge::Number;
+pub(crate) use merge::merge;
 #[cfg(feature = "mpi")]
 pub use mpi::Mpi;
 

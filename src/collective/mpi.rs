@@ -35,7 +35,8 @@ impl Mpi {
         let before = || Error::parameter("mpi", "MPI is already running in this process: call Mpi::init once");
         let (universe, threading) = mpi::initialize_with_threading(Threading::Serialized).ok_or_else(before)?;
         if threading < Threading::Serialized {
-            let message = format!("this MPI library offers {threading:?} threads and Serialized is needed: build it so");
+            let message =
+                format!("this MPI library offers {threading:?} threads and Serialized is needed: build it so");
             return Err(Error::parameter("mpi", message));
         }
         let mut this = Self { universe, calls: Mutex::default(), on_this_host: (0, 1) };

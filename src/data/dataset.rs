@@ -74,18 +74,26 @@ impl<'a> Dataset<'a> {
     pub fn surveyed(source: impl RowSource + 'a, survey: &Survey, at: Origin) -> Result<Self> {
         let other = || {
             let (rows, columns) = (source.rows(), source.columns());
-            Error::parameter("survey", format!("it is none of all {rows} rows of {columns} columns: merge those of all"))
+            Error::parameter(
+                "survey",
+                format!("it is none of all {rows} rows of {columns} columns: merge those of all"),
+            )
         };
         if source.columns() != survey.columns() {
             return Err(other());
         }
         let statistics = survey.statistics().ok_or_else(other)?;
-        let origin = match at {
-            Origin::Chosen => origin(&statistics, source.is_wide()),
-            Origin::Zero => Vec::new(),
-        };
+        let origin = at.of(&statistics, source.is_wide());
         let share = 0..source.rows();
         Ok(Self { source: Box::new(source), statistics, origin, share, weights: None })
+    }
+
+    /// A part of a larger whole, of which the origin is known: it has no statistics of its own.
+    pub(crate) fn at_origin(source: impl RowSource + 'a, origin: Vec<f64>) -> Self {
+        let none = || Vec::new();
+        let statistics = Statistics { mean: none(), variance: none(), min: none(), max: none() };
+        let share = 0..source.rows();
+        Self { source: Box::new(source), statistics, origin, share, weights: None }
     }
 
     /// Says which rows this process computes on, where several share them out: weights are kept of these alone.
@@ -105,7 +113,19 @@ impl<'a> Dataset<'a> {
     /// # Errors
     /// When they are not one column of `n` rows, one is negative, not finite or beyond the range of f32 (the first such is
     /// named by its place), or all are zero.
-    pub fn with_weights(mut self, weights: impl RowSource) -> Result<Self> {
+    pub fn with_weights(self, weights: impl RowSource) -> Result<Self> {
+        let all = self.share == (0..self.rows());
+        let dataset = self.with_some_weights(&weights)?;
+        if all && dataset.weights().is_some_and(|weights| weights.held().iter().all(|weight| *weight == 0.0)) {
+            let source = weights.place(0, 0).source;
+            let name = if source.is_empty() { "weights".into() } else { source };
+            return Err(Error::data(Place::of(name), ALL_ZERO));
+        }
+        Ok(dataset)
+    }
+
+    /// The same, where other processes may hold the rows that have a weight.
+    pub(crate) fn with_some_weights(mut self, weights: &impl RowSource) -> Result<Self> {
         let place = |row: Option<u64>| {
             let mut place = weights.place(row.unwrap_or(0), 0);
             if row.is_none() {
@@ -129,10 +149,6 @@ impl<'a> Dataset<'a> {
         if let Some(row) = values.iter().position(|weight| !weight.is_finite() || *weight < 0.0) {
             let message = format!("the weight {} is not a finite number ≥ 0", values[row]);
             return Err(Error::data(place(Some(first + row as u64)), message));
-        }
-        let all = self.share == (0..self.rows());
-        if all && values.iter().all(|weight| *weight == 0.0) {
-            return Err(Error::data(place(None), ALL_ZERO));
         }
         self.weights = Some(Weights { rows: self.rows(), first, values });
         Ok(self)
@@ -206,6 +222,15 @@ pub enum Origin {
     Chosen,
     /// Where the source has it.
     Zero,
+}
+
+impl Origin {
+    pub(crate) fn of(self, statistics: &Statistics, is_wide: bool) -> Vec<f64> {
+        match self {
+            Self::Chosen => origin(statistics, is_wide),
+            Self::Zero => Vec::new(),
+        }
+    }
 }
 
 /// Why weights are refused that no row has.

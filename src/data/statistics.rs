@@ -97,7 +97,10 @@ impl Survey {
     pub fn merge(&mut self, other: Self) -> Result<()> {
         if (self.rows, self.columns) != (other.rows, other.columns) {
             let [own, others] = [&*self, &other].map(|survey| format!("{} × {}", survey.rows, survey.columns));
-            return Err(Error::parameter("survey", format!("one is of a table of {own} values, the other of {others}")));
+            return Err(Error::parameter(
+                "survey",
+                format!("one is of a table of {own} values, the other of {others}"),
+            ));
         }
         self.tree.merge(other.tree, Moments::merge);
         Ok(())

@@ -86,7 +86,8 @@ impl<T: Send> Tree<T> {
             let is_left = (first / count).is_multiple_of(2);
             let neighbour = if is_left { first.checked_add(count) } else { Some(first - count) };
             let fits = |at: &u64| self.nodes.get(at).is_some_and(|(of, _)| *of == count);
-            let Some((neighbour, (_, other))) = neighbour.filter(fits).and_then(|at| self.nodes.remove_entry(&at)) else {
+            let Some((neighbour, (_, other))) = neighbour.filter(fits).and_then(|at| self.nodes.remove_entry(&at))
+            else {
                 break;
             };
             if is_left {
@@ -144,8 +145,7 @@ fn subtrees<T: Send>(
     }
     // Cut where the largest subtrees of the run meet, so that both sides are worth a thread.
     let middle = cut(start, end);
-    let (left, right) =
-        rayon::join(|| subtrees(start..middle, leaf, combine), || subtrees(middle..end, leaf, combine));
+    let (left, right) = rayon::join(|| subtrees(start..middle, leaf, combine), || subtrees(middle..end, leaf, combine));
     // Both may have failed; the left one's rows come first.
     let mut all = left?;
     all.extend(right?);
@@ -158,18 +158,12 @@ fn cut(start: u64, end: u64) -> u64 {
     ((end - 1) >> bit) << bit
 }
 
-fn whole<T: Send>(
-    first: u64,
-    count: u64,
-    leaf: &(impl Fn(u64) -> Result<T> + Sync),
-    combine: Combine<T>,
-) -> Result<T> {
+fn whole<T: Send>(first: u64, count: u64, leaf: &(impl Fn(u64) -> Result<T> + Sync), combine: Combine<T>) -> Result<T> {
     if count == 1 {
         return leaf(first);
     }
     let half = count / 2;
-    let (left, right) =
-        rayon::join(|| whole(first, half, leaf, combine), || whole(first + half, half, leaf, combine));
+    let (left, right) = rayon::join(|| whole(first, half, leaf, combine), || whole(first + half, half, leaf, combine));
     let mut value = left?;
     combine(&mut value, &right?);
     Ok(value)

@@ -333,7 +333,8 @@ impl<T: Object> Bcast<T> {
     fn across(&self, anywhere: bool, value: Result<Option<T>>, ranks: &Ranks) -> Result<(bool, Option<T>)> {
         let (name, key) = (self.name(), self.key.name());
         let encoded = value.and_then(|value| {
-            let encoded = value.map(|value| value.encode().ok_or_else(|| cannot_travel::<T>(&name, key))).transpose()?;
+            let encoded =
+                value.map(|value| value.encode().ok_or_else(|| cannot_travel::<T>(&name, key))).transpose()?;
             Ok([vec![u8::from(anywhere), u8::from(encoded.is_some())], encoded.unwrap_or_default()].concat())
         });
         let parts = ranks.exchange(encoded)?;
@@ -404,7 +405,8 @@ impl<T: Object> Communicate for Gather<T> {
             let values = tasks.iter().map(|task| task.get(self.from).cloned()).collect::<Result<Vec<T>>>()?;
             Ok(Some(Gathered(values)))
         });
-        let all = if ranks.is_alone() { own?.map(|own| vec![own]) } else { ranks.gather(&name, self.from.name(), own)? };
+        let all =
+            if ranks.is_alone() { own?.map(|own| vec![own]) } else { ranks.gather(&name, self.from.name(), own)? };
         let Some(all) = all else { return Ok(()) };
         share(self.into, Gathered(all.into_iter().flat_map(|part| part.0).collect()), tasks)
     }

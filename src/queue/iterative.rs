@@ -243,9 +243,8 @@ impl<R: Send> IterativeComQueue<'_, R> {
         let stop = loop {
             round += 1;
             tasks.iter_mut().for_each(|task| task.start_round(round));
-            let told = verdict.and_then(|()| {
-                self.each_listener(&ranks, round, |listener| listener.on_round_start(round, &tasks[0]))
-            });
+            let told = verdict
+                .and_then(|()| self.each_listener(&ranks, round, |listener| listener.on_round_start(round, &tasks[0])));
             let done = exec::superstep(&steps, &mut tasks, &devices, &ranks, round, told);
             tasks.iter_mut().for_each(|task| task.communicated = ranks.take_spent());
             let met = done.and_then(|()| {
@@ -268,7 +267,8 @@ impl<R: Send> IterativeComQueue<'_, R> {
             }
         };
         let told = self.each_listener(&ranks, round, |listener| listener.on_terminated(round, stop, &tasks[0]));
-        let results = told.and_then(|()| tasks.iter_mut().map(|task| (self.complete)(task)).collect::<Result<Vec<R>>>());
+        let results =
+            told.and_then(|()| tasks.iter_mut().map(|task| (self.complete)(task)).collect::<Result<Vec<R>>>());
         let results = ranks.agree(results)?;
         let (read, after) = (devices.meter.read(), clock.elapsed());
         let streamed = tasks.iter().any(ComContext::is_streamed).then(|| Streamed {

@@ -185,7 +185,8 @@ pub(crate) fn shares(devices: &Devices, sources: &[Source], needs: &Needs) -> Re
     let count = devices.list.len();
     let shares = devices.list.iter().enumerate().map(|(number, device)| match device {
         Device::Cpu(_) => {
-            let ranges = sources.iter().map(|source| (source, part(&devices.rows(source), number as u64, count as u64)));
+            let ranges =
+                sources.iter().map(|source| (source, part(&devices.rows(source), number as u64, count as u64)));
             Ok(share_of_host(&devices.memory, devices.together, ranges))
         }
         #[cfg(feature = "gpu")]

@@ -79,7 +79,9 @@ impl Ranks {
     pub(crate) fn gather<T: Object>(&self, item: &str, name: &str, own: Result<Option<T>>) -> Result<Option<Vec<T>>> {
         let encoded = own.and_then(|own| match own {
             // A first byte tells an object of no bytes from none.
-            Some(own) => own.encode().map(|bytes| [vec![1], bytes].concat()).ok_or_else(|| cannot_travel::<T>(item, name)),
+            Some(own) => {
+                own.encode().map(|bytes| [vec![1], bytes].concat()).ok_or_else(|| cannot_travel::<T>(item, name))
+            }
             None => Ok(Vec::new()),
         });
         let parts = self.exchange(encoded)?;
@@ -138,7 +140,8 @@ impl Ranks {
 
 /// What a rank says of its object before it is reduced: its dimensions, and the largest absolute value of 64-bit integers.
 fn note<T: Object>(own: &T) -> Vec<u8> {
-    let dimensions: Vec<u64> = own.shape().iter().flat_map(|shape| shape.dimensions().to_vec()).map(|d| d as u64).collect();
+    let dimensions: Vec<u64> =
+        own.shape().iter().flat_map(|shape| shape.dimensions().to_vec()).map(|d| d as u64).collect();
     let bytes = own.to_bytes().unwrap_or_default();
     let largest = match T::ELEMENT {
         Some(Element::I64) => elements::<i64>(&bytes).iter().map(|value| value.unsigned_abs()).max(),
@@ -204,7 +207,8 @@ fn all_or_none(item: &str, name: &str, present: impl Iterator<Item = bool>) -> R
     if without.is_empty() || without.len() == present.len() {
         return Ok(without.is_empty());
     }
-    let message = format!("the tasks of ranks {without:?} of {} have not put it: every task must, or none", present.len());
+    let message =
+        format!("the tasks of ranks {without:?} of {} have not put it: every task must, or none", present.len());
     Err(Error::wiring(item, name, message))
 }
 
@@ -215,7 +219,8 @@ fn same_shapes(item: &str, name: &str, notes: &[(Vec<u64>, u64)]) -> Result<()> 
         let dimensions = notes.get(rank).map(|(shape, _)| shape.iter().map(|&d| d as usize).collect::<Vec<_>>());
         Shape::new(dimensions.unwrap_or_default()).to_string()
     };
-    let message = format!("rank 0 put {} and rank {rank} put {}: all must have one length", describe(0), describe(rank));
+    let message =
+        format!("rank 0 put {} and rank {rank} put {}: all must have one length", describe(0), describe(rank));
     Err(Error::wiring(item, name, message))
 }
 

@@ -425,7 +425,10 @@ fn open(choice: &DeviceChoice, place: usize) -> Result<Vec<Device>> {
 #[cfg(feature = "gpu")]
 fn first_that_opens(place: usize) -> Option<Device> {
     let hardware = gpu::adapters().iter().filter(|info| info.kind.is_hardware_gpu()).count();
-    (0..hardware).map(|number| (place + number) % hardware).find_map(|number| GpuDevice::open(number).ok()).map(Device::Gpu)
+    (0..hardware)
+        .map(|number| (place + number) % hardware)
+        .find_map(|number| GpuDevice::open(number).ok())
+        .map(Device::Gpu)
 }
 
 #[cfg(feature = "gpu")]

@@ -40,6 +40,8 @@ pub(crate) struct FitReport {
     pub(crate) streamed: Option<Streamed>,
     /// The rows that the start chose among, where these were not all.
     pub(crate) init_sample: Option<u64>,
+    /// How many processes did it together.
+    pub(crate) ranks: usize,
     /// Rows in each cluster.
     pub(crate) cluster_sizes: Vec<u64>,
     /// What each round did.
@@ -94,6 +96,7 @@ impl FitReport {
             "trace": self.trace.iter().map(round_json).collect::<Vec<_>>(),
             "init_sample": self.init_sample,
             "streamed": self.streamed.as_ref().map(streamed_json),
+            "ranks": self.ranks,
         })
     }
 }
@@ -157,6 +160,7 @@ pub(super) mod tests {
             peak_rss_mb: Some(12.5),
             streamed: None,
             init_sample: None,
+            ranks: 1,
             cluster_sizes: vec![1000, 700, 97],
             trace: vec![round(0, 900), round(1, 20), round(2, 40)],
         }
@@ -176,7 +180,7 @@ pub(super) mod tests {
         };
         let json = report().json();
         let expected = "n d k metric algorithm device devices seed iterations converged inertia seconds \
-                        seconds_per_iteration peak_rss_mb cluster_sizes trace init_sample streamed";
+                        seconds_per_iteration peak_rss_mb cluster_sizes trace init_sample streamed ranks";
         assert_eq!(keys(&json), expected.split_whitespace().collect::<Vec<_>>());
         assert_eq!(keys(&json["seconds"]), ["load", "pin", "init", "iterate", "write", "total"]);
         assert_eq!(keys(&json["devices"][0]), ["name", "kind", "interface", "driver"]);

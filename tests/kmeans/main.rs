@@ -14,6 +14,7 @@ mod ranks;
 mod reproducible;
 mod shapes;
 mod starts;
+mod steps;
 mod stopping;
 mod streaming;
 mod support;

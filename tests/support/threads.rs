@@ -46,7 +46,8 @@ impl Collective for Thread {
             self.hub.all_came.notify_all();
             return Ok(state.result.to_vec());
         }
-        let wait = self.hub.all_came.wait_timeout_while(state, Duration::from_secs(60), |state| state.meeting == meeting);
+        let wait =
+            self.hub.all_came.wait_timeout_while(state, Duration::from_secs(60), |state| state.meeting == meeting);
         let (state, waited) = wait.expect("no rank panics in here");
         if waited.timed_out() {
             return Err(Error::parameter("collective", format!("rank {} waits alone", self.rank)));

@@ -200,9 +200,9 @@ impl KMeans {
     pub(super) fn fingerprint(&self, dataset: &Dataset) -> String {
         let start = match &self.init {
             // FNV-1a over the bits: two starts that differ anywhere differ here.
-            Init::Centroids(centroids) => centroids.iter().fold(0xcbf2_9ce4_8422_2325_u64, |hash, value| {
-                (hash ^ value.to_bits()).wrapping_mul(0x0100_0000_01b3)
-            }),
+            Init::Centroids(centroids) => centroids
+                .iter()
+                .fold(0xcbf2_9ce4_8422_2325_u64, |hash, value| (hash ^ value.to_bits()).wrapping_mul(0x0100_0000_01b3)),
             _ => 0,
         };
         format!(

@@ -2,11 +2,11 @@
 
 use super::metric::Metric;
 use super::plan::rows_a_block;
-use crate::backend::cpu::{FixedPoint, WideColumns};
 use crate::backend::ReduceOp;
+use crate::backend::cpu::{FixedPoint, WideColumns};
 use crate::collective::Collective;
 use crate::data::wire::{read_list, write_list};
-use crate::data::{ALL_ZERO, Dataset, RowSource, Tree, blocks_of, rows_of_block};
+use crate::data::{ALL_ZERO, Dataset, RowSource, Statistics, Tree, blocks_of, rows_of_block};
 use crate::queue::{Memory, Reservation};
 use crate::{Error, Place, Result};
 use rayon::prelude::*;
@@ -15,7 +15,7 @@ use std::ops::Range;
 use std::sync::Arc;
 
 /// How many rows are looked at to decide how wide the sums must be.
-const SAMPLE: u64 = 16_384;
+pub(super) const SAMPLE: u64 = 16_384;
 
 /// A data set in the space of a metric's kernels: n × d' rows of f32.
 pub(super) struct Prepared<'a> {
@@ -132,22 +132,6 @@ impl<'a> Prepared<'a> {
         Ok(rows.into())
     }
 
-    /// The largest absolute value of each prepared column.
-    fn largest(&self) -> Vec<f64> {
-        if self.metric.is_spherical() {
-            return vec![1.0; self.columns];
-        }
-        let (statistics, origin) = (self.dataset.statistics(), self.dataset.origin());
-        let extremes = statistics.min.iter().zip(&statistics.max).enumerate();
-        extremes
-            .map(|(column, (min, max))| {
-                let origin = origin.get(column).copied().unwrap_or(0.0);
-                let (low, high) = ((min - origin) as f32, (max - origin) as f32);
-                f64::from(low.abs().max(high.abs()))
-            })
-            .collect()
-    }
-
     /// The mean variance of the prepared columns, to which the tolerance is relative.
     pub(super) fn mean_variance(&self) -> Result<f64> {
         if !self.metric.is_spherical() {
@@ -170,23 +154,9 @@ impl<'a> Prepared<'a> {
 
     /// How the sums are kept: a power of two for each column, and as many words as the data's range asks for.
     pub(super) fn fixed_point(&self, centroids: &[f32]) -> Result<FixedPoint> {
-        let largest = self.largest();
-        let max_weight = self.max_weight()?;
-        let reach = |column: usize| {
-            let centroids = centroids.iter().skip(column).step_by(self.columns.max(1));
-            centroids.fold(largest[column], |reach, value| reach.max(f64::from(value.abs())))
-        };
-        let reaches = (0..self.columns).map(|column| 2.0 * reach(column));
-        let farthest: f64 = match self.metric {
-            Metric::CityBlock => reaches.sum(),
-            _ => reaches.map(|reach| reach * reach).sum(),
-        };
-        // The kernels' f32 distances may round upwards: a factor of two keeps them inside.
-        let farthest = (2.0 * farthest * max_weight.unwrap_or(1.0)).min(f32::MAX.into());
-        // So may a value times its weight.
-        let weight = max_weight.map_or(1.0, |weight: f64| weight * (1.0 + f64::from(f32::EPSILON)));
-        let largest: Vec<f64> = largest.iter().map(|largest| (largest * weight).min(f32::MAX.into())).collect();
-        let plan = FixedPoint::plan(self.dataset.rows(), &largest, max_weight, farthest)?;
+        let (statistics, origin) = (self.dataset.statistics(), self.dataset.origin());
+        let largest = largest(self.metric, self.columns, statistics, origin);
+        let plan = units(self.dataset.rows(), self.metric, &largest, self.max_weight()?, centroids)?;
         let words = self.words(&plan)?;
         plan.with_words(words)
     }
@@ -222,6 +192,46 @@ impl<'a> Prepared<'a> {
         ndarray::Array2::from_shape_vec((points.nrows(), self.columns), values)
             .map_err(|error| Error::parameter("init", error.to_string()))
     }
+}
+
+/// The largest absolute value of each prepared column.
+pub(super) fn largest(metric: Metric, columns: usize, statistics: &Statistics, origin: &[f64]) -> Vec<f64> {
+    if metric.is_spherical() {
+        return vec![1.0; columns];
+    }
+    let extremes = statistics.min.iter().zip(&statistics.max).enumerate();
+    extremes
+        .map(|(column, (min, max))| {
+            let origin = origin.get(column).copied().unwrap_or(0.0);
+            let (low, high) = ((min - origin) as f32, (max - origin) as f32);
+            f64::from(low.abs().max(high.abs()))
+        })
+        .collect()
+}
+
+/// The units of the sums around these first centroids (k × d'), in one word.
+pub(super) fn units(
+    rows: u64,
+    metric: Metric,
+    largest: &[f64],
+    max_weight: Option<f64>,
+    centroids: &[f32],
+) -> Result<FixedPoint> {
+    let reach = |column: usize| {
+        let centroids = centroids.iter().skip(column).step_by(largest.len().max(1));
+        centroids.fold(largest[column], |reach, value| reach.max(f64::from(value.abs())))
+    };
+    let reaches = (0..largest.len()).map(|column| 2.0 * reach(column));
+    let farthest: f64 = match metric {
+        Metric::CityBlock => reaches.sum(),
+        _ => reaches.map(|reach| reach * reach).sum(),
+    };
+    // The kernels' f32 distances may round upwards: a factor of two keeps them inside.
+    let farthest = (2.0 * farthest * max_weight.unwrap_or(1.0)).min(f32::MAX.into());
+    // So may a value times its weight.
+    let weight = max_weight.map_or(1.0, |weight: f64| weight * (1.0 + f64::from(f32::EPSILON)));
+    let largest: Vec<f64> = largest.iter().map(|largest| (largest * weight).min(f32::MAX.into())).collect();
+    FixedPoint::plan(rows, &largest, max_weight, farthest)
 }
 
 impl RowSource for Prepared<'_> {
