@@ -66,7 +66,7 @@ fn superstep(size: usize, inputs: &[PathBuf], arguments: &[&str]) -> Command {
         command.arg(program);
         command
     };
-    command.arg("kmeans").args(inputs).args(arguments).args(["--json"]);
+    command.arg("kmeans").args(inputs).args(arguments).args(["--json", "--quiet"]);
     command
 }
 
@@ -193,7 +193,7 @@ fn a_file_that_one_rank_does_not_see_ends_all_with_its_name() {
     let program = env!("CARGO_BIN_EXE_superstep");
     let mut command = mpirun(1);
     let of = |command: &mut Command, input: &Path| {
-        command.arg(program).arg("kmeans").arg(input).args(["--k", "3", "--device", "cpu", "--json"]);
+        command.arg(program).arg("kmeans").arg(input).args(["--k", "3", "--device", "cpu", "--json", "--quiet"]);
     };
     of(&mut command, &data.inputs()[0]);
     command.args([":", "-n", "1"]);
@@ -209,7 +209,7 @@ fn settings_that_differ_between_ranks_are_refused() {
     let mut command = mpirun(1);
     let of = |command: &mut Command, seed: &str| {
         command.arg(program).arg("kmeans").arg(&data.inputs()[0]);
-        command.args(["--k", "3", "--device", "cpu", "--json", "--seed", seed]);
+        command.args(["--k", "3", "--device", "cpu", "--json", "--quiet", "--seed", seed]);
     };
     of(&mut command, "1");
     command.args([":", "-n", "1"]);

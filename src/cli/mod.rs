@@ -40,22 +40,26 @@ enum Ended {
 /// Runs the program with the arguments it was started with.
 pub(crate) fn main() -> ExitCode {
     // Wrong usage ends here, with clap's own message and status 2; `--help` and `--version` with 0.
+    let mut ranks = None;
     let ended = match Cli::parse().command {
-        Command::Kmeans(args) => ranks::join().and_then(|ranks| kmeans::run(&args, &ranks)),
+        Command::Kmeans(args) => ranks::join().and_then(|joined| kmeans::run(&args, ranks.insert(joined))),
         Command::Predict(args) => ranks::alone("predict").and_then(|()| predict::run(&args)),
         Command::Info(args) => ranks::alone("info").and_then(|()| info::run(&args)),
         Command::Convert(args) => ranks::alone("convert").and_then(|()| convert::run(&args)),
         Command::Devices(args) => ranks::alone("devices").and_then(|()| device::run(&args)),
         Command::Bench(args) => ranks::alone("bench").and_then(|()| bench::run(&args)),
     };
-    match ended {
+    let status = match ended {
         Ok(Ended::Done) => ExitCode::SUCCESS,
         Ok(Ended::Interrupted) => ExitCode::from(interrupt::STATUS),
         Err(failure) => {
             say(&failure.to_string());
             ExitCode::from(failure.status())
         }
-    }
+    };
+    // All ranks leave together, once the one that speaks has spoken: a launcher ends the rest when one leaves with a status.
+    drop(ranks);
+    status
 }
 
 /// Writes a sentence to standard error, under the program's name. Where that is closed there is nobody to tell; where

@@ -184,7 +184,10 @@ pub(super) mod tests {
         assert_eq!(keys(&json), expected.split_whitespace().collect::<Vec<_>>());
         assert_eq!(keys(&json["seconds"]), ["load", "pin", "init", "iterate", "write", "total"]);
         assert_eq!(keys(&json["devices"][0]), ["name", "kind", "interface", "driver"]);
-        assert_eq!(keys(&json["trace"][1]), ["iteration", "inertia", "shift", "moved", "seconds", "communicate_seconds"]);
+        assert_eq!(
+            keys(&json["trace"][1]),
+            ["iteration", "inertia", "shift", "moved", "seconds", "communicate_seconds"]
+        );
         assert_eq!(json["trace"][2]["seconds"], 0.04);
     }
 
