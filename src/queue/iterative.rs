@@ -1,8 +1,9 @@
 //! The queue itself: what it is built from, and how it is run.
 
-use super::communicate::{AllReduce, Bcast, Communicate, Gather, ReduceScatter};
+use super::communicate::{AllReduce, Communicate};
 use super::context::ComContext;
 use super::exec::{self, ReadyStep};
+use super::gather::{Bcast, Gather, ReduceScatter};
 use super::item::ComputeFunction;
 use super::key::{Declared, Key, Kind, Rows, sealed::Keys as _};
 use super::listener::{IterationListener, Stop};
