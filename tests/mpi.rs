@@ -225,6 +225,14 @@ fn a_command_that_runs_as_one_process_says_so() {
     assert!(failure(command).contains("start it without mpirun"));
 }
 
+#[test]
+fn labels_in_a_format_of_one_writer_are_refused_before_the_work() {
+    let data = Data::new();
+    let path = data.path("labels.parquet").display().to_string();
+    let said = failure(superstep(2, &data.inputs(), &["--k", "3", "--labels", &path]));
+    assert!(said.contains("labels.parquet") && said.contains(".npy or .csv"), "{said}");
+}
+
 /// The processes whose command line has a word, other than launchers.
 fn processes(word: &str) -> Vec<u32> {
     let listed = std::fs::read_dir("/proc").expect("this is Linux").filter_map(|entry| entry.ok());

@@ -18,7 +18,9 @@ use superstep::{KMeans, KMeansModel, Result, Session};
 pub(super) fn run(args: &KMeansArgs, ranks: &Arc<dyn Collective>) -> Result<Ended, Failure> {
     let total = Instant::now();
     let inputs = args.input.files.iter().chain(&args.weights);
-    ranks::agree(&**ranks, if ranks.rank() == 0 { outputs(args).check(inputs) } else { Ok(()) })?;
+    let in_parts = args.labels.as_ref().filter(|_| ranks.size() > 1).map_or(Ok(()), |path| output::check_parts(path));
+    let checked = outputs(args).check(inputs).and(in_parts.map_err(Failure::Usage));
+    ranks::agree(&**ranks, if ranks.rank() == 0 { checked } else { Ok(()) })?;
     let reporter = Arc::new(Reporter::new(args.verbosity.quiet || ranks::is_silent()));
     let reply = "the round that runs is the last, its results are written";
     let interrupt = Interrupt::catch(args.verbosity.quiet, reply)?;

@@ -283,7 +283,12 @@ pub(super) fn every(tasks: &[ComContext]) -> Vec<usize> {
 }
 
 /// Whether all of these tasks have the object (true) or none has (false).
-pub(super) fn present_everywhere<T: Object>(item: &str, key: Key<T>, tasks: &[ComContext], of: &[usize]) -> Result<bool> {
+pub(super) fn present_everywhere<T: Object>(
+    item: &str,
+    key: Key<T>,
+    tasks: &[ComContext],
+    of: &[usize],
+) -> Result<bool> {
     let without: Vec<usize> = of.iter().copied().filter(|&id| !tasks[id].contains(key)).collect();
     if without.is_empty() || without.len() == of.len() {
         return Ok(without.is_empty());

@@ -57,7 +57,7 @@ impl Collective for Thread {
 }
 
 /// Runs `work` on every rank at once and returns what each made of it.
-pub fn on_ranks<T: Send>(size: usize, work: impl Fn(Arc<dyn Collective>) -> T + Sync) -> Vec<T> {
+pub(crate) fn on_ranks<T: Send>(size: usize, work: impl Fn(Arc<dyn Collective>) -> T + Sync) -> Vec<T> {
     let hub = Arc::new(Hub { size, state: Mutex::default(), all_came: Condvar::new() });
     let work = &work;
     std::thread::scope(|scope| {

@@ -90,7 +90,7 @@ impl<'a> Prepared<'a> {
         let mut all = Tree::default();
         let garbled = || Error::parameter("ranks", "the sums of some rows are missing: do all ranks run one program?");
         for part in self.collective.exchange(own)? {
-            let tree = Tree::read(&mut part.as_slice(), |from| read_list(from)).ok_or_else(garbled)?;
+            let tree = Tree::read(&mut part.as_slice(), read_list).ok_or_else(garbled)?;
             all.merge(tree, add);
         }
         all.finish(rows.div_ceil(length), add).ok_or_else(garbled)

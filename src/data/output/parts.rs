@@ -51,6 +51,14 @@ pub fn write_part(temporary: &Path, offset: u64, bytes: &[u8]) -> Result<()> {
     write().map_err(|error| Error::io(temporary, error))
 }
 
+/// Checks, before the work starts, that labels can be written to `path` in parts.
+///
+/// # Errors
+/// When its name ends in neither `.npy` nor `.csv`.
+pub fn check_parts(path: &Path) -> Result<()> {
+    labels_head(path, 0).map(drop)
+}
+
 /// The bytes that a file of `rows` labels begins with, before those of [`labels_part`].
 ///
 /// # Errors
