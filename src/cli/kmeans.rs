@@ -19,7 +19,7 @@ pub(super) fn run(args: &KMeansArgs, ranks: &Arc<dyn Collective>) -> Result<Ende
     let total = Instant::now();
     let inputs = args.input.files.iter().chain(&args.weights);
     let in_parts = args.labels.as_ref().filter(|_| ranks.size() > 1).map_or(Ok(()), |path| output::check_parts(path));
-    let checked = outputs(args).check(inputs).and(in_parts.map_err(Failure::Usage));
+    let checked = in_parts.map_err(Failure::Usage).and_then(|()| outputs(args).check(inputs));
     ranks::agree(&**ranks, if ranks.rank() == 0 { checked } else { Ok(()) })?;
     let reporter = Arc::new(Reporter::new(args.verbosity.quiet || ranks::is_silent()));
     let reply = "the round that runs is the last, its results are written";
