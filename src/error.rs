@@ -81,6 +81,14 @@ pub enum Error {
         /// How much was wanted, for what.
         message: String,
     },
+    /// A rank of a job of several failed, and all ended with it.
+    #[error("rank {rank}: {message}")]
+    Rank {
+        /// The lowest rank that failed.
+        rank: usize,
+        /// What it said.
+        message: String,
+    },
     /// An item, criterion or listener failed in a round; the source says why.
     #[error("round {round}, item `{item}`: {source}")]
     Item {

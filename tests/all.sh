@@ -4,7 +4,7 @@
 #   sh tests/all.sh
 #
 # Where it may (root on a Debian system), it installs Mesa's software Vulkan adapter, so that GPU code is tested on a
-# machine without a GPU. It ends within 30 minutes on two cores.
+# machine without a GPU, and Open MPI, so that jobs of several processes are. It ends within 30 minutes on two cores.
 set -eu
 cd "$(dirname "$0")/.."
 
@@ -23,6 +23,17 @@ if ! ls /usr/share/vulkan/icd.d/*.json /etc/vulkan/icd.d/*.json >/dev/null 2>&1;
 fi
 ls /usr/share/vulkan/icd.d /etc/vulkan/icd.d 2>/dev/null || true
 
+step "MPI"
+if ! command -v mpirun >/dev/null || ! command -v mpicc >/dev/null; then
+    if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then
+        apt-get update -q && apt-get install -y -q --no-install-recommends libopenmpi-dev openmpi-bin libclang-dev
+    else
+        echo "no MPI is installed, and this script may not install one: get libopenmpi-dev openmpi-bin libclang-dev" >&2
+        exit 1
+    fi
+fi
+mpirun --version | head -n 1
+
 # Mesa's Vulkan layer complains once an adapter list where this is not set.
 XDG_RUNTIME_DIR="${XDG_RUNTIME_DIR:-$(mktemp -d)}"
 export XDG_RUNTIME_DIR
@@ -31,18 +42,18 @@ step "format"
 cargo fmt --check
 
 step "lints"
-cargo clippy --all-targets -- -D warnings
+cargo clippy --all-targets --features mpi -- -D warnings
 cargo clippy --no-default-features --lib -- -D warnings
 
 step "the small core: no command line, no wgpu"
-if cargo tree --no-default-features -e normal --prefix none | grep -E '^(clap|wgpu|naga|indicatif) '; then
+if cargo tree --no-default-features -e normal --prefix none | grep -E '^(clap|wgpu|naga|indicatif|mpi) '; then
     echo "default-features = false must not build these" >&2
     exit 1
 fi
 cargo test --no-default-features --lib --test data --test metrics
 
-step "tests, on every adapter"
-SUPERSTEP_REQUIRE_GPU=1 cargo test
+step "tests, on every adapter and with several MPI ranks"
+SUPERSTEP_REQUIRE_GPU=1 cargo test --features mpi
 
 step "what the README runs"
 cargo build --release

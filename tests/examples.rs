@@ -58,6 +58,13 @@ fn quantize_paints_in_as_many_colours_as_asked_for() {
 }
 
 #[test]
+fn map_reduce_by_processes_and_files_has_the_bits_of_one_process() {
+    let shown = text(&run("map_reduce", &[]).stdout);
+    assert_eq!(shown.matches("round ").count(), 6, "{shown}");
+    assert!(shown.ends_with("the centroids are bit for bit those of one process\n"), "{shown}");
+}
+
+#[test]
 fn custom_iteration_finds_the_eigenvalue_on_the_cpu() {
     let shown = text(&run("custom_iteration", &["cpu"]).stdout);
     assert!(shown.contains("eigenvalue"), "{shown}");

@@ -5,34 +5,41 @@ use super::failure::Failure;
 use super::interrupt::Interrupt;
 use super::outputs::Outputs;
 use super::progress::Reporter;
-use super::{Ended, device, print};
+use super::{Ended, device, print, ranks};
 use crate::report::{DeviceLine, FitReport, Seconds, number, peak_rss_mb, summary};
 use std::sync::Arc;
 use std::time::Instant;
+use superstep::collective::{Collective, Local};
 use superstep::data::{self, Dataset, ReadOptions, RowSource, output};
 use superstep::queue::DeviceChoice;
 use superstep::{KMeans, KMeansModel, Result, Session};
 
 /// Runs the job from its arguments to its results.
-pub(super) fn run(args: &KMeansArgs) -> Result<Ended, Failure> {
+pub(super) fn run(args: &KMeansArgs, ranks: &Arc<dyn Collective>) -> Result<Ended, Failure> {
     let total = Instant::now();
-    outputs(args).check(args.input.files.iter().chain(&args.weights))?;
-    let reporter = Arc::new(Reporter::new(args.verbosity.quiet));
+    let inputs = args.input.files.iter().chain(&args.weights);
+    let in_parts = args.labels.as_ref().filter(|_| ranks.size() > 1).map_or(Ok(()), |path| output::check_parts(path));
+    let checked = in_parts.map_err(Failure::Usage).and_then(|()| outputs(args).check(inputs));
+    ranks::agree(&**ranks, if ranks.rank() == 0 { checked } else { Ok(()) })?;
+    let reporter = Arc::new(Reporter::new(args.verbosity.quiet || ranks::is_silent()));
     let reply = "the round that runs is the last, its results are written";
     let interrupt = Interrupt::catch(args.verbosity.quiet, reply)?;
     if args.algorithm == AlgorithmName::Bounded {
         reporter.warn("--algorithm bounded: this version runs lloyd instead, with the same result");
     }
-    let session = open_session(&args.device, &args.resources, &interrupt)?;
+    let session = open_session_of(ranks, &args.device, &args.resources, &interrupt)?;
 
     let load = Instant::now();
     reporter.show("load", None, args.input.names());
-    let source = session.install(|| data::open(&args.input.files, &args.input.options(session.memory().limit())))?;
+    let source = session.install(|| data::open(&args.input.files, &args.input.options(session.memory().limit())));
+    let source = ranks.agree(source)?;
     source.notes().iter().for_each(|note| reporter.warn(note));
-    let kmeans = settings(args, &session, &reporter).init(args.init.load(args.k, source.columns())?);
-    let dataset = weighted(args, session.install(|| kmeans.dataset(&*source))?)?;
+    let init = ranks.agree(args.init.load(args.k, source.columns()))?;
+    let kmeans = settings(args, &session, &reporter).init(init);
+    let dataset = session.install(|| kmeans.dataset(&*source))?;
+    let dataset = ranks.agree(weighted(args, dataset))?;
     let load = load.elapsed();
-    if interrupt.is_set() {
+    if ranks::any(&**ranks, interrupt.is_set())? {
         reporter.warn("interrupted before the first round: there are no results to write");
         return Ok(Ended::Interrupted);
     }
@@ -41,7 +48,7 @@ pub(super) fn run(args: &KMeansArgs) -> Result<Ended, Failure> {
     reporter.finish();
     model.warnings().iter().for_each(|warning| reporter.warn(warning));
     let write = Instant::now();
-    write_results(args, &model, dataset.is_wide())?;
+    write_results(args, &model, dataset.is_wide(), &**ranks)?;
 
     let fit = model.timings();
     let seconds = Seconds {
@@ -53,7 +60,7 @@ pub(super) fn run(args: &KMeansArgs) -> Result<Ended, Failure> {
         total: total.elapsed().as_secs_f64(),
     };
     let report = report(&model, device::of_session(&session, &args.device), seconds);
-    let report = FitReport { init_sample: sampled(args, &model), ..report };
+    let report = FitReport { init_sample: sampled(args, &model), ranks: ranks.size(), ..report };
     let text = if args.json {
         format!("{}\n", report.json())
     } else {
@@ -65,7 +72,18 @@ pub(super) fn run(args: &KMeansArgs) -> Result<Ended, Failure> {
 
 /// Opens the devices of a choice, within the resources given, for a job that Ctrl-C can end.
 pub(super) fn open_session(choice: &DeviceChoice, resources: &ResourceArgs, interrupt: &Interrupt) -> Result<Session> {
-    let mut builder = Session::builder().device(choice.clone()).interrupt_flag(interrupt.flag());
+    open_session_of(&(Arc::new(Local) as Arc<dyn Collective>), choice, resources, interrupt)
+}
+
+/// The same, for a job of several processes.
+fn open_session_of(
+    ranks: &Arc<dyn Collective>,
+    choice: &DeviceChoice,
+    resources: &ResourceArgs,
+    interrupt: &Interrupt,
+) -> Result<Session> {
+    let builder = Session::builder().device(choice.clone()).interrupt_flag(interrupt.flag());
+    let mut builder = builder.collective(ranks.clone());
     if let Some(threads) = resources.threads {
         builder = builder.threads(threads);
     }
@@ -110,10 +128,14 @@ fn weighted<'a>(args: &KMeansArgs, dataset: Dataset<'a>) -> Result<Dataset<'a>> 
 }
 
 /// Writes the files asked for; centroids in the type of the input, f64 or f32.
-fn write_results(args: &KMeansArgs, model: &KMeansModel, is_wide: bool) -> Result<()> {
+fn write_results(args: &KMeansArgs, model: &KMeansModel, is_wide: bool, ranks: &dyn Collective) -> Result<()> {
     if let Some(path) = &args.labels {
-        output::write_labels(path, model.labels())?;
+        ranks::write_labels(ranks, path, model.labels())?;
     }
+    ranks::once(ranks, || write_model(args, model, is_wide))
+}
+
+fn write_model(args: &KMeansArgs, model: &KMeansModel, is_wide: bool) -> Result<()> {
     if let Some(path) = &args.centroids {
         if is_wide {
             output::write_matrix(path, model.centroids())?;
@@ -143,6 +165,7 @@ fn report(model: &KMeansModel, devices: Vec<DeviceLine>, seconds: Seconds) -> Fi
         peak_rss_mb: peak_rss_mb(),
         streamed: model.streamed(),
         init_sample: None,
+        ranks: 1,
         cluster_sizes: model.cluster_sizes().to_vec(),
         trace: model.trace().to_vec(),
     }
@@ -166,6 +189,7 @@ fn settings_in_words(args: &KMeansArgs, session: &Session, sample: Option<u64>) 
         format!("seed {}", args.seed),
         number::counted(session.threads() as u64, "thread"),
     ];
+    words.extend((session.collective().size() > 1).then(|| format!("{} ranks", session.collective().size())));
     words.extend(args.n_init.map(|starts| format!("best of {}", number::counted(starts as u64, "start"))));
     words.extend(args.weights.as_ref().map(|path| format!("weights {}", path.display())));
     match args.empty {

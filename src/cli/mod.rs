@@ -1,7 +1,7 @@
 //! The program: reads its arguments, runs a job of the library, and hands what came of it to `report`.
 //!
 //! Results go to standard output; progress, warnings and errors to standard error. The exit status says how it ended:
-//! 0 done, 1 the job failed, 2 bad usage, 130 interrupted.
+//! 0 done, 1 the job failed, 2 bad usage, 130 interrupted. Under `mpirun` all processes do one job: `ranks`.
 
 mod args;
 mod bench;
@@ -16,6 +16,7 @@ mod kmeans;
 mod outputs;
 mod predict;
 mod progress;
+mod ranks;
 mod scan;
 mod values;
 mod window;
@@ -39,31 +40,41 @@ enum Ended {
 /// Runs the program with the arguments it was started with.
 pub(crate) fn main() -> ExitCode {
     // Wrong usage ends here, with clap's own message and status 2; `--help` and `--version` with 0.
+    let mut ranks = None;
     let ended = match Cli::parse().command {
-        Command::Kmeans(args) => kmeans::run(&args),
-        Command::Predict(args) => predict::run(&args),
-        Command::Info(args) => info::run(&args),
-        Command::Convert(args) => convert::run(&args),
-        Command::Devices(args) => device::run(&args),
-        Command::Bench(args) => bench::run(&args),
+        Command::Kmeans(args) => ranks::join().and_then(|joined| kmeans::run(&args, ranks.insert(joined))),
+        Command::Predict(args) => ranks::alone("predict").and_then(|()| predict::run(&args)),
+        Command::Info(args) => ranks::alone("info").and_then(|()| info::run(&args)),
+        Command::Convert(args) => ranks::alone("convert").and_then(|()| convert::run(&args)),
+        Command::Devices(args) => ranks::alone("devices").and_then(|()| device::run(&args)),
+        Command::Bench(args) => ranks::alone("bench").and_then(|()| bench::run(&args)),
     };
-    match ended {
+    let status = match ended {
         Ok(Ended::Done) => ExitCode::SUCCESS,
         Ok(Ended::Interrupted) => ExitCode::from(interrupt::STATUS),
         Err(failure) => {
             say(&failure.to_string());
             ExitCode::from(failure.status())
         }
-    }
+    };
+    // All ranks leave together, once the one that speaks has spoken: a launcher ends the rest when one leaves with a status.
+    drop(ranks);
+    status
 }
 
-/// Writes a sentence to standard error, under the program's name. Where that is closed there is nobody to tell.
+/// Writes a sentence to standard error, under the program's name. Where that is closed there is nobody to tell; where
+/// there are several processes, the first speaks for all.
 fn say(sentence: &str) {
-    drop(writeln!(std::io::stderr(), "superstep: {sentence}"));
+    if !ranks::is_silent() {
+        drop(writeln!(std::io::stderr(), "superstep: {sentence}"));
+    }
 }
 
 /// Writes a result to standard output. A reader that has gone away, as `head` does, is no failure.
 fn print(result: &str) -> Result<(), Failure> {
+    if ranks::is_silent() {
+        return Ok(());
+    }
     let mut out = std::io::stdout().lock();
     match out.write_all(result.as_bytes()).and_then(|()| out.flush()) {
         Err(error) if error.kind() != ErrorKind::BrokenPipe => Err(Error::io("standard output", error).into()),

@@ -1,116 +1,93 @@
 //! Merging what several tasks, devices and processes have computed. Knows the devices' element types and nothing of
 //! queues.
 //!
-//! Within this process partial results are merged here, on the host: floats in f64, in the order of the tasks, so that
-//! the result does not depend on who came first; integers exactly, with an error where they overflow.
+//! [`Collective`] is what an engine that runs several processes must offer: [`Local`] is this process alone, `Mpi` (feature
+//! `mpi`) the ranks of an MPI job. `merge` is what happens on the host with the parts of one process, and `agree` how
+//! all ranks come to one verdict, so that a fault on one ends all with its message.
+
+mod agree;
+mod local;
+mod merge;
+#[cfg(feature = "mpi")]
+mod mpi;
+
+pub use local::Local;
+pub use merge::Number;
+pub(crate) use merge::merge;
+#[cfg(feature = "mpi")]
+pub use mpi::Mpi;
 
 use crate::backend::ReduceOp;
+use crate::{Error, Result};
 
-/// A number that partial results are made of.
-pub trait Number: bytemuck::Pod + PartialOrd + Send + Sync {
-    /// What several of them are merged in: f64, or an integer that no sum of them leaves.
-    type Total: Copy + Send + Sync + 'static;
-
-    /// The merge of one.
-    fn total(self) -> Self::Total;
-
-    /// Merges one more into a total.
-    fn join(op: ReduceOp, total: Self::Total, more: Self) -> Self::Total;
-
-    /// What a total comes to; `None` where it does not fit.
-    fn of_total(total: Self::Total) -> Option<Self>;
-
-    /// Merges the same element of several partial results; `None` where there is none or the result does not fit.
-    fn merge(op: ReduceOp, mut values: impl Iterator<Item = Self>) -> Option<Self> {
-        let first = values.next()?.total();
-        Self::of_total(values.fold(first, |total, more| Self::join(op, total, more)))
-    }
-}
-
-macro_rules! floats {
-    ($($float:ty),+) => {$(
-        impl Number for $float {
-            type Total = f64;
-
-            fn total(self) -> f64 {
-                self.into()
-            }
-
-            fn join(op: ReduceOp, total: f64, more: Self) -> f64 {
-                let more = f64::from(more);
-                // Not a number wins in every operation: f64::max and f64::min would pass it over.
-                match op {
-                    ReduceOp::Sum => total + more,
-                    ReduceOp::Max => if total.is_nan() || total >= more { total } else { more },
-                    ReduceOp::Min => if total.is_nan() || total <= more { total } else { more },
-                }
-            }
-
-            fn of_total(total: f64) -> Option<Self> {
-                Some(total as Self)
-            }
-        }
-    )+};
-}
-
-macro_rules! integers {
-    ($($integer:ty),+) => {$(
-        impl Number for $integer {
-            type Total = i128;
-
-            fn total(self) -> i128 {
-                self.into()
-            }
-
-            fn join(op: ReduceOp, total: i128, more: Self) -> i128 {
-                match op {
-                    ReduceOp::Sum => total + i128::from(more),
-                    ReduceOp::Max => total.max(more.into()),
-                    ReduceOp::Min => total.min(more.into()),
-                }
-            }
-
-            fn of_total(total: i128) -> Option<Self> {
-                total.try_into().ok()
-            }
-        }
-    )+};
-}
-
-floats!(f32, f64);
-integers!(i32, u32, i64, u64);
-
-/// Merges partial results element by element, in their order.
+/// What the processes of one job exchange. Every rank must make the same calls in the same order.
 ///
-/// All parts have the length of the first. `Err` carries the index of the first element whose result does not fit.
-pub(crate) fn merge<N: Number>(op: ReduceOp, parts: &[&[N]]) -> Result<Vec<N>, usize> {
-    let length = parts.first().map_or(0, |part| part.len());
-    (0..length).map(|at| N::merge(op, parts.iter().map(|part| part[at])).ok_or(at)).collect()
+/// An engine that runs processes stands in by implementing three methods; the reductions then go through
+/// [`all_gather`](Self::all_gather), which costs the values of all ranks on each: override them where there is a better
+/// way.
+pub trait Collective: Send + Sync {
+    /// This process's number, from 0.
+    fn rank(&self) -> usize;
+
+    /// How many processes there are.
+    fn size(&self) -> usize;
+
+    /// What each rank gave, in the order of the ranks, on every rank. Lengths may differ and may be 0.
+    ///
+    /// # Errors
+    /// When the engine fails.
+    fn all_gather(&self, bytes: &[u8]) -> Result<Vec<Vec<u8>>>;
+
+    /// Replaces each value by its reduction over all ranks. All ranks give equally many; sums must fit an i64.
+    ///
+    /// # Errors
+    /// When the engine fails.
+    fn all_reduce_i64(&self, op: ReduceOp, values: &mut [i64]) -> Result<()> {
+        reduce_gathered(self, op, values)
+    }
+
+    /// As [`all_reduce_i64`](Self::all_reduce_i64), of unsigned integers.
+    ///
+    /// # Errors
+    /// When the engine fails.
+    fn all_reduce_u64(&self, op: ReduceOp, values: &mut [u64]) -> Result<()> {
+        reduce_gathered(self, op, values)
+    }
+
+    /// As [`all_reduce_i64`](Self::all_reduce_i64), of floats: added in the order of the ranks, so that every rank gets the
+    /// same bits. What is not a number wins.
+    ///
+    /// # Errors
+    /// When the engine fails.
+    fn all_reduce_f64(&self, op: ReduceOp, values: &mut [f64]) -> Result<()> {
+        reduce_gathered(self, op, values)
+    }
+
+    /// This process's number among those on the same host, and how many these are.
+    fn on_this_host(&self) -> (usize, usize) {
+        (0, 1)
+    }
+
+    /// Ends all other ranks, where the engine can, because this one cannot go on and has not agreed on it with them.
+    fn abort(&self, status: i32) {
+        let _ = status;
+    }
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn sums_of_floats_are_rounded_once() {
-        // In f32 the small ones vanish one by one beside 2²⁴.
-        let parts: [&[f32]; 5] = [&[16_777_216.0], &[1.0], &[1.0], &[1.0], &[1.0]];
-        assert_eq!(merge(ReduceOp::Sum, &parts), Ok(vec![16_777_220.0]));
+fn reduce_gathered<N: Number>(collective: &(impl Collective + ?Sized), op: ReduceOp, values: &mut [N]) -> Result<()> {
+    let parts: Vec<Vec<N>> = collective
+        .all_gather(bytemuck::cast_slice(values))?
+        .iter()
+        .map(|bytes| bytemuck::allocation::pod_collect_to_vec(bytes))
+        .collect();
+    if let Some(rank) = parts.iter().position(|part| part.len() != values.len()) {
+        let (own, other) = (values.len(), parts.get(rank).map_or(0, Vec::len));
+        let message = format!("rank {rank} gave {other} values to a reduction, rank {} gave {own}", collective.rank());
+        return Err(Error::parameter("collective", message));
     }
-
-    #[test]
-    fn sums_that_overflow_name_their_element_and_fit_in_between() {
-        assert_eq!(merge(ReduceOp::Sum, &[&[0, i64::MAX], &[0, 1]]), Err(1));
-        assert_eq!(merge(ReduceOp::Sum, &[&[i64::MAX], &[1], &[-1]]), Ok(vec![i64::MAX]));
-        assert_eq!(merge(ReduceOp::Sum, &[&[u32::MAX], &[1]]), Err(0));
-    }
-
-    #[test]
-    fn the_largest_and_smallest_of_each_element_are_found() {
-        let parts: [&[i64]; 3] = [&[-5, 3, 0], &[-7, 9, 0], &[2, 4, 0]];
-        assert_eq!(merge(ReduceOp::Max, &parts), Ok(vec![2, 9, 0]));
-        assert_eq!(merge(ReduceOp::Min, &parts), Ok(vec![-7, 3, 0]));
-        assert!(merge::<i32>(ReduceOp::Max, &[]).is_ok_and(|merged| merged.is_empty()));
-    }
+    let merged = merge(op, &parts.iter().map(Vec::as_slice).collect::<Vec<_>>()).map_err(|at| {
+        Error::parameter("collective", format!("the {op:?} of element {at} over all ranks does not fit its type"))
+    })?;
+    values.iter_mut().zip(merged).for_each(|(value, merged)| *value = merged);
+    Ok(())
 }

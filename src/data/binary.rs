@@ -111,11 +111,9 @@ impl BinaryTable {
             Layout::Columns => self.read_columns(first, origin, out),
             Layout::RowsWithWidth if self.row_bytes() <= STAGE => self.read_prefixed(first, origin, out),
             Layout::RowsWithWidth => {
-                let mut row = first;
-                for out in out.chunks_exact_mut(self.columns) {
+                for (row, out) in (first..).zip(out.chunks_exact_mut(self.columns)) {
                     self.read_width(row)?;
                     self.read_run(self.offset(row, 0), origin, out)?;
-                    row += 1;
                 }
                 Ok(())
             }

@@ -4,7 +4,7 @@ use std::fmt;
 use std::ops::Range;
 
 use super::source::RowSource;
-use super::statistics::Statistics;
+use super::statistics::{Statistics, Survey};
 use crate::{Error, Place, Result};
 
 /// How far off the origin, in squared standard deviations of all columns, f32 data lie before it is moved: 16 is four
@@ -42,7 +42,9 @@ pub struct Dataset<'a> {
     source: Box<dyn RowSource + 'a>,
     statistics: Statistics,
     origin: Vec<f64>,
-    weights: Option<Vec<f32>>,
+    /// The rows that this process computes on.
+    share: Range<u64>,
+    weights: Option<Weights>,
 }
 
 impl<'a> Dataset<'a> {
@@ -52,9 +54,8 @@ impl<'a> Dataset<'a> {
     /// When there are no rows or columns, or a value is not a number, infinite or beyond the range of f32 (the first such
     /// is named by its place), or the source cannot be read.
     pub fn new(source: impl RowSource + 'a) -> Result<Self> {
-        let mut dataset = Self::uncentred(source)?;
-        dataset.origin = origin(&dataset.statistics, dataset.is_wide());
-        Ok(dataset)
+        let survey = Survey::of(&source, 0..source.rows())?;
+        Self::surveyed(source, &survey, Origin::Chosen)
     }
 
     /// As [`new`](Self::new), without an origin: for metrics that depend on where zero is (cosine, haversine).
@@ -62,8 +63,49 @@ impl<'a> Dataset<'a> {
     /// # Errors
     /// As for [`new`](Self::new).
     pub fn uncentred(source: impl RowSource + 'a) -> Result<Self> {
-        let statistics = Statistics::measure(&source)?;
-        Ok(Self { source: Box::new(source), statistics, origin: Vec::new(), weights: None })
+        let survey = Survey::of(&source, 0..source.rows())?;
+        Self::surveyed(source, &survey, Origin::Zero)
+    }
+
+    /// A data set that was surveyed beforehand, by this process or by several, each of its rows.
+    ///
+    /// # Errors
+    /// When the survey is not one of all rows of such a source.
+    pub fn surveyed(source: impl RowSource + 'a, survey: &Survey, at: Origin) -> Result<Self> {
+        let other = || {
+            let (rows, columns) = (source.rows(), source.columns());
+            Error::parameter(
+                "survey",
+                format!("it is none of all {rows} rows of {columns} columns: merge those of all"),
+            )
+        };
+        if source.columns() != survey.columns() {
+            return Err(other());
+        }
+        let statistics = survey.statistics().ok_or_else(other)?;
+        let origin = at.of(&statistics, source.is_wide());
+        let share = 0..source.rows();
+        Ok(Self { source: Box::new(source), statistics, origin, share, weights: None })
+    }
+
+    /// A part of a larger whole, of which the origin is known: it has no statistics of its own.
+    pub(crate) fn at_origin(source: impl RowSource + 'a, origin: Vec<f64>) -> Self {
+        let none = || Vec::new();
+        let statistics = Statistics { mean: none(), variance: none(), min: none(), max: none() };
+        let share = 0..source.rows();
+        Self { source: Box::new(source), statistics, origin, share, weights: None }
+    }
+
+    /// Says which rows this process computes on, where several share them out: weights are kept of these alone.
+    #[must_use]
+    pub fn with_share(mut self, rows: Range<u64>) -> Self {
+        self.share = rows.start.min(self.rows())..rows.end.min(self.rows());
+        self
+    }
+
+    /// The rows that this process computes on: all, unless several processes share them out.
+    pub fn share(&self) -> Range<u64> {
+        self.share.clone()
     }
 
     /// Gives each row a weight: `n × 1` values, such as a `Vec<f32>` or an opened file.
@@ -71,7 +113,19 @@ impl<'a> Dataset<'a> {
     /// # Errors
     /// When they are not one column of `n` rows, one is negative, not finite or beyond the range of f32 (the first such is
     /// named by its place), or all are zero.
-    pub fn with_weights(mut self, weights: impl RowSource) -> Result<Self> {
+    pub fn with_weights(self, weights: impl RowSource) -> Result<Self> {
+        let all = self.share == (0..self.rows());
+        let dataset = self.with_some_weights(&weights)?;
+        if all && dataset.weights().is_some_and(|weights| weights.held().iter().all(|weight| *weight == 0.0)) {
+            let source = weights.place(0, 0).source;
+            let name = if source.is_empty() { "weights".into() } else { source };
+            return Err(Error::data(Place::of(name), ALL_ZERO));
+        }
+        Ok(dataset)
+    }
+
+    /// The same, where other processes may hold the rows that have a weight.
+    pub(crate) fn with_some_weights(mut self, weights: &impl RowSource) -> Result<Self> {
         let place = |row: Option<u64>| {
             let mut place = weights.place(row.unwrap_or(0), 0);
             if row.is_none() {
@@ -87,16 +141,16 @@ impl<'a> Dataset<'a> {
             let message = format!("the weights are {shape}; give one for each of the {} rows", self.rows());
             return Err(Error::data(place(None), message));
         }
-        let mut values = vec![0.0; weights.rows() as usize];
-        weights.read_f32(0, &[], &mut values)?;
+        let first = self.share.start;
+        let mut values = vec![0.0; (self.share.end - first) as usize];
+        if !values.is_empty() {
+            weights.read_f32(first, &[], &mut values)?;
+        }
         if let Some(row) = values.iter().position(|weight| !weight.is_finite() || *weight < 0.0) {
             let message = format!("the weight {} is not a finite number ≥ 0", values[row]);
-            return Err(Error::data(place(Some(row as u64)), message));
+            return Err(Error::data(place(Some(first + row as u64)), message));
         }
-        if values.iter().all(|weight| *weight == 0.0) {
-            return Err(Error::data(place(None), "all weights are zero; at least one must be above"));
-        }
-        self.weights = Some(values);
+        self.weights = Some(Weights { rows: self.rows(), first, values });
         Ok(self)
     }
 
@@ -115,9 +169,9 @@ impl<'a> Dataset<'a> {
         &*self.source
     }
 
-    /// The weight of each row; `None` where all weigh 1.
-    pub fn weights(&self) -> Option<&[f32]> {
-        self.weights.as_deref()
+    /// The weights of the rows of [`share`](Self::share); `None` where all weigh 1.
+    pub fn weights(&self) -> Option<&Weights> {
+        self.weights.as_ref()
     }
 
     /// What is taken off each column; empty where nothing is.
@@ -159,6 +213,83 @@ impl fmt::Debug for Dataset<'_> {
             .field("is_weighted", &self.weights.is_some())
             .finish_non_exhaustive()
     }
+}
+
+/// Where the origin of a data set lies: see [`Dataset`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Origin {
+    /// Where f32 loses least.
+    Chosen,
+    /// Where the source has it.
+    Zero,
+}
+
+impl Origin {
+    pub(crate) fn of(self, statistics: &Statistics, is_wide: bool) -> Vec<f64> {
+        match self {
+            Self::Chosen => origin(statistics, is_wide),
+            Self::Zero => Vec::new(),
+        }
+    }
+}
+
+/// Why weights are refused that no row has.
+pub(crate) const ALL_ZERO: &str = "all weights are zero; at least one must be above";
+
+/// The weights of rows, as a table of one column: of all rows, of which this process holds those of its share.
+#[derive(Debug, Clone)]
+pub struct Weights {
+    rows: u64,
+    first: u64,
+    values: Vec<f32>,
+}
+
+impl Weights {
+    /// The weights that are held, in the order of the rows.
+    pub fn held(&self) -> &[f32] {
+        &self.values
+    }
+
+    /// The weights of these rows; `None` where some are not held.
+    pub fn of(&self, rows: Range<u64>) -> Option<&[f32]> {
+        let at = |row: u64| row.checked_sub(self.first).and_then(|row| usize::try_from(row).ok());
+        self.values.get(at(rows.start)?..at(rows.end)?)
+    }
+}
+
+impl RowSource for Weights {
+    fn rows(&self) -> u64 {
+        self.rows
+    }
+
+    fn columns(&self) -> usize {
+        1
+    }
+
+    fn in_memory(&self, rows: Range<u64>) -> Option<&[f32]> {
+        self.of(rows)
+    }
+
+    fn read_f64(&self, first: u64, out: &mut [f64]) -> Result<()> {
+        let values = self.of(first..first.saturating_add(out.len() as u64)).ok_or_else(not_held)?;
+        out.iter_mut().zip(values).for_each(|(out, value)| *out = f64::from(*value));
+        Ok(())
+    }
+
+    fn read_f32(&self, first: u64, origin: &[f64], out: &mut [f32]) -> Result<()> {
+        let values = self.of(first..first.saturating_add(out.len() as u64)).ok_or_else(not_held)?;
+        let origin = origin.first().copied().unwrap_or(0.0);
+        out.iter_mut().zip(values).for_each(|(out, value)| *out = (f64::from(*value) - origin) as f32);
+        Ok(())
+    }
+
+    fn place(&self, row: u64, column: usize) -> Place {
+        Place::of("weights").row(row).column(column as u64)
+    }
+}
+
+fn not_held() -> Error {
+    Error::parameter("weights", "those rows are not of this process's share")
 }
 
 /// The origin for data of these statistics: see [`Dataset`].

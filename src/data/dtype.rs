@@ -216,6 +216,10 @@ fn put<S: Stored, D: Decoded>(values: impl Iterator<Item = S>, origin: Origin<'_
         (Origin::Same(origin), step) => {
             values.zip(out.iter_mut().step_by(step)).for_each(|(value, out)| *out = D::less(value, origin));
         }
+        (Origin::Each(origins), 1) => {
+            let slots = out.iter_mut().zip(origins);
+            values.zip(slots).for_each(|(value, (out, origin))| *out = D::less(value, *origin));
+        }
         (Origin::Each(origins), step) => {
             let slots = out.iter_mut().step_by(step).zip(origins);
             values.zip(slots).for_each(|(value, (out, origin))| *out = D::less(value, *origin));

@@ -5,6 +5,7 @@ mod encode;
 mod npy;
 #[cfg(feature = "parquet")]
 mod parquet;
+mod parts;
 mod pending;
 mod table;
 mod vectors;
@@ -17,6 +18,7 @@ use ndarray::ArrayRef2;
 use super::arrays::Real;
 use super::open::extension;
 use crate::{Error, Result};
+pub use parts::{SharedFile, check_parts, labels_head, labels_part, write_part};
 use pending::PendingFile;
 use table::Format;
 pub use table::{Block, Element, TableSpec, TableWriter};

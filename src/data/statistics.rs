@@ -1,17 +1,17 @@
 //! Per-column statistics of a source, and its validation, in one parallel pass.
 //!
 //! Blocks of 4096 rows, counted from the source's first, are measured each on its own and merged in a tree whose shape
-//! depends on the number of blocks alone: the bits do not depend on threads. Moments are merged as in Chan, Golub and
+//! depends on the number of blocks alone: the bits do not depend on threads, nor on which process measured which rows.
+//! Moments are merged as in Chan, Golub and
 //! LeVeque, "Updating formulae and a pairwise algorithm for computing sample variances" (1979), from deviations about
 //! local means, so an offset of 10⁸ leaves the variance as exact as the data are.
 
 use std::ops::Range;
 
 use super::source::RowSource;
+use super::tree::{BLOCK, Tree, blocks_of, rows_of_block};
+use super::wire::{Word, read_list, write_list};
 use crate::{Error, Place, Result};
-
-/// Rows of a block.
-const BLOCK: u64 = 4096;
 
 /// Values converted to f64 at a time: 64 KiB, so that the second look at them finds them in the cache.
 const CHUNK: usize = 8192;
@@ -32,45 +32,134 @@ pub struct Statistics {
     pub max: Vec<f64>,
 }
 
-impl Statistics {
-    /// Reads all rows once.
+/// What was measured of some of a source's rows: the part of its [`Statistics`] that one process contributes.
+///
+/// It is small, O(d log n), travels as bytes, and merges with those of the other rows in any order; the statistics that
+/// come of all rows have the bits that one process finds.
+///
+/// ```
+/// use superstep::data::Survey;
+///
+/// let table = ndarray::Array2::from_shape_fn((10_000, 2), |(row, column)| (row * 7 % 11 + column) as f32);
+/// let mut survey = Survey::of(&table, 0..4096)?;
+/// survey.merge(Survey::of(&table, 4096..10_000)?)?;
+/// assert_eq!(survey.statistics(), Survey::of(&table, 0..10_000)?.statistics());
+/// # Ok::<(), superstep::Error>(())
+/// ```
+#[derive(Debug, Clone, PartialEq)]
+pub struct Survey {
+    /// Of the whole source.
+    rows: u64,
+    columns: usize,
+    tree: Tree<Moments>,
+}
+
+impl Survey {
+    /// Reads a run of rows once, in the current rayon pool: from a multiple of 4096 to another, or to the last row.
     ///
     /// # Errors
-    /// When there are no rows or columns, or a value is not a number, infinite or beyond the range of f32: the first such
-    /// by row, then column, is named.
-    pub(super) fn measure(source: &dyn RowSource) -> Result<Self> {
-        let (rows, columns) = (source.rows(), source.columns());
-        if rows == 0 || columns == 0 {
+    /// When there are no columns, the run is not such, or a value is not a number, infinite or beyond the range of f32: the
+    /// first such by row, then column, is named.
+    pub fn of(source: &(impl RowSource + ?Sized), rows: Range<u64>) -> Result<Self> {
+        Self::of_shard(source, rows, 0, source.rows())
+    }
+
+    /// As [`of`](Self::of), where the source holds only some of `total` rows, from row `first` of them on; `rows` counts
+    /// in the whole.
+    pub(crate) fn of_shard(
+        source: &(impl RowSource + ?Sized),
+        rows: Range<u64>,
+        first: u64,
+        total: u64,
+    ) -> Result<Self> {
+        let columns = source.columns();
+        if total == 0 || columns == 0 {
             let place = Place::of(source.place(0, 0).source);
             return Err(Error::data(
                 place,
-                format!("there are {rows} rows of {columns} columns; nothing to compute on"),
+                format!("there are {total} rows of {columns} columns; nothing to compute on"),
             ));
         }
-        let all = tree(source, 0..rows.div_ceil(BLOCK))?;
+        let whole = |edge: u64| edge.is_multiple_of(BLOCK) || edge == total;
+        if rows.start > rows.end || rows.end > total || !whole(rows.start) || !whole(rows.end) {
+            let message = format!("rows {rows:?} of {total} are not whole blocks of {BLOCK} rows from the first on");
+            return Err(Error::parameter("rows", message));
+        }
+        let leaf = |number| block(source, rows_of_block(number, BLOCK, total), first);
+        let tree = Tree::of(blocks_of(&rows, BLOCK), &leaf, Moments::merge)?;
+        Ok(Self { rows: total, columns, tree })
+    }
+
+    /// Adds what was measured of other rows of the same source.
+    ///
+    /// # Errors
+    /// When the other is of a source of another shape.
+    pub fn merge(&mut self, other: Self) -> Result<()> {
+        if (self.rows, self.columns) != (other.rows, other.columns) {
+            let [own, others] = [&*self, &other].map(|survey| format!("{} × {}", survey.rows, survey.columns));
+            return Err(Error::parameter(
+                "survey",
+                format!("one is of a table of {own} values, the other of {others}"),
+            ));
+        }
+        self.tree.merge(other.tree, Moments::merge);
+        Ok(())
+    }
+
+    /// The statistics of all rows; `None` where some have not been measured.
+    pub fn statistics(&self) -> Option<Statistics> {
+        let all = self.tree.clone().finish(self.rows.div_ceil(BLOCK), Moments::merge)?;
         let count = all.rows as f64;
         let variance = all.squares.iter().map(|squares| squares / count).collect();
-        Ok(Self { mean: all.mean, variance, min: all.min, max: all.max })
+        Some(Statistics { mean: all.mean, variance, min: all.min, max: all.max })
+    }
+
+    /// The bytes that [`decode`](Self::decode) reads.
+    pub fn encode(&self) -> Vec<u8> {
+        let mut to = Vec::new();
+        self.rows.write(&mut to);
+        (self.columns as u64).write(&mut to);
+        self.tree.write(&mut to, |moments, to| {
+            moments.rows.write(to);
+            for list in [&moments.mean, &moments.squares, &moments.min, &moments.max] {
+                write_list(list, to);
+            }
+        });
+        to
+    }
+
+    /// The survey of these bytes; `None` where they are none.
+    pub fn decode(bytes: &[u8]) -> Option<Self> {
+        let mut from = bytes;
+        let survey = Self::read(&mut from)?;
+        from.is_empty().then_some(survey)
+    }
+
+    pub(crate) fn read(from: &mut &[u8]) -> Option<Self> {
+        let (rows, columns) = (u64::read(from)?, usize::try_from(u64::read(from)?).ok()?);
+        let tree = Tree::read(from, |from| {
+            let rows = u64::read(from)?;
+            let mut list = || read_list(from).filter(|list: &Vec<f64>| list.len() == columns);
+            Some(Moments { rows, mean: list()?, squares: list()?, min: list()?, max: list()? })
+        })?;
+        Some(Self { rows, columns, tree })
+    }
+
+    /// Rows of the whole source.
+    pub fn rows(&self) -> u64 {
+        self.rows
+    }
+
+    /// Columns of the source.
+    pub fn columns(&self) -> usize {
+        self.columns
     }
 }
 
-/// Measures a range of blocks: the left subtree holds the greatest power of two of them that leaves one for the right.
-fn tree(source: &dyn RowSource, blocks: Range<u64>) -> Result<Moments> {
-    let count = blocks.end - blocks.start;
-    if count <= 1 {
-        return block(source, blocks.start);
-    }
-    let middle = blocks.start + count.next_power_of_two() / 2;
-    let (left, right) = rayon::join(|| tree(source, blocks.start..middle), || tree(source, middle..blocks.end));
-    // Both may have failed; the left one's rows come first.
-    let mut merged = left?;
-    merged.merge(&right?);
-    Ok(merged)
-}
-
-fn block(source: &dyn RowSource, number: u64) -> Result<Moments> {
+/// Measures the rows of a block, of which the source's first row has the number `offset`.
+fn block(source: &(impl RowSource + ?Sized), rows: Range<u64>, offset: u64) -> Result<Moments> {
     let columns = source.columns();
-    let rows = number * BLOCK..(number * BLOCK).saturating_add(BLOCK).min(source.rows());
+    let rows = rows.start.saturating_sub(offset)..rows.end.saturating_sub(offset);
     let rows_a_chunk = (CHUNK / columns).clamp(1, BLOCK as usize) as u64;
     let mut buffer = vec![0.0; rows_a_chunk as usize * columns];
     let mut moments = Moments::none(columns);
@@ -87,7 +176,7 @@ fn block(source: &dyn RowSource, number: u64) -> Result<Moments> {
 }
 
 /// The error for the first value of a chunk that is no f32.
-fn refusal(source: &dyn RowSource, first: u64, chunk: &[f64]) -> Error {
+fn refusal(source: &(impl RowSource + ?Sized), first: u64, chunk: &[f64]) -> Error {
     let columns = source.columns();
     let (index, value) = chunk
         .iter()
@@ -105,6 +194,7 @@ fn refusal(source: &dyn RowSource, first: u64, chunk: &[f64]) -> Error {
 }
 
 /// Running moments of each column.
+#[derive(Debug, Clone, PartialEq)]
 struct Moments {
     rows: u64,
     mean: Vec<f64>,

@@ -1,4 +1,4 @@
-//! The communication items: all-reduce, broadcast, gather and reduce-scatter.
+//! What a communication item is, and the most used: the all-reduce.
 
 use super::context::ComContext;
 use super::declare::Objects;
@@ -6,6 +6,7 @@ use super::fold::{self, Fold, Total};
 use super::key::Key;
 use super::object::{Hosted, Object, ObjectType};
 use super::place::Devices;
+use super::ranks::{Ranks, cannot_travel};
 use super::stored::Stored;
 use super::stream::Folding;
 use crate::backend::ReduceOp;
@@ -17,12 +18,22 @@ use ndarray::{Array1, Array2};
 pub(crate) trait Communicate: Send + Sync {
     fn name(&self) -> String;
     fn objects(&self) -> Objects;
-    fn run(&self, tasks: &mut [ComContext], devices: &Devices) -> Result<()>;
+
+    /// Refuses what cannot travel, for queues of several ranks.
+    fn check_travel(&self) -> Result<()>;
+
+    /// Communicates between this rank's tasks and with the other ranks. `verdict` is how the items before it ended here:
+    /// where they failed on any rank, all ranks return that.
+    fn run(&self, tasks: &mut [ComContext], devices: &Devices, ranks: &Ranks, verdict: Result<()>) -> Result<()>;
 
     /// A way to merge the tasks of a device as they end, for communications that merge.
     fn fold(&self) -> Option<Box<dyn Folding + '_>> {
         None
     }
+}
+
+pub(super) fn check_travel<T: Object>(item: &str, key: Key<T>) -> Result<()> {
+    if T::TRAVELS { Ok(()) } else { Err(cannot_travel::<T>(item, key.name())) }
 }
 
 /// An object whose elements can be summed, or their extremes taken: numbers, `Vec`s and arrays of them.
@@ -192,11 +203,44 @@ impl<T: Object> Communicate for AllReduce<T> {
         })
     }
 
-    fn run(&self, tasks: &mut [ComContext], devices: &Devices) -> Result<()> {
+    fn check_travel(&self) -> Result<()> {
+        check_travel(&self.name(), self.key)
+    }
+
+    fn run(&self, tasks: &mut [ComContext], devices: &Devices, ranks: &Ranks, verdict: Result<()>) -> Result<()> {
+        let name = self.name();
+        let leaders = verdict.and_then(|()| self.leaders(tasks, devices));
+        if ranks.is_alone() {
+            return match leaders?[..] {
+                [] => Ok(()),
+                [leader] => share_stored(self.key, leader, tasks),
+                ref leaders => match self.merge_of(leaders, tasks)? {
+                    Some(merged) => self.give(merged, tasks),
+                    None => Ok(()),
+                },
+            };
+        }
+        let own = leaders.and_then(|leaders| self.merge_of(&leaders, tasks));
+        let merged = match (&self.operation, self.prefix) {
+            (Operation::Known(op, ..), None) => {
+                ranks.reduce(&name, self.key.name(), *op, own, |parts| self.merge(parts))?
+            }
+            _ => match ranks.gather(&name, self.key.name(), own)? {
+                Some(parts) => self.merge(&parts.iter().collect::<Vec<_>>())?,
+                None => None,
+            },
+        };
+        merged.map_or(Ok(()), |merged| self.give(merged, tasks))
+    }
+}
+
+impl<T: Object> AllReduce<T> {
+    /// The tasks whose values are left to merge once devices have merged what they can; none where no task has put one.
+    fn leaders(&self, tasks: &mut [ComContext], devices: &Devices) -> Result<Vec<usize>> {
         let name = self.name();
         let parts: Vec<usize> = (0..tasks.len()).filter(|&id| !tasks[id].is_folded).collect();
         if !present_everywhere(&name, self.key, tasks, &parts)? {
-            return Ok(());
+            return Ok(Vec::new());
         }
         same_shapes(&name, self.key.name(), tasks, &parts)?;
         let leaders = match (&self.operation, self.prefix) {
@@ -206,16 +250,23 @@ impl<T: Object> Communicate for AllReduce<T> {
             _ => parts,
         };
         tasks.iter_mut().for_each(|task| task.is_folded = false);
-        if let [leader] = leaders[..] {
-            return share_stored(self.key, leader, tasks);
-        }
+        Ok(leaders)
+    }
+
+    fn merge_of(&self, leaders: &[usize], tasks: &[ComContext]) -> Result<Option<T>> {
         let parts = leaders.iter().map(|&leader| tasks[leader].get(self.key)).collect::<Result<Vec<&T>>>()?;
-        let Some(merged) = self.merge(&parts)? else { return Ok(()) };
+        if parts.is_empty() { Ok(None) } else { self.merge(&parts) }
+    }
+
+    /// Gives all tasks the merged value; with a prefix its head, each keeping its own tail.
+    fn give(&self, merged: T, tasks: &mut [ComContext]) -> Result<()> {
         let Some(length) = self.prefix else { return share(self.key, merged, tasks) };
-        let changed = || Error::wiring(name.clone(), self.key.name(), "the merge is not of the shape of its parts");
-        let own = parts.iter().map(|part| with_head(*part, &merged, length).ok_or_else(changed));
-        let own = own.collect::<Result<Vec<T>>>()?;
-        tasks.iter_mut().zip(own).try_for_each(|(task, value)| task.put(self.key, value))
+        let changed = || Error::wiring(self.name(), self.key.name(), "the merge is not of the shape of its parts");
+        for task in tasks {
+            let own = with_head(task.get(self.key)?, &merged, length).ok_or_else(changed)?;
+            task.put(self.key, own)?;
+        }
+        Ok(())
     }
 }
 
@@ -227,138 +278,17 @@ fn with_head<T: Object>(own: &T, merged: &T, length: usize) -> Option<T> {
     T::from_bytes(&shape, &[head.get(..at)?, tail.get(at..)?].concat())
 }
 
-/// Gives every task the object that one task has: Alink's `Bcast`. Where no task has put the object, nothing happens.
-pub struct Bcast<T> {
-    key: Key<T>,
-    root: usize,
-}
-
-impl<T: Object> Bcast<T> {
-    /// Broadcasts the object of task `root`.
-    pub fn from_task(root: usize, key: Key<T>) -> Self {
-        Self { key, root }
-    }
-}
-
-impl<T: Object> Communicate for Bcast<T> {
-    fn name(&self) -> String {
-        format!("Bcast({})", self.key.name())
-    }
-
-    fn objects(&self) -> Objects {
-        Objects::none().updates(self.key)
-    }
-
-    fn run(&self, tasks: &mut [ComContext], _: &Devices) -> Result<()> {
-        let count = tasks.len();
-        let fail = |message: String| Err(Error::wiring(self.name(), self.key.name(), message));
-        let Some(root) = tasks.get(self.root) else {
-            return fail(format!("there is no task {}: {count} tasks run", self.root));
-        };
-        if !tasks.iter().any(|task| task.contains(self.key)) {
-            return Ok(());
-        }
-        if !root.contains(self.key) {
-            return fail(format!("task {} has not put it, and it is the one whose value goes to all", self.root));
-        }
-        let value = root.get(self.key)?.clone();
-        share(self.key, value, tasks)
-    }
-}
-
-/// Collects an object of all tasks, in their order, on every task: Alink's `Gather`.
-pub struct Gather<T> {
-    from: Key<T>,
-    into: Key<Gathered<T>>,
-}
-
-/// What [`Gather`] collected: one value for each task.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Gathered<T>(pub Vec<T>);
-
-impl<T: Object> Object for Gathered<T> {}
-
-impl<T: Object> Gather<T> {
-    /// Collects the objects `from` in one object `into`.
-    pub fn new(from: Key<T>, into: Key<Gathered<T>>) -> Self {
-        Self { from, into }
-    }
-}
-
-impl<T: Object> Communicate for Gather<T> {
-    fn name(&self) -> String {
-        format!("Gather({})", self.from.name())
-    }
-
-    fn objects(&self) -> Objects {
-        Objects::reads(self.from).writes(self.into)
-    }
-
-    fn run(&self, tasks: &mut [ComContext], _: &Devices) -> Result<()> {
-        if !present_everywhere(&self.name(), self.from, tasks, &every(tasks))? {
-            return Ok(());
-        }
-        let values = tasks.iter().map(|task| task.get(self.from).cloned()).collect::<Result<Vec<T>>>()?;
-        share(self.into, Gathered(values), tasks)
-    }
-}
-
-/// Sums a vector over all tasks and leaves each task its own part of the sum: Alink's `ReduceScatter`.
-///
-/// Of m elements and T tasks, task t keeps those from ⌊t·m/T⌋ to ⌊(t+1)·m/T⌋.
-pub struct ReduceScatter<N> {
-    key: Key<Vec<N>>,
-    op: ReduceOp,
-}
-
-impl<N> ReduceScatter<N>
-where
-    N: Number,
-    Vec<N>: Reduce,
-{
-    /// The sum, scattered.
-    pub fn sum(key: Key<Vec<N>>) -> Self {
-        Self { key, op: ReduceOp::Sum }
-    }
-}
-
-impl<N> Communicate for ReduceScatter<N>
-where
-    N: Number,
-    Vec<N>: Reduce,
-{
-    fn name(&self) -> String {
-        format!("ReduceScatter({})", self.key.name())
-    }
-
-    fn objects(&self) -> Objects {
-        Objects::reads(self.key).writes(self.key)
-    }
-
-    fn run(&self, tasks: &mut [ComContext], _: &Devices) -> Result<()> {
-        if !present_everywhere(&self.name(), self.key, tasks, &every(tasks))? {
-            return Ok(());
-        }
-        same_shapes(&self.name(), self.key.name(), tasks, &every(tasks))?;
-        let parts = tasks.iter().map(|task| task.get(self.key)).collect::<Result<Vec<&Vec<N>>>>()?;
-        let merged = Vec::reduce(self.op, &parts, None).map_err(|at| {
-            Error::wiring(self.name(), self.key.name(), format!("the sum of element {at} does not fit its type"))
-        })?;
-        let count = tasks.len();
-        for (id, task) in tasks.iter_mut().enumerate() {
-            let part = merged[id * merged.len() / count..(id + 1) * merged.len() / count].to_vec();
-            task.put(self.key, part)?;
-        }
-        Ok(())
-    }
-}
-
-fn every(tasks: &[ComContext]) -> Vec<usize> {
+pub(super) fn every(tasks: &[ComContext]) -> Vec<usize> {
     (0..tasks.len()).collect()
 }
 
 /// Whether all of these tasks have the object (true) or none has (false).
-fn present_everywhere<T: Object>(item: &str, key: Key<T>, tasks: &[ComContext], of: &[usize]) -> Result<bool> {
+pub(super) fn present_everywhere<T: Object>(
+    item: &str,
+    key: Key<T>,
+    tasks: &[ComContext],
+    of: &[usize],
+) -> Result<bool> {
     let without: Vec<usize> = of.iter().copied().filter(|&id| !tasks[id].contains(key)).collect();
     if without.is_empty() || without.len() == of.len() {
         return Ok(without.is_empty());
@@ -366,7 +296,7 @@ fn present_everywhere<T: Object>(item: &str, key: Key<T>, tasks: &[ComContext], 
     Err(fold::absent(item, key.name(), &without, tasks.len()))
 }
 
-fn same_shapes(item: &str, name: &'static str, tasks: &[ComContext], of: &[usize]) -> Result<()> {
+pub(super) fn same_shapes(item: &str, name: &'static str, tasks: &[ComContext], of: &[usize]) -> Result<()> {
     let Some(first) = of.first() else { return Ok(()) };
     let shape = |id: &usize| tasks[*id].shape(name);
     match of.iter().find(|id| shape(id) != shape(first)) {
@@ -393,7 +323,7 @@ fn share_stored<T: Object>(key: Key<T>, leader: usize, tasks: &mut [ComContext])
 }
 
 /// Puts one value into all tasks' contexts; it is held once.
-fn share<T: Object>(key: Key<T>, value: T, tasks: &mut [ComContext]) -> Result<()> {
+pub(super) fn share<T: Object>(key: Key<T>, value: T, tasks: &mut [ComContext]) -> Result<()> {
     let shape = value.shape();
     let hosted = Hosted::new(Box::new(value));
     for task in tasks {

@@ -9,6 +9,7 @@ use crate::{Error, Result};
 use ndarray::ArrayView2;
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 /// The context of one task in one round: Alink's `ComContext`.
 ///
@@ -27,6 +28,8 @@ pub struct ComContext<'a> {
     task_id: usize,
     num_task: usize,
     running: Option<Running>,
+    pub(crate) communicated: Duration,
+    is_first_here: bool,
 }
 
 /// The device a task belongs to.
@@ -95,6 +98,8 @@ impl<'a> ComContext<'a> {
             task_id,
             num_task,
             running: None,
+            communicated: Duration::ZERO,
+            is_first_here: task_id == 0,
         }
     }
 
@@ -199,14 +204,29 @@ impl<'a> ComContext<'a> {
         &self.round
     }
 
-    /// This task's number, from 0.
+    /// This task's number, from 0, among those of all ranks.
     pub fn task_id(&self) -> usize {
         self.task_id
     }
 
-    /// How many tasks there are: one for each partition.
+    /// How long this round has exchanged with other processes and waited for them; zero where there is one process.
+    pub fn communication_time(&self) -> Duration {
+        self.communicated
+    }
+
+    /// How many tasks there are, on all ranks: one for each partition.
     pub fn num_task(&self) -> usize {
         self.num_task
+    }
+
+    /// Whether this is the first of this process's tasks: what all tasks have the same of is taken from it.
+    pub fn is_first_here(&self) -> bool {
+        self.is_first_here
+    }
+
+    /// Numbers a task among those of all ranks: the one at `at` of its own rank's.
+    pub(crate) fn number(&mut self, first: usize, at: usize, count: usize) {
+        (self.task_id, self.num_task, self.is_first_here) = (first + at, count, at == 0);
     }
 
     pub(crate) fn round_no(&self) -> u32 {

@@ -5,6 +5,7 @@ use super::context::{ComContext, Running};
 use super::object::ObjectType;
 use super::place::Devices;
 use super::plan::{Planned, Step};
+use super::ranks::Ranks;
 #[cfg(feature = "gpu")]
 use super::session::Device;
 use super::stream;
@@ -93,23 +94,36 @@ pub(crate) fn compile<'q>(steps: Vec<Step<'q>>, devices: &Devices) -> Result<Vec
     steps.collect()
 }
 
-/// Runs all steps of one round.
-pub(crate) fn superstep(steps: &[ReadyStep], tasks: &mut [ComContext], devices: &Devices, round: u32) -> Result<()> {
+/// Runs all steps of one round. Where there are several ranks an error waits for the next communication, so that all
+/// ranks hear of it; `verdict` is one that waits already.
+pub(crate) fn superstep(
+    steps: &[ReadyStep],
+    tasks: &mut [ComContext],
+    devices: &Devices,
+    ranks: &Ranks,
+    round: u32,
+    mut verdict: Result<()>,
+) -> Result<()> {
     for (at, step) in steps.iter().enumerate() {
-        match step {
+        verdict = match step {
             ReadyStep::Chain(chain) => {
                 let next = match steps.get(at + 1) {
                     Some(ReadyStep::Communicate(next)) => Some(*next),
                     _ => None,
                 };
-                run_chain(chain, next, tasks, devices, round)?;
+                verdict.and_then(|()| run_chain(chain, next, tasks, devices, round))
             }
             ReadyStep::Communicate(communicate) => {
-                communicate.run(tasks, devices).map_err(|error| in_round(error, round, &communicate.name()))?;
+                let done = communicate.run(tasks, devices, ranks, verdict);
+                done.map_err(|error| in_round(error, round, &communicate.name()))
             }
+        };
+        if ranks.is_alone() || matches!(verdict, Err(Error::Rank { .. })) {
+            verdict?;
+            verdict = Ok(());
         }
     }
-    Ok(())
+    verdict
 }
 
 /// Runs a chain on every device at once, and on the tasks of a device as that device can.
@@ -220,7 +234,7 @@ impl Devices {
 /// Says where an error happened, unless it says so itself.
 pub(crate) fn in_round(error: Error, round: u32, item: &str) -> Error {
     match error {
-        Error::Wiring { .. } | Error::Item { .. } => error,
+        Error::Wiring { .. } | Error::Item { .. } | Error::Rank { .. } => error,
         source => Error::Item { round, item: item.to_owned(), source: Box::new(source) },
     }
 }

@@ -1,14 +1,16 @@
 //! The queue itself: what it is built from, and how it is run.
 
-use super::communicate::{AllReduce, Bcast, Communicate, Gather, ReduceScatter};
+use super::communicate::{AllReduce, Communicate};
 use super::context::ComContext;
 use super::exec::{self, ReadyStep};
+use super::gather::{Bcast, Gather, ReduceScatter};
 use super::item::ComputeFunction;
 use super::key::{Declared, Key, Kind, Rows, sealed::Keys as _};
 use super::listener::{IterationListener, Stop};
 use super::object::{AnyObject, Hosted, Object};
 use super::place::{self, Devices, Needs, Share, Source};
 use super::plan::{self, Item, Provided};
+use super::ranks::Ranks;
 use super::rows::RowsSlot;
 use super::session::Session;
 use crate::data::RowSource;
@@ -205,7 +207,7 @@ impl<'a, R> IterativeComQueue<'a, R> {
 }
 
 impl<R: Send> IterativeComQueue<'_, R> {
-    /// Runs the queue and returns what `close_with` made on task 0.
+    /// Runs the queue and returns what `close_with` made on task 0; where there are several ranks, on each rank's first.
     ///
     /// # Errors
     /// As [`run`](Self::run).
@@ -215,7 +217,8 @@ impl<R: Send> IterativeComQueue<'_, R> {
         run.results.into_iter().next().ok_or_else(nothing)
     }
 
-    /// Runs the queue and returns what `close_with` made on every task, with the rounds and the outputs.
+    /// Runs the queue and returns what `close_with` made on every task of this rank, with the rounds and the outputs, which
+    /// only the rank of task 0 has.
     ///
     /// # Errors
     /// Every mistake in the wiring, before round 1; whatever an item, the criterion, a listener or a device fails with.
@@ -225,34 +228,49 @@ impl<R: Send> IterativeComQueue<'_, R> {
     }
 
     fn run_here(self) -> Result<Run<R>> {
-        self.check_end()?;
-        let steps = plan::plan(&self.items, &self.outputs, self.provided()?)?;
         let mut devices = Devices::of(&self.session);
-        let steps = exec::compile(steps, &devices)?;
         let clock = Instant::now();
-        let mut tasks = self.placed(&steps, &mut devices)?;
+        let steps = self.steps(&devices);
+        let ready = steps.and_then(|steps| self.placed(&steps, &mut devices).map(|tasks| (steps, tasks)));
+        let ready = ready.map(|(steps, tasks)| {
+            let count = tasks.len();
+            ((steps, tasks), count)
+        });
+        let ((steps, mut tasks), ranks) = Ranks::join(self.session.collective(), ready)?;
+        tasks.iter_mut().enumerate().for_each(|(at, task)| task.number(ranks.first_task, at, ranks.num_task));
         let (pin, before) = (clock.elapsed(), devices.meter.read());
-        let mut outputs = Vec::new();
+        let (mut outputs, mut verdict) = (Vec::new(), Ok(()));
         let mut round = 0;
         let stop = loop {
             round += 1;
             tasks.iter_mut().for_each(|task| task.start_round(round));
-            self.each_listener(round, |listener| listener.on_round_start(round, &tasks[0]))?;
-            exec::superstep(&steps, &mut tasks, &devices, round)?;
-            let met = self.is_met(round, &tasks[0])?;
-            devices.submit()?;
-            self.collect(round, &tasks[0], &mut outputs)?;
-            self.each_listener(round, |listener| listener.on_round_end(round, &tasks[0]))?;
+            let told = verdict
+                .and_then(|()| self.each_listener(&ranks, round, |listener| listener.on_round_start(round, &tasks[0])));
+            let done = exec::superstep(&steps, &mut tasks, &devices, &ranks, round, told);
+            tasks.iter_mut().for_each(|task| task.communicated = ranks.take_spent());
+            let met = done.and_then(|()| {
+                let met = ranks.has_first_task() && self.is_met(round, &tasks[0])?;
+                devices.submit()?;
+                if ranks.has_first_task() {
+                    self.collect(round, &tasks[0], &mut outputs)?;
+                }
+                self.each_listener(&ranks, round, |listener| listener.on_round_end(round, &tasks[0]))?;
+                Ok(met)
+            });
+            let (met, interrupted) = ranks.decide(met, self.session.is_interrupted())?;
+            verdict = Ok(());
             if met {
                 break Stop::Criterion;
             } else if self.max_iter == Some(round) {
                 break Stop::MaxIter;
-            } else if self.session.is_interrupted() {
+            } else if interrupted {
                 break Stop::Interrupted;
             }
         };
-        self.each_listener(round, |listener| listener.on_terminated(round, stop, &tasks[0]))?;
-        let results = tasks.iter_mut().map(|task| (self.complete)(task)).collect::<Result<Vec<R>>>()?;
+        let told = self.each_listener(&ranks, round, |listener| listener.on_terminated(round, stop, &tasks[0]));
+        let results =
+            told.and_then(|()| tasks.iter_mut().map(|task| (self.complete)(task)).collect::<Result<Vec<R>>>());
+        let results = ranks.agree(results)?;
         let (read, after) = (devices.meter.read(), clock.elapsed());
         let streamed = tasks.iter().any(ComContext::is_streamed).then(|| Streamed {
             rows: tasks.iter().filter(|task| task.is_streamed()).map(ComContext::row_count).sum(),
@@ -263,6 +281,20 @@ impl<R: Send> IterativeComQueue<'_, R> {
             rounds: after - pin,
         });
         Ok(Run { results, rounds: round, stop, pin, streamed, outputs })
+    }
+
+    /// Checks all that can be checked before round 1, and compiles.
+    fn steps<'s>(&'s self, devices: &Devices) -> Result<Vec<ReadyStep<'s>>> {
+        self.check_end()?;
+        let steps = plan::plan(&self.items, &self.outputs, self.provided()?)?;
+        if self.session.collective().size() > 1 {
+            let mut communications = self.items.iter().filter_map(|item| match item {
+                Item::Communicate(communicate) => Some(communicate),
+                Item::Compute(_) => None,
+            });
+            communications.try_for_each(|communicate| communicate.check_travel())?;
+        }
+        exec::compile(steps, devices)
     }
 
     fn check_end(&self) -> Result<()> {
@@ -305,14 +337,14 @@ impl<R: Send> IterativeComQueue<'_, R> {
         }
     }
 
-    /// One context for each task, with its rows and the broadcast objects.
+    /// One context for each task of this rank, with its rows and the broadcast objects.
     fn tasks<'s>(&'s self, devices: &Devices, sources: &[Source<'s>], shares: &[Share]) -> Result<Vec<ComContext<'s>>> {
         let owners = shares.iter().enumerate().flat_map(|(device, share)| std::iter::repeat_n(device, share.tasks));
         let count = shares.iter().map(|share| share.tasks).sum();
         let mut tasks: Vec<ComContext> =
             owners.enumerate().map(|(id, device)| ComContext::new(id, count, devices.place(device))).collect();
         for ((declared, _), source) in self.partitioned.iter().zip(sources) {
-            for (task, range) in tasks.iter_mut().zip(place::ranges(source.rows(), shares)) {
+            for (task, range) in tasks.iter_mut().zip(place::ranges(&devices.rows(source), shares)) {
                 task.rows.insert(declared.name, RowsSlot::new(source.clone(), range, devices.meter.clone()));
             }
         }
@@ -330,7 +362,16 @@ impl<R: Send> IterativeComQueue<'_, R> {
         met.map_err(|error| exec::in_round(error, round, "criterion"))
     }
 
-    fn each_listener(&self, round: u32, tell: impl Fn(&dyn IterationListener) -> Result<()>) -> Result<()> {
+    /// Tells the listeners, on the rank that has task 0.
+    fn each_listener(
+        &self,
+        ranks: &Ranks,
+        round: u32,
+        tell: impl Fn(&dyn IterationListener) -> Result<()>,
+    ) -> Result<()> {
+        if !ranks.has_first_task() {
+            return Ok(());
+        }
         let told = self.listeners.iter().try_for_each(|listener| tell(&**listener));
         told.map_err(|error| exec::in_round(error, round, "listener"))
     }
@@ -398,7 +439,7 @@ impl Streamed {
 
 /// What a queue has done.
 pub struct Run<R> {
-    /// What `close_with` made, one for each task.
+    /// What `close_with` made, one for each task of this rank.
     pub results: Vec<R>,
     /// How many rounds ran.
     pub rounds: u32,

@@ -32,8 +32,9 @@ struct Ledger {
 }
 
 impl Memory {
-    pub(crate) fn new(stated: Option<u64>) -> Self {
-        let free = || cpu::free_memory().map_or(u64::MAX, |free| free / 5 * 4);
+    /// What was stated, else a fair part of what is free where so many processes of one job share the machine.
+    pub(crate) fn new(stated: Option<u64>, neighbours: usize) -> Self {
+        let free = || cpu::free_memory().map_or(u64::MAX, |free| free / 5 * 4 / neighbours.max(1) as u64);
         let (limit, stated) = (stated.unwrap_or_else(free), stated.is_some());
         Self(Arc::new(Ledger { limit, stated, taken: AtomicU64::new(0) }))
     }

@@ -1,6 +1,7 @@
 //! What an object is: a value with a type, and a shape where a device can hold it.
 
 use crate::backend::Element;
+use crate::data::wire::{read_list, write_list};
 use ndarray::{Array1, Array2};
 use std::any::{Any, TypeId};
 use std::borrow::Cow;
@@ -64,6 +65,8 @@ impl std::fmt::Display for Shape {
 /// const WORDS: Key<Vocabulary> = Key::new("words");
 /// # let _ = WORDS;
 /// ```
+///
+/// One that is reduced or gathered between processes also says how it travels: see [`encode`](Object::encode).
 pub trait Object: Clone + Send + Sync + 'static {
     /// The type of its elements, where it is an array that a device can hold.
     const ELEMENT: Option<Element> = None;
@@ -82,6 +85,41 @@ pub trait Object: Clone + Send + Sync + 'static {
     fn from_bytes(shape: &Shape, bytes: &[u8]) -> Option<Self> {
         let _ = (shape, bytes);
         None
+    }
+
+    /// Whether it can travel to another process: arrays can. A type of the host that is communicated between processes
+    /// says so, and implements [`encode`](Self::encode) and [`decode`](Self::decode).
+    const TRAVELS: bool = Self::ELEMENT.is_some();
+
+    /// Its bytes, from which [`decode`](Self::decode) makes it anew in another process; of an array by default its shape
+    /// and its elements, little-endian.
+    fn encode(&self) -> Option<Vec<u8>> {
+        let (shape, bytes) = (self.shape()?, self.to_bytes()?);
+        let dimensions: Vec<u64> = shape.dimensions().iter().map(|&dimension| dimension as u64).collect();
+        let mut to = Vec::with_capacity(bytes.len() + 8 * (dimensions.len() + 1));
+        write_list(&dimensions, &mut to);
+        to.extend_from_slice(&bytes);
+        little_endian(&mut to, bytes.len(), Self::ELEMENT?);
+        Some(to)
+    }
+
+    /// The object that has these bytes; `None` where they are no such object's.
+    fn decode(bytes: &[u8]) -> Option<Self> {
+        let mut from = bytes;
+        let dimensions = read_list::<u64>(&mut from)?.into_iter().map(usize::try_from);
+        let shape = Shape(dimensions.collect::<Result<_, _>>().ok()?);
+        let mut elements = from.to_vec();
+        little_endian(&mut elements, from.len(), Self::ELEMENT?);
+        let size = shape.0.iter().try_fold(Self::ELEMENT?.size(), |size, &dimension| size.checked_mul(dimension))?;
+        if size == elements.len() { Self::from_bytes(&shape, &elements) } else { None }
+    }
+}
+
+/// Turns the elements in the last `length` bytes around where this machine counts bytes from the high end.
+fn little_endian(bytes: &mut [u8], length: usize, element: Element) {
+    if cfg!(target_endian = "big") {
+        let first = bytes.len() - length;
+        bytes[first..].chunks_exact_mut(element.size()).for_each(<[u8]>::reverse);
     }
 }
 

@@ -1,6 +1,6 @@
 //! Which rows go to which task, and where they live while the queue runs.
 //!
-//! A device gets an equal share of the rows, cut into partitions: as many as the session asks for where all of them can be
+//! Of the rows that a rank has, a device gets an equal share, cut into partitions: as many as the session asks for where all of them can be
 //! pinned. Where they cannot, partitions are small, the first of them are pinned as far as the memory goes, and the rest
 //! is streamed: brought to the device for each chain of each round.
 
@@ -13,6 +13,7 @@ use super::rows::StreamMeter;
 use super::session::{Device, Session};
 use crate::Result;
 use crate::backend::Element;
+use crate::collective::Collective;
 use crate::data::RowSource;
 use std::collections::HashMap;
 use std::ops::Range;
@@ -29,6 +30,7 @@ pub(crate) struct Devices {
     /// How many tasks of a device run at once where rows are streamed.
     pub(super) together: usize,
     pub(super) memory: Memory,
+    collective: Arc<dyn Collective>,
     pub(super) meter: Arc<StreamMeter>,
     #[cfg(feature = "gpu")]
     rings: Vec<Arc<super::device::RowsRing>>,
@@ -46,6 +48,7 @@ impl Devices {
             limits,
             together,
             memory,
+            collective: session.collective().clone(),
             meter: Arc::default(),
         }
     }
@@ -63,6 +66,11 @@ impl Devices {
             #[cfg(feature = "gpu")]
             ring: self.rings[device].clone(),
         }
+    }
+
+    /// The rows of a source that this rank has.
+    pub(super) fn rows(&self, source: &Source) -> Range<u64> {
+        self.collective.share(source.rows())
     }
 
     /// How many read streamed rows at once, where so many threads compute on the CPU.
@@ -165,6 +173,8 @@ pub(crate) struct Share {
     equal: bool,
     /// What the device would take with everything pinned, in bytes.
     wanted: u64,
+    /// What it needs beside the pinned rows, in bytes.
+    beside: u64,
 }
 
 /// One source of partitioned rows as it is placed.
@@ -175,12 +185,16 @@ pub(crate) fn shares(devices: &Devices, sources: &[Source], needs: &Needs) -> Re
     let count = devices.list.len();
     let shares = devices.list.iter().enumerate().map(|(number, device)| match device {
         Device::Cpu(_) => {
-            let ranges = sources.iter().map(|source| (source, part(&(0..source.rows()), number as u64, count as u64)));
+            let ranges =
+                sources.iter().map(|source| (source, part(&devices.rows(source), number as u64, count as u64)));
             Ok(share_of_host(&devices.memory, devices.together, ranges))
         }
         #[cfg(feature = "gpu")]
         Device::Gpu(gpu) => {
-            let rows = |source: &Source| source.rows().div_ceil(count as u64);
+            let rows = |source: &Source| {
+                let Range { start, end } = devices.rows(source);
+                (end - start).div_ceil(count as u64)
+            };
             let sizes: Vec<(u64, u64)> = sources.iter().map(|source| (rows(source), row_bytes(source))).collect();
             let (limit, binding) = (devices.limits[number], device.max_partition_bytes());
             share_of_device(&sizes, needs, limit, binding, devices.together)
@@ -207,10 +221,10 @@ fn share_of_host<'s>(
         missing += if source.in_memory(range).is_some() { 0 } else { bytes };
     }
     if missing <= memory.available() {
-        return Share { tasks: together, pinned: together, equal: false, wanted: all };
+        return Share { tasks: together, pinned: together, equal: false, wanted: all, beside: 0 };
     }
     let tasks = all.div_ceil(host_partition(memory)).max(together as u64) as usize;
-    Share { tasks, pinned: 0, equal: true, wanted: all }
+    Share { tasks, pinned: 0, equal: true, wanted: all, beside: 0 }
 }
 
 /// The bytes of a partition that is streamed on the host.
@@ -235,7 +249,7 @@ fn share_of_device(
     let wanted = rows.saturating_mul(row + needs.scratch_per_row).saturating_add(kept);
     if wanted <= limit {
         let tasks = rows.div_ceil(bound).max(together as u64) as usize;
-        return Ok(Share { tasks, pinned: tasks, equal: false, wanted });
+        return Ok(Share { tasks, pinned: tasks, equal: false, wanted, beside: wanted - rows * row });
     }
     // Two partitions at a time: one is computed on while the next arrives. The last one may have a length of its own.
     let moving = |rows: u64| rows.saturating_mul(3 * row + needs.scratch_per_row);
@@ -249,14 +263,15 @@ fn share_of_device(
     let tasks = rows.div_ceil(part).max(together as u64);
     let part = rows.div_ceil(tasks);
     let pinned = ((free - moving(part)) / (part * row).max(1)).min(tasks);
-    Ok(Share { tasks: tasks as usize, pinned: pinned as usize, equal: true, wanted })
+    let beside = kept + moving(part);
+    Ok(Share { tasks: tasks as usize, pinned: pinned as usize, equal: true, wanted, beside })
 }
 
-/// The rows of each task of a source.
-pub(crate) fn ranges(rows: u64, shares: &[Share]) -> Vec<Range<u64>> {
+/// The rows of each task, of those that this rank has of a source.
+pub(crate) fn ranges(rows: &Range<u64>, shares: &[Share]) -> Vec<Range<u64>> {
     let devices = shares.len() as u64;
     let of_device = shares.iter().enumerate().map(|(device, cut)| {
-        let share = part(&(0..rows), device as u64, devices);
+        let share = part(rows, device as u64, devices);
         let (tasks, length) = (cut.tasks as u64, (share.end - share.start).div_ceil(cut.tasks.max(1) as u64));
         let equal = cut.equal;
         (0..tasks).map(move |task| {
@@ -314,6 +329,14 @@ fn pin_on_device(
             }
         }
     }
+    // What the rounds will take is tried now: later it would be too late to pin fewer rows.
+    let mut room = Vec::new();
+    let mut left = share.beside;
+    while left > 0 {
+        let piece = left.min(gpu.limits().max_buffer_bytes);
+        room.push(gpu.create_zeroed("room for the items", piece)?);
+        left -= piece;
+    }
     Ok(())
 }
 
@@ -340,7 +363,7 @@ mod tests {
             let taken = share.pinned as u64 * part * row + part * (3 * row + 8) + rows * 4 + 1000;
             assert!(taken <= limit && share.pinned < share.tasks, "{limit}: {share:?} takes {taken}");
             assert!(limit < 5_000_000 || share.pinned > 0, "{share:?}");
-            let ranges = ranges(rows, &[share]);
+            let ranges = ranges(&(0..rows), &[share]);
             assert!(ranges.windows(2).all(|pair| pair[0].end == pair[1].start));
             assert_eq!((ranges[0].start, ranges[ranges.len() - 1].end), (0, rows));
         }

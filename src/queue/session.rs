@@ -5,6 +5,7 @@ use crate::backend::DeviceInfo;
 use crate::backend::cpu;
 #[cfg(feature = "gpu")]
 use crate::backend::gpu::{self, GpuDevice};
+use crate::collective::{Collective, Local};
 use crate::{Error, Result};
 use std::fmt;
 use std::str::FromStr;
@@ -31,6 +32,7 @@ struct Inner {
     partitions: usize,
     memory: Memory,
     interrupt: Arc<AtomicBool>,
+    collective: Arc<dyn Collective>,
 }
 
 /// A device that a session has opened.
@@ -175,6 +177,7 @@ pub struct SessionBuilder {
     memory: Option<u64>,
     device_memory: Option<u64>,
     interrupt: Arc<AtomicBool>,
+    collective: Option<Arc<dyn Collective>>,
 }
 
 impl Session {
@@ -225,6 +228,11 @@ impl Session {
     /// What may be kept on the host, and what of it is taken.
     pub fn memory(&self) -> &Memory {
         &self.0.memory
+    }
+
+    /// The processes that queues run on together; this one alone unless another was given.
+    pub fn collective(&self) -> &Arc<dyn Collective> {
+        &self.0.collective
     }
 
     /// Runs a closure in the session's thread pool, where `rayon`'s parallel iterators use its threads.
@@ -299,23 +307,39 @@ impl SessionBuilder {
         self
     }
 
+    /// The processes that queues run on together: each takes its share of the rows, and every rank builds its session and
+    /// runs the same queues in the same order. The ranks of a host share out its threads and its adapters.
+    #[must_use]
+    pub fn collective(mut self, collective: Arc<dyn Collective>) -> Self {
+        self.collective = Some(collective);
+        self
+    }
+
     /// Opens the devices and starts the threads.
     ///
     /// # Errors
-    /// When a device that was asked for is not there or does not open, or when a setting is zero.
-    pub fn build(self) -> Result<Session> {
+    /// When a device that was asked for is not there or does not open, or when a setting is zero; on all ranks, when this
+    /// is so on one.
+    pub fn build(mut self) -> Result<Session> {
+        let collective = self.collective.take().unwrap_or_else(|| Arc::new(Local));
+        let session = self.build_here(collective.clone());
+        collective.agree(session)
+    }
+
+    fn build_here(self, collective: Arc<dyn Collective>) -> Result<Session> {
         let at_least_one = |name: &str, value: Option<usize>| match value {
             Some(0) => Err(Error::parameter(name, "0 is too few: take 1 or more")),
             _ => Ok(value),
         };
         let threads = at_least_one("threads", self.threads)?;
         let partitions = at_least_one("partitions", self.partitions)?.unwrap_or(1);
-        let devices = if self.own.is_empty() { open(&self.choice)? } else { self.own };
+        let (place, neighbours) = collective.on_this_host();
+        let devices = if self.own.is_empty() { open(&self.choice, place)? } else { self.own };
         if devices.is_empty() {
             return Err(Error::parameter("device", "the list names no device: take `cpu`, `gpu` or `auto`"));
         }
         let pool = rayon::ThreadPoolBuilder::new()
-            .num_threads(threads.unwrap_or(0))
+            .num_threads(threads.unwrap_or_else(|| fair_threads(neighbours)))
             .thread_name(|number| format!("superstep-{number}"))
             .build()
             .map_err(|error| Error::parameter("threads", error.to_string()))?;
@@ -327,9 +351,17 @@ impl SessionBuilder {
                 }
             }
         }
-        let memory = Memory::new(self.memory);
-        Ok(Session(Arc::new(Inner { devices, pool, partitions, memory, interrupt: self.interrupt })))
+        let (memory, interrupt) = (Memory::new(self.memory, neighbours), self.interrupt);
+        Ok(Session(Arc::new(Inner { devices, pool, partitions, memory, interrupt, collective })))
     }
+}
+
+/// The threads of one of several processes on this host; 0 where it is alone: what the pool thinks best.
+fn fair_threads(neighbours: usize) -> usize {
+    if neighbours <= 1 {
+        return 0;
+    }
+    std::thread::available_parallelism().map_or(1, |all| (all.get() / neighbours).max(1))
 }
 
 fn the_cpu() -> Device {
@@ -337,7 +369,7 @@ fn the_cpu() -> Device {
 }
 
 #[cfg(not(feature = "gpu"))]
-fn open(choice: &DeviceChoice) -> Result<Vec<Device>> {
+fn open(choice: &DeviceChoice, _: usize) -> Result<Vec<Device>> {
     let without = || Error::NoDevice {
         asked: choice.to_string(),
         found: "this build has no GPU support: build it with the feature `gpu`, or take `cpu`".into(),
@@ -352,15 +384,19 @@ fn open(choice: &DeviceChoice) -> Result<Vec<Device>> {
     }
 }
 
+/// Opens the devices of a choice. Several processes on one host take its GPUs in turn: `place` is this one's number there.
 #[cfg(feature = "gpu")]
-fn open(choice: &DeviceChoice) -> Result<Vec<Device>> {
+fn open(choice: &DeviceChoice, place: usize) -> Result<Vec<Device>> {
     match choice {
-        DeviceChoice::Auto => Ok(vec![first_that_opens().unwrap_or_else(the_cpu)]),
+        DeviceChoice::Auto => Ok(vec![first_that_opens(place).unwrap_or_else(the_cpu)]),
         DeviceChoice::Gpu => {
-            if gpu::adapters().is_empty() {
+            let found = gpu::adapters();
+            if found.is_empty() {
                 return Err(no_device(choice, &[]));
             }
-            Ok(vec![Device::Gpu(GpuDevice::open(0)?)])
+            // Hardware is listed first; where there is none, all share the first software adapter.
+            let hardware = found.iter().filter(|info| info.kind.is_hardware_gpu()).count();
+            Ok(vec![Device::Gpu(GpuDevice::open(place % hardware.max(1))?)])
         }
         DeviceChoice::All => {
             let hardware = gpu::adapters()
@@ -385,11 +421,14 @@ fn open(choice: &DeviceChoice) -> Result<Vec<Device>> {
     }
 }
 
+/// The first hardware GPU that opens, counted on from this process's own.
 #[cfg(feature = "gpu")]
-fn first_that_opens() -> Option<Device> {
-    let adapters = gpu::adapters();
-    let hardware = adapters.iter().enumerate().filter(|(_, info)| info.kind.is_hardware_gpu());
-    hardware.map(|(number, _)| number).find_map(|number| GpuDevice::open(number).ok()).map(Device::Gpu)
+fn first_that_opens(place: usize) -> Option<Device> {
+    let hardware = gpu::adapters().iter().filter(|info| info.kind.is_hardware_gpu()).count();
+    (0..hardware)
+        .map(|number| (place + number) % hardware)
+        .find_map(|number| GpuDevice::open(number).ok())
+        .map(Device::Gpu)
 }
 
 #[cfg(feature = "gpu")]

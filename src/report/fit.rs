@@ -40,6 +40,8 @@ pub(crate) struct FitReport {
     pub(crate) streamed: Option<Streamed>,
     /// The rows that the start chose among, where these were not all.
     pub(crate) init_sample: Option<u64>,
+    /// How many processes did it together.
+    pub(crate) ranks: usize,
     /// Rows in each cluster.
     pub(crate) cluster_sizes: Vec<u64>,
     /// What each round did.
@@ -94,6 +96,7 @@ impl FitReport {
             "trace": self.trace.iter().map(round_json).collect::<Vec<_>>(),
             "init_sample": self.init_sample,
             "streamed": self.streamed.as_ref().map(streamed_json),
+            "ranks": self.ranks,
         })
     }
 }
@@ -122,6 +125,7 @@ fn round_json(round: &Round) -> Value {
         "shift": round.shift,
         "moved": round.moved,
         "seconds": round.time.as_secs_f64(),
+        "communicate_seconds": round.communicate.as_secs_f64(),
     })
 }
 
@@ -133,7 +137,8 @@ pub(super) mod tests {
 
     fn round(iteration: u32, milliseconds: u64) -> Round {
         let inertia = 10.0 / f64::from(iteration + 1);
-        Round { iteration, inertia, shift: 0.5, moved: 3, time: Duration::from_millis(milliseconds) }
+        let (time, communicate) = (Duration::from_millis(milliseconds), Duration::from_millis(5));
+        Round { iteration, inertia, shift: 0.5, moved: 3, time, communicate }
     }
 
     /// Two rounds on a software adapter.
@@ -155,6 +160,7 @@ pub(super) mod tests {
             peak_rss_mb: Some(12.5),
             streamed: None,
             init_sample: None,
+            ranks: 1,
             cluster_sizes: vec![1000, 700, 97],
             trace: vec![round(0, 900), round(1, 20), round(2, 40)],
         }
@@ -174,11 +180,14 @@ pub(super) mod tests {
         };
         let json = report().json();
         let expected = "n d k metric algorithm device devices seed iterations converged inertia seconds \
-                        seconds_per_iteration peak_rss_mb cluster_sizes trace init_sample streamed";
+                        seconds_per_iteration peak_rss_mb cluster_sizes trace init_sample streamed ranks";
         assert_eq!(keys(&json), expected.split_whitespace().collect::<Vec<_>>());
         assert_eq!(keys(&json["seconds"]), ["load", "pin", "init", "iterate", "write", "total"]);
         assert_eq!(keys(&json["devices"][0]), ["name", "kind", "interface", "driver"]);
-        assert_eq!(keys(&json["trace"][1]), ["iteration", "inertia", "shift", "moved", "seconds"]);
+        assert_eq!(
+            keys(&json["trace"][1]),
+            ["iteration", "inertia", "shift", "moved", "seconds", "communicate_seconds"]
+        );
         assert_eq!(json["trace"][2]["seconds"], 0.04);
     }
 

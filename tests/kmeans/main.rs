@@ -10,10 +10,14 @@ mod errors;
 mod files;
 mod model;
 mod oracle;
+mod ranks;
 mod reproducible;
 mod shapes;
 mod starts;
+mod steps;
 mod stopping;
 mod streaming;
 mod support;
+#[path = "../support/threads.rs"]
+mod threads;
 mod weights;

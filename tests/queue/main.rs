@@ -7,9 +7,12 @@ mod alink;
 mod communication;
 mod lifetimes;
 mod partitions;
+mod ranks;
 mod rounds;
 mod streaming;
 mod support;
+#[path = "../support/threads.rs"]
+mod threads;
 mod wiring;
 
 #[cfg(feature = "gpu")]

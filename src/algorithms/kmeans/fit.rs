@@ -12,7 +12,9 @@ use super::progress::{Progress, Round, Timings};
 use super::relocate::{DropEmpty, FARTHEST, Farthest, FindFarthest, Relocate, Reseat};
 use super::update::{Summarise, Update};
 use super::watch::Watch;
-use crate::data::{Dataset, RowSource};
+use crate::backend::ReduceOp;
+use crate::collective::Local;
+use crate::data::{Dataset, Origin, RowSource, Survey};
 use crate::queue::{AllReduce, Device, IterativeComQueue, Session, Stop, Streamed};
 use crate::{Error, Result};
 use ndarray::Array2;
@@ -58,12 +60,23 @@ impl KMeans {
         self.fit_measured(&session, dataset, Instant::now())
     }
 
-    /// Measures and checks a table for this metric: directions keep their true origin.
+    /// Measures and checks a table for this metric: directions keep their true origin. Where the session has several ranks,
+    /// each reads its share of the rows, and all call this together.
     ///
     /// # Errors
     /// When a value is not a finite number or there is none.
     pub fn dataset<'a>(&self, rows: &'a (impl RowSource + ?Sized)) -> Result<Dataset<'a>> {
-        if self.metric.is_spherical() { Dataset::uncentred(rows) } else { Dataset::new(rows) }
+        let collective = self.session.as_ref().map(|session| session.collective().clone());
+        let collective = collective.unwrap_or_else(|| Arc::new(Local));
+        let share = collective.share(rows.rows());
+        // Each rank measures its own rows, and all merge what all have found.
+        let own = Survey::of(rows, share.clone());
+        let surveys = collective.exchange(own.map(|survey| survey.encode()))?;
+        let mut surveys = surveys.iter().map(|bytes| Survey::decode(bytes).ok_or_else(other_program));
+        let mut all = surveys.next().ok_or_else(other_program)??;
+        surveys.try_for_each(|survey| all.merge(survey?))?;
+        let origin = if self.metric.is_spherical() { Origin::Zero } else { Origin::Chosen };
+        Ok(Dataset::surveyed(rows, &all, origin)?.with_share(share))
     }
 
     fn opened(&self) -> Result<Session> {
@@ -77,23 +90,27 @@ impl KMeans {
     }
 
     fn fit_measured(&self, session: &Session, dataset: &Dataset, pin: Instant) -> Result<KMeansModel> {
-        self.check(dataset.rows(), dataset.columns())?;
+        let collective = session.collective();
+        collective.agree(self.check(dataset.rows(), dataset.columns()))?;
+        collective.same("the settings and the data's shape", &self.fingerprint(dataset))?;
         session.install(|| {
-            let mut prepared = Prepared::new(dataset, self.metric)?;
-            let _parsed = session.memory().reserve("parsed rows", dataset.source().held())?;
-            let _working = session.memory().reserve("labels and sums", self.working(session, &prepared))?;
+            let mut prepared = Prepared::new(dataset, self.metric, collective)?;
+            prepared.check_weights()?;
+            let parsed = session.memory().reserve("parsed rows", dataset.source().held());
+            let working = parsed.and_then(|parsed| {
+                let working = session.memory().reserve("labels and sums", self.working(session, &prepared))?;
+                Ok((parsed, working))
+            });
             let on_host = session.devices().iter().any(Device::is_host);
-            if on_host {
-                prepared.pin(session.memory())?;
-            }
+            let pinned = if on_host && working.is_ok() { prepared.pin(session.memory()) } else { Ok(()) };
+            let _working = collective.agree(pinned.and(working))?;
             let tol = self.tol * prepared.mean_variance()?;
             let mut timings = Timings { pin: pin.elapsed(), ..Timings::default() };
             let mut best: Option<Outcome> = None;
             for start in 0..self.starts() {
                 let clock = Instant::now();
-                if !on_host && self.init.passes_over_rows() {
-                    prepared.pin(session.memory())?;
-                }
+                let passes = !on_host && self.init.passes_over_rows();
+                collective.agree(if passes { prepared.pin(session.memory()) } else { Ok(()) })?;
                 let init = self.init.choose(self, session, &prepared, self.seed.wrapping_add(start as u64))?;
                 if !on_host {
                     // The rows are about to be pinned on devices.
@@ -113,7 +130,7 @@ impl KMeans {
                 }
             }
             let nothing = || Error::parameter("n_init", "0 starts: take 1 or more");
-            self.model(dataset, best.ok_or_else(nothing)?, timings)
+            self.model(&prepared, best.ok_or_else(nothing)?, timings)
         })
     }
 
@@ -126,7 +143,7 @@ impl KMeans {
         let per_row = (size_of::<u32>() + size_of::<f32>()) as u64;
         // A sample is held twice: as rows on their own, and as a table.
         let sample = self.init_sample.map_or(0, |rows| rows.min(prepared.rows()) * 2 * d * size_of::<f32>() as u64);
-        let parts = [prepared.rows() * per_row, (threads + 3).saturating_mul(sums), threads * block, sample];
+        let parts = [prepared.own_rows() * per_row, (threads + 3).saturating_mul(sums), threads * block, sample];
         parts.into_iter().fold(0, u64::saturating_add)
     }
 
@@ -156,21 +173,24 @@ impl KMeans {
             .set_max_iter(self.max_iter + 1)
             .listen(watch.clone())
             .close_with(|cx| {
-                let centroids = (cx.task_id() == 0).then(|| cx.get(CENTROIDS).cloned()).transpose()?;
+                let centroids = cx.is_first_here().then(|| cx.get(CENTROIDS).cloned()).transpose()?;
                 Ok((centroids, cx.take(LABELS)?))
             })
             .run()?;
-        let (iterations, streamed) = (watch.iterations(), run.streamed);
+        // The rank of task 0 has watched; the others hear of it.
+        let told = prepared.collective().exchange(Ok(watch.encode()))?;
+        let (iterations, trace) = told.first().and_then(|bytes| Watch::decode(bytes)).ok_or_else(other_program)?;
+        let streamed = run.streamed;
         let mut results = run.results.into_iter();
         let nothing = || Error::wiring("KMeans", CENTROIDS.name(), "no task ran");
         let (centroids, mut labels) = results.next().ok_or_else(nothing)?;
         let centroids = centroids.ok_or_else(nothing)?;
         // Room for all at once: the memory of each task's labels is given back as it is copied.
-        labels.reserve_exact(prepared.rows() as usize - labels.len());
+        labels.reserve_exact(prepared.own_rows() as usize - labels.len());
         results.for_each(|(_, more)| labels.extend(more));
         let inertia = inertia(prepared, self.metric, &centroids, &labels)?;
         let (converged, interrupted) = (run.stop == Stop::Criterion, run.stop == Stop::Interrupted);
-        let (trace, pin) = (watch.trace(), run.pin);
+        let pin = run.pin;
         Ok(Outcome { centroids, labels, inertia, iterations, converged, interrupted, trace, pin, streamed })
     }
 
@@ -217,11 +237,13 @@ impl KMeans {
         }
     }
 
-    fn model(&self, dataset: &Dataset, outcome: Outcome, timings: Timings) -> Result<KMeansModel> {
+    fn model(&self, prepared: &Prepared, outcome: Outcome, timings: Timings) -> Result<KMeansModel> {
+        let dataset = prepared.dataset();
         let Outcome { mut centroids, mut labels, inertia, iterations, converged, interrupted, trace, streamed, pin: _ } =
             outcome;
         let mut sizes = vec![0_u64; self.k];
         labels.iter().for_each(|&label| sizes[label as usize] += 1);
+        prepared.collective().all_reduce_u64(ReduceOp::Sum, &mut sizes)?;
         let mut warnings = Vec::new();
         let distinct = sizes.iter().filter(|&&size| size > 0).count();
         if distinct < self.k {
@@ -266,20 +288,25 @@ impl KMeans {
     }
 }
 
-/// The inertia of labels, in f64: blocks of rows by their number in the whole, added in order.
+/// The inertia of the labels of this rank's rows and of all other ranks', in f64.
 fn inertia(prepared: &Prepared, metric: Metric, centroids: &Array2<f32>, labels: &[u32]) -> Result<f64> {
-    let d = prepared.columns();
+    let (d, first) = (prepared.columns(), prepared.dataset().share().start);
     let values = centroids.as_standard_layout();
     let values = values.as_slice().unwrap_or(&[]);
     let weights = prepared.dataset().weights();
-    let losses = prepared.blocks().into_par_iter().map(|range| {
-        let (first, end) = (range.start as usize, range.end as usize);
+    let sums = prepared.sum_blocks(|range| {
+        let labels = &labels[(range.start - first) as usize..(range.end - first) as usize];
+        let weights = weights.and_then(|weights| weights.of(range.clone()));
         let rows = prepared.read_rows(range)?;
-        let losses = rows.chunks_exact(d).zip(first..end).map(|(row, at)| {
-            let centroid = values.get(labels[at] as usize * d..).unwrap_or(&[]);
+        let losses = rows.chunks_exact(d).zip(labels).enumerate().map(|(at, (row, &label))| {
+            let centroid = values.get(label as usize * d..).unwrap_or(&[]);
             metric.loss(row, centroid) * weights.map_or(1.0, |weights| f64::from(weights[at]))
         });
-        Ok(losses.sum::<f64>())
-    });
-    Ok(losses.collect::<Result<Vec<f64>>>()?.into_iter().sum())
+        Ok(vec![losses.sum::<f64>()])
+    })?;
+    Ok(sums.first().copied().unwrap_or(0.0))
+}
+
+fn other_program() -> Error {
+    Error::parameter("ranks", "what another rank sent does not read as it should: do all run one program?")
 }

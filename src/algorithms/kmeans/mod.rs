@@ -18,6 +18,7 @@ mod plan;
 mod prepare;
 mod progress;
 mod relocate;
+pub mod steps;
 mod update;
 mod watch;
 

@@ -45,7 +45,8 @@ impl KMeansModel {
         &self.centroids
     }
 
-    /// The cluster of each row of the data it was fitted to, 0 ≤ label < k. Empty for a model that was loaded.
+    /// The cluster of each row of the data it was fitted to, 0 ≤ label < k; where several ranks fitted together, of each row
+    /// of this rank's share. Empty for a model that was loaded.
     pub fn labels(&self) -> &[u32] {
         &self.labels
     }

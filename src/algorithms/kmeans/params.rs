@@ -3,6 +3,7 @@
 use super::init::Init;
 use super::metric::Metric;
 use super::progress::Progress;
+use crate::data::Dataset;
 use crate::queue::Session;
 use crate::{Error, Result};
 use std::sync::Arc;
@@ -193,6 +194,34 @@ impl KMeans {
         }
         self.metric.check_columns(columns)?;
         self.init.check(k, columns)
+    }
+
+    /// What all ranks must have the same of: every setting that the result depends on, and the shape of the data.
+    pub(super) fn fingerprint(&self, dataset: &Dataset) -> String {
+        let start = match &self.init {
+            // FNV-1a over the bits: two starts that differ anywhere differ here.
+            Init::Centroids(centroids) => centroids
+                .iter()
+                .fold(0xcbf2_9ce4_8422_2325_u64, |hash, value| (hash ^ value.to_bits()).wrapping_mul(0x0100_0000_01b3)),
+            _ => 0,
+        };
+        format!(
+            "superstep {}, k {}, init {} {start:x}, n_init {}, max_iter {}, tol {:e}, seed {}, metric {}, {:?}, {:?}, \
+             {} × {} values{}",
+            env!("CARGO_PKG_VERSION"),
+            self.k,
+            self.init,
+            self.starts(),
+            self.max_iter,
+            self.tol,
+            self.seed,
+            self.metric,
+            self.algorithm,
+            self.empty_clusters,
+            dataset.rows(),
+            dataset.columns(),
+            if dataset.weights().is_some() { ", weighted" } else { "" },
+        )
     }
 
     pub(super) fn starts(&self) -> usize {

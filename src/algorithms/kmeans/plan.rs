@@ -26,7 +26,7 @@ pub(super) struct Plan {
     pub(super) metric: Metric,
     pub(super) weighted: bool,
     pub(super) fixed: Arc<FixedPoint>,
-    /// Whether the session's devices are not all of one make, so that they may round differently.
+    /// Whether the devices of all ranks are not of one make, so that they may round differently.
     pub(super) mixed_devices: bool,
 }
 
@@ -34,13 +34,17 @@ impl Plan {
     /// Measures how the sums around these first centroids (k × d') must be kept.
     pub(super) fn new(session: &Session, prepared: &Prepared, metric: Metric, centroids: &Array2<f32>) -> Result<Self> {
         let mut neighbours = session.devices().windows(2);
+        let mixed_here = neighbours.any(|pair| pair[0].info() != pair[1].info());
+        let first = session.devices().first().map(|device| format!("{:?}", device.info())).unwrap_or_default();
+        let ranks = prepared.collective().exchange(Ok([&[u8::from(mixed_here)], first.as_bytes()].concat()))?;
+        let mixed_devices = ranks.iter().any(|rank| rank.first() == Some(&1) || Some(rank) != ranks.first());
         Ok(Self {
             k: centroids.nrows(),
             d: prepared.columns(),
             metric,
             weighted: prepared.dataset().weights().is_some(),
             fixed: Arc::new(prepared.fixed_point(centroids.as_slice().unwrap_or(&[]))?),
-            mixed_devices: neighbours.any(|pair| pair[0].info() != pair[1].info()),
+            mixed_devices,
         })
     }
 

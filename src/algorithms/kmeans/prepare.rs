@@ -2,39 +2,47 @@
 
 use super::metric::Metric;
 use super::plan::rows_a_block;
+use crate::backend::ReduceOp;
 use crate::backend::cpu::{FixedPoint, WideColumns};
-use crate::data::{Dataset, RowSource};
+use crate::collective::Collective;
+use crate::data::wire::{read_list, write_list};
+use crate::data::{ALL_ZERO, Dataset, RowSource, Statistics, Tree, blocks_of, rows_of_block};
 use crate::queue::{Memory, Reservation};
 use crate::{Error, Place, Result};
 use rayon::prelude::*;
 use std::borrow::Cow;
 use std::ops::Range;
+use std::sync::Arc;
 
 /// How many rows are looked at to decide how wide the sums must be.
-const SAMPLE: u64 = 16_384;
+pub(super) const SAMPLE: u64 = 16_384;
 
 /// A data set in the space of a metric's kernels: n × d' rows of f32.
 pub(super) struct Prepared<'a> {
     dataset: &'a Dataset<'a>,
     metric: Metric,
     columns: usize,
+    collective: Arc<dyn Collective>,
     pinned: Option<Pinned>,
 }
 
-/// The first rows as they are prepared, kept in memory.
+/// The first rows of this rank's share as they are prepared, kept in memory.
 struct Pinned {
-    rows: u64,
+    rows: Range<u64>,
     values: Vec<f32>,
     _room: Reservation,
 }
 
 impl<'a> Prepared<'a> {
-    /// Checks that the metric has a value for every row.
-    pub(super) fn new(dataset: &'a Dataset<'a>, metric: Metric) -> Result<Self> {
+    /// Checks that the metric has a value for every row of this rank's share.
+    pub(super) fn new(dataset: &'a Dataset<'a>, metric: Metric, collective: &Arc<dyn Collective>) -> Result<Self> {
         metric.check_columns(dataset.columns())?;
-        let prepared = Self { dataset, metric, columns: metric.prepared_columns(dataset.columns()), pinned: None };
+        let columns = metric.prepared_columns(dataset.columns());
+        let prepared = Self { dataset, metric, columns, collective: collective.clone(), pinned: None };
         if metric.is_spherical() {
-            prepared.blocks().into_par_iter().try_for_each(|range| prepared.read_rows(range).map(drop))?;
+            let blocks = blocks_of(&dataset.share(), prepared.block()).into_par_iter();
+            let read = |block| prepared.read_rows(rows_of_block(block, prepared.block(), dataset.rows())).map(drop);
+            collective.agree(blocks.try_for_each(read))?;
         }
         Ok(prepared)
     }
@@ -43,21 +51,23 @@ impl<'a> Prepared<'a> {
         self.dataset
     }
 
-    /// Brings the rows into memory as far as it goes, so that they are read and prepared once; what already lies there as
-    /// it is needed stays where it is.
+    /// Brings this rank's rows into memory as far as it goes, so that they are read and prepared once; what already lies
+    /// there as it is needed stays where it is.
     pub(super) fn pin(&mut self, memory: &Memory) -> Result<()> {
-        if self.in_memory(0..self.rows()).is_some() {
+        let share = self.dataset.share();
+        if share.is_empty() || self.in_memory(share.clone()).is_some() {
             return Ok(());
         }
         self.pinned = None;
         let row = (self.columns * size_of::<f32>()) as u64;
-        let room = memory.reserve_up_to(self.rows().saturating_mul(row), row);
+        let room = memory.reserve_up_to((share.end - share.start).saturating_mul(row), row);
         let rows = room.bytes() / row;
         let mut values = vec![0.0; rows as usize * self.columns];
         let length = rows_a_block(self.columns);
         let pieces = values.par_chunks_mut(length * self.columns).enumerate();
-        pieces.try_for_each(|(piece, values)| self.read_f32((piece * length) as u64, &[], values))?;
-        self.pinned = Some(Pinned { rows, values, _room: room });
+        let at = |piece: usize| share.start + (piece * length) as u64;
+        pieces.try_for_each(|(piece, values)| self.read_f32(at(piece), &[], values))?;
+        self.pinned = Some(Pinned { rows: share.start..share.start + rows, values, _room: room });
         Ok(())
     }
 
@@ -66,10 +76,51 @@ impl<'a> Prepared<'a> {
         self.pinned = None;
     }
 
-    /// Blocks of rows by their numbers in the whole: the fixed shape of every floating-point reduction.
-    pub(super) fn blocks(&self) -> Vec<Range<u64>> {
-        let (rows, length) = (self.dataset.rows(), rows_a_block(self.columns) as u64);
-        (0..rows.div_ceil(length)).map(|block| block * length..((block + 1) * length).min(rows)).collect()
+    /// Sums what `of` makes of each block of rows, over the rows of all ranks. Blocks go by their numbers in the whole and are
+    /// added in a tree of a shape of its own: the fixed shape of every floating-point reduction.
+    pub(super) fn sum_blocks(&self, of: impl Fn(Range<u64>) -> Result<Vec<f64>> + Sync) -> Result<Vec<f64>> {
+        let add = |total: &mut Vec<f64>, more: &Vec<f64>| total.iter_mut().zip(more).for_each(|(a, b)| *a += b);
+        let (rows, length) = (self.dataset.rows(), self.block());
+        let leaf = |block| of(rows_of_block(block, length, rows));
+        let own = Tree::of(blocks_of(&self.dataset.share(), length), &leaf, add).map(|tree| {
+            let mut bytes = Vec::new();
+            tree.write(&mut bytes, |sums, to| write_list(sums, to));
+            bytes
+        });
+        let mut all = Tree::default();
+        let garbled = || Error::parameter("ranks", "the sums of some rows are missing: do all ranks run one program?");
+        for part in self.collective.exchange(own)? {
+            let tree = Tree::read(&mut part.as_slice(), read_list).ok_or_else(garbled)?;
+            all.merge(tree, add);
+        }
+        all.finish(rows.div_ceil(length), add).ok_or_else(garbled)
+    }
+
+    /// Whether any weight is above zero, on any rank.
+    pub(super) fn check_weights(&self) -> Result<()> {
+        match self.max_weight()? {
+            Some(0.0) => Err(Error::data(Place::of("weights"), ALL_ZERO)),
+            _ => Ok(()),
+        }
+    }
+
+    /// The largest weight of all ranks' rows.
+    fn max_weight(&self) -> Result<Option<f64>> {
+        let Some(weights) = self.dataset.weights() else { return Ok(None) };
+        let mut largest = [f64::from(weights.held().iter().copied().fold(0.0_f32, f32::max))];
+        self.collective.all_reduce_f64(ReduceOp::Max, &mut largest)?;
+        Ok(Some(largest[0]))
+    }
+
+    /// How many rows this rank has.
+    pub(super) fn own_rows(&self) -> u64 {
+        let Range { start, end } = self.dataset.share();
+        end - start
+    }
+
+    /// How many rows a block has.
+    fn block(&self) -> u64 {
+        rows_a_block(self.columns) as u64
     }
 
     pub(super) fn read_rows(&self, range: Range<u64>) -> Result<Cow<'_, [f32]>> {
@@ -81,22 +132,6 @@ impl<'a> Prepared<'a> {
         Ok(rows.into())
     }
 
-    /// The largest absolute value of each prepared column.
-    fn largest(&self) -> Vec<f64> {
-        if self.metric.is_spherical() {
-            return vec![1.0; self.columns];
-        }
-        let (statistics, origin) = (self.dataset.statistics(), self.dataset.origin());
-        let extremes = statistics.min.iter().zip(&statistics.max).enumerate();
-        extremes
-            .map(|(column, (min, max))| {
-                let origin = origin.get(column).copied().unwrap_or(0.0);
-                let (low, high) = ((min - origin) as f32, (max - origin) as f32);
-                f64::from(low.abs().max(high.abs()))
-            })
-            .collect()
-    }
-
     /// The mean variance of the prepared columns, to which the tolerance is relative.
     pub(super) fn mean_variance(&self) -> Result<f64> {
         if !self.metric.is_spherical() {
@@ -104,18 +139,14 @@ impl<'a> Prepared<'a> {
             return Ok(variance.iter().sum::<f64>() / variance.len().max(1) as f64);
         }
         // Rows of length 1 have the variance 1 − |mean|², shared by the columns.
-        let sums = self.blocks().into_par_iter().map(|range| {
+        let total = self.sum_blocks(|range| {
             let rows = self.read_rows(range)?;
             let mut sums = vec![0.0_f64; self.columns];
             for row in rows.chunks_exact(self.columns) {
                 sums.iter_mut().zip(row).for_each(|(sum, value)| *sum += f64::from(*value));
             }
             Ok(sums)
-        });
-        let mut total = vec![0.0; self.columns];
-        for sums in sums.collect::<Result<Vec<_>>>()? {
-            total.iter_mut().zip(sums).for_each(|(total, sum)| *total += sum);
-        }
+        })?;
         let rows = self.dataset.rows() as f64;
         let squared_mean: f64 = total.iter().map(|sum| (sum / rows).powi(2)).sum();
         Ok((1.0 - squared_mean).max(0.0) / self.columns as f64)
@@ -123,24 +154,9 @@ impl<'a> Prepared<'a> {
 
     /// How the sums are kept: a power of two for each column, and as many words as the data's range asks for.
     pub(super) fn fixed_point(&self, centroids: &[f32]) -> Result<FixedPoint> {
-        let largest = self.largest();
-        let weights = self.dataset.weights();
-        let max_weight: Option<f64> = weights.map(|weights| weights.iter().copied().fold(0.0_f32, f32::max).into());
-        let reach = |column: usize| {
-            let centroids = centroids.iter().skip(column).step_by(self.columns.max(1));
-            centroids.fold(largest[column], |reach, value| reach.max(f64::from(value.abs())))
-        };
-        let reaches = (0..self.columns).map(|column| 2.0 * reach(column));
-        let farthest: f64 = match self.metric {
-            Metric::CityBlock => reaches.sum(),
-            _ => reaches.map(|reach| reach * reach).sum(),
-        };
-        // The kernels' f32 distances may round upwards: a factor of two keeps them inside.
-        let farthest = (2.0 * farthest * max_weight.unwrap_or(1.0)).min(f32::MAX.into());
-        // So may a value times its weight.
-        let weight = max_weight.map_or(1.0, |weight: f64| weight * (1.0 + f64::from(f32::EPSILON)));
-        let largest: Vec<f64> = largest.iter().map(|largest| (largest * weight).min(f32::MAX.into())).collect();
-        let plan = FixedPoint::plan(self.dataset.rows(), &largest, max_weight, farthest)?;
+        let (statistics, origin) = (self.dataset.statistics(), self.dataset.origin());
+        let largest = largest(self.metric, self.columns, statistics, origin);
+        let plan = units(self.dataset.rows(), self.metric, &largest, self.max_weight()?, centroids)?;
         let words = self.words(&plan)?;
         plan.with_words(words)
     }
@@ -149,14 +165,25 @@ impl<'a> Prepared<'a> {
     fn words(&self, plan: &FixedPoint) -> Result<usize> {
         let rows = self.dataset.rows();
         let step = rows.div_ceil(SAMPLE).max(1);
-        let weights = self.dataset.weights();
+        let (weights, share) = (self.dataset.weights(), self.dataset.share());
         let mut columns = WideColumns::new(plan);
         let mut row = vec![0.0; self.columns];
-        for at in (0..rows).step_by(step as usize) {
-            self.read_f32(at, &[], &mut row)?;
-            columns.add_rows(&row, weights.map(|weights| &weights[at as usize..=at as usize]))?;
-        }
-        Ok(columns.words())
+        let mut count = || {
+            // Of the rows 0, step, 2·step, … those of this rank's share.
+            for at in (share.start.next_multiple_of(step)..share.end).step_by(step as usize) {
+                self.read_f32(at, &[], &mut row)?;
+                columns.add_rows(&row, weights.and_then(|weights| weights.of(at..at + 1)))?;
+            }
+            Ok(())
+        };
+        self.collective.agree(count())?;
+        let mut counts = columns.counts();
+        self.collective.all_reduce_u64(ReduceOp::Sum, &mut counts)?;
+        Ok(columns.with_counts(&counts)?.words())
+    }
+
+    pub(super) fn collective(&self) -> &dyn Collective {
+        &*self.collective
     }
 
     /// Brings points of the data's own space into that of the kernels.
@@ -165,6 +192,46 @@ impl<'a> Prepared<'a> {
         ndarray::Array2::from_shape_vec((points.nrows(), self.columns), values)
             .map_err(|error| Error::parameter("init", error.to_string()))
     }
+}
+
+/// The largest absolute value of each prepared column.
+pub(super) fn largest(metric: Metric, columns: usize, statistics: &Statistics, origin: &[f64]) -> Vec<f64> {
+    if metric.is_spherical() {
+        return vec![1.0; columns];
+    }
+    let extremes = statistics.min.iter().zip(&statistics.max).enumerate();
+    extremes
+        .map(|(column, (min, max))| {
+            let origin = origin.get(column).copied().unwrap_or(0.0);
+            let (low, high) = ((min - origin) as f32, (max - origin) as f32);
+            f64::from(low.abs().max(high.abs()))
+        })
+        .collect()
+}
+
+/// The units of the sums around these first centroids (k × d'), in one word.
+pub(super) fn units(
+    rows: u64,
+    metric: Metric,
+    largest: &[f64],
+    max_weight: Option<f64>,
+    centroids: &[f32],
+) -> Result<FixedPoint> {
+    let reach = |column: usize| {
+        let centroids = centroids.iter().skip(column).step_by(largest.len().max(1));
+        centroids.fold(largest[column], |reach, value| reach.max(f64::from(value.abs())))
+    };
+    let reaches = (0..largest.len()).map(|column| 2.0 * reach(column));
+    let farthest: f64 = match metric {
+        Metric::CityBlock => reaches.sum(),
+        _ => reaches.map(|reach| reach * reach).sum(),
+    };
+    // The kernels' f32 distances may round upwards: a factor of two keeps them inside.
+    let farthest = (2.0 * farthest * max_weight.unwrap_or(1.0)).min(f32::MAX.into());
+    // So may a value times its weight.
+    let weight = max_weight.map_or(1.0, |weight: f64| weight * (1.0 + f64::from(f32::EPSILON)));
+    let largest: Vec<f64> = largest.iter().map(|largest| (largest * weight).min(f32::MAX.into())).collect();
+    FixedPoint::plan(rows, &largest, max_weight, farthest)
 }
 
 impl RowSource for Prepared<'_> {
@@ -178,8 +245,9 @@ impl RowSource for Prepared<'_> {
 
     fn in_memory(&self, rows: Range<u64>) -> Option<&[f32]> {
         if let Some(pinned) = &self.pinned {
-            let values = |row: u64| row as usize * self.columns;
-            return pinned.values.get(values(rows.start)..values(rows.end)).filter(|_| rows.end <= pinned.rows);
+            let values = |row: u64| Some(usize::try_from(row.checked_sub(pinned.rows.start)?).ok()? * self.columns);
+            let held = pinned.rows.start <= rows.start && rows.end <= pinned.rows.end;
+            return if held { pinned.values.get(values(rows.start)?..values(rows.end)?) } else { None };
         }
         if self.metric.is_spherical() { None } else { self.dataset.in_memory(rows) }
     }

@@ -43,6 +43,8 @@ pub struct Round {
     pub moved: u64,
     /// The time it took.
     pub time: Duration,
+    /// How much of it went into exchanging with other processes and waiting for them; zero where there is one.
+    pub communicate: Duration,
 }
 
 /// How long the phases of a fit took.

@@ -4,6 +4,7 @@ use super::keys::{CENTROIDS, LABELS, PARTIALS, POINTS, SUMMARY, Summary, WEIGHTS
 use super::metric::Metric;
 use super::plan::{Plan, rows_a_block};
 use crate::backend::cpu::Partials;
+use crate::data::wire::{Word, read_list, write_list};
 use crate::queue::{ComContext, ComputeFunction, Key, Object, Objects};
 use crate::{Error, Result};
 use rayon::prelude::*;
@@ -18,7 +19,38 @@ pub(super) struct Farthest {
     rows: Vec<FarRow>,
 }
 
-impl Object for Farthest {}
+impl Object for Farthest {
+    const TRAVELS: bool = true;
+
+    fn encode(&self) -> Option<Vec<u8>> {
+        let mut to = Vec::new();
+        (self.limit as u64).write(&mut to);
+        for FarRow { distance, row, label, weight, values } in &self.rows {
+            distance.write(&mut to);
+            row.write(&mut to);
+            label.write(&mut to);
+            weight.write(&mut to);
+            write_list(values, &mut to);
+        }
+        Some(to)
+    }
+
+    fn decode(mut bytes: &[u8]) -> Option<Self> {
+        let from = &mut bytes;
+        let limit = usize::try_from(u64::read(from)?).ok()?;
+        let mut rows = Vec::new();
+        while !from.is_empty() {
+            rows.push(FarRow {
+                distance: f64::read(from)?,
+                row: u64::read(from)?,
+                label: u32::read(from)?,
+                weight: f32::read(from)?,
+                values: read_list(from)?,
+            });
+        }
+        Some(Self { limit, rows })
+    }
+}
 
 #[derive(Clone, Debug)]
 struct FarRow {

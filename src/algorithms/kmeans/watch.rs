@@ -5,9 +5,10 @@ use super::params::KMeans;
 use super::plan::Plan;
 use super::progress::{Progress, Round};
 use crate::Result;
+use crate::data::wire::Word;
 use crate::queue::{ComContext, IterationListener};
 use std::sync::{Mutex, PoisonError};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 /// The criterion and the listener of one start.
 pub(super) struct Watch {
@@ -43,12 +44,35 @@ impl Watch {
         Ok(small || unmoved)
     }
 
-    pub(super) fn iterations(&self) -> u32 {
-        self.with_state(|state| state.iterations)
+    /// How many updates there were, and the trace, for ranks that have not watched.
+    pub(super) fn encode(&self) -> Vec<u8> {
+        let (iterations, trace) = self.with_state(|state| (state.iterations, std::mem::take(&mut state.trace)));
+        let mut to = Vec::new();
+        iterations.write(&mut to);
+        for Round { iteration, inertia, shift, moved, time, communicate } in trace {
+            iteration.write(&mut to);
+            inertia.write(&mut to);
+            shift.write(&mut to);
+            moved.write(&mut to);
+            [time, communicate].iter().for_each(|time| (time.as_nanos() as u64).write(&mut to));
+        }
+        to
     }
 
-    pub(super) fn trace(&self) -> Vec<Round> {
-        self.with_state(|state| std::mem::take(&mut state.trace))
+    pub(super) fn decode(mut bytes: &[u8]) -> Option<(u32, Vec<Round>)> {
+        let from = &mut bytes;
+        let (iterations, mut trace) = (u32::read(from)?, Vec::new());
+        while !from.is_empty() {
+            trace.push(Round {
+                iteration: u32::read(from)?,
+                inertia: f64::read(from)?,
+                shift: f64::read(from)?,
+                moved: u64::read(from)?,
+                time: Duration::from_nanos(u64::read(from)?),
+                communicate: Duration::from_nanos(u64::read(from)?),
+            });
+        }
+        Some((iterations, trace))
     }
 
     fn with_state<R>(&self, act: impl FnOnce(&mut State) -> R) -> R {
@@ -71,6 +95,7 @@ impl IterationListener for Watch {
             shift: f64::from(summary.shift),
             moved: summary.moved.unsigned_abs(),
             time,
+            communicate: cx.communication_time(),
         };
         self.with_state(|state| state.trace.push(done));
         self.kmeans.tell(Progress::Round {

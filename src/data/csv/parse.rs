@@ -30,9 +30,9 @@ pub(super) struct Refused {
 pub(super) fn parse(text: &[u8], layout: &Layout, is_first: bool) -> Result<Piece, Refused> {
     let mut rows = Rows { layout, is_first, row: vec![0.0; layout.columns()], piece: Piece::default() };
     if memchr(b'"', text).is_some() {
-        rows.quoted(text)?
+        rows.quoted(text)?;
     } else {
-        rows.plain(text)?
+        rows.plain(text)?;
     }
     Ok(rows.piece)
 }

@@ -4,11 +4,18 @@ use std::fmt::{Display, LowerExp};
 use std::io::{self, Write};
 
 use half::f16;
+use rayon::prelude::*;
 
 use super::pending::PendingFile;
 use super::table::{Block, Element, Encoder, TableSpec};
 use crate::Result;
 use crate::data::arrays::Real;
+
+/// Values that a thread prints at a time.
+const CHUNK: usize = 1 << 14;
+
+/// Chunks whose text is held in memory at a time: some tens of MB.
+const PARALLEL: usize = 128;
 
 /// Writes numbers in the shortest digits that read back as the same.
 pub(super) struct CsvEncoder {
@@ -26,31 +33,37 @@ impl CsvEncoder {
         Ok(Self { file, columns: spec.columns, element: spec.element })
     }
 
-    fn put(&mut self, block: Block<'_>) -> io::Result<()> {
-        match (self.element, block) {
-            (Element::I32, Block::I32(values)) => lines(&mut self.file, self.columns, values.iter().copied()),
-            (Element::F32, Block::F32(values)) => {
-                lines(&mut self.file, self.columns, values.iter().copied().map(Shortest))
-            }
-            (Element::F64, Block::F64(values)) => {
-                lines(&mut self.file, self.columns, values.iter().copied().map(Shortest))
-            }
-            (Element::I32, block) => lines(&mut self.file, self.columns, block.iter().map(|value| value as i32)),
-            (Element::F16, block) => {
-                let values = block.iter().map(|value| Shortest(f16::from_f64(value).to_f32()));
-                lines(&mut self.file, self.columns, values)
-            }
-            (Element::F32, block) => {
-                lines(&mut self.file, self.columns, block.iter().map(|value| Shortest(value as f32)))
-            }
-            (Element::F64, block) => lines(&mut self.file, self.columns, block.iter().map(Shortest)),
+    /// Writes values that f64 holds exactly.
+    fn put<T: Copy + Into<f64> + Sync>(&mut self, values: &[T]) -> io::Result<()> {
+        // Printing costs far more than writing, so that it is done on all threads, a bounded part at a time.
+        let step = (CHUNK / self.columns).max(1) * self.columns;
+        for part in values.chunks(step * PARALLEL) {
+            let lines: Vec<Vec<u8>> = part.par_chunks(step).map(|values| self.lines(values)).collect();
+            lines.iter().try_for_each(|lines| self.file.write_all(lines))?;
+        }
+        Ok(())
+    }
+
+    /// The text of whole rows.
+    fn lines<T: Copy + Into<f64>>(&self, values: &[T]) -> Vec<u8> {
+        let values = values.iter().map(|value| (*value).into());
+        match self.element {
+            Element::I32 => lines(self.columns, values.map(|value: f64| value as i32)),
+            Element::F16 => lines(self.columns, values.map(|value| Shortest(f16::from_f64(value).to_f32()))),
+            Element::F32 => lines(self.columns, values.map(|value| Shortest(value as f32))),
+            Element::F64 => lines(self.columns, values.map(Shortest)),
         }
     }
 }
 
 impl Encoder for CsvEncoder {
     fn push(&mut self, block: Block<'_>) -> Result<()> {
-        self.put(block).map_err(|error| self.file.failed(error))
+        let put = match block {
+            Block::I32(values) => self.put(values),
+            Block::F32(values) => self.put(values),
+            Block::F64(values) => self.put(values),
+        };
+        put.map_err(|error| self.file.failed(error))
     }
 
     fn finish(self: Box<Self>) -> Result<PendingFile> {
@@ -58,12 +71,14 @@ impl Encoder for CsvEncoder {
     }
 }
 
-fn lines(to: &mut dyn Write, columns: usize, values: impl Iterator<Item = impl Display>) -> io::Result<()> {
+fn lines(columns: usize, values: impl Iterator<Item = impl Display>) -> Vec<u8> {
+    let mut text = Vec::new();
     for (at, value) in values.enumerate() {
         let separator = if at % columns == columns - 1 { '\n' } else { ',' };
-        write!(to, "{value}{separator}")?;
+        // Writing to memory does not fail.
+        let _ = write!(text, "{value}{separator}");
     }
-    Ok(())
+    text
 }
 
 /// A name as a cell: in quotes where it holds what would end it.

@@ -16,10 +16,9 @@ pub(super) fn put_values(to: &mut dyn Write, element: Element, block: Block<'_>)
         (Element::I32, Block::I32(values)) => put(to, values, i32::to_le_bytes),
         (Element::F32, Block::F32(values)) => put(to, values, f32::to_le_bytes),
         (Element::F64, Block::F64(values)) => put(to, values, f64::to_le_bytes),
-        (Element::I32, block) => put_converted(to, block, |value| (value as i32).to_le_bytes()),
-        (Element::F16, block) => put_converted(to, block, |value| f16::from_f64(value).to_le_bytes()),
-        (Element::F32, block) => put_converted(to, block, |value| (value as f32).to_le_bytes()),
-        (Element::F64, block) => put_converted(to, block, f64::to_le_bytes),
+        (element, Block::I32(values)) => put_as(to, element, values),
+        (element, Block::F32(values)) => put_as(to, element, values),
+        (element, Block::F64(values)) => put_as(to, element, values),
     }
 }
 
@@ -31,18 +30,27 @@ fn put<T: NoUninit, const N: usize>(to: &mut dyn Write, values: &[T], bytes: imp
     values.iter().try_for_each(|value| to.write_all(&bytes(*value)))
 }
 
-fn put_converted<const N: usize>(
+/// Values that f64 holds exactly, in another type.
+fn put_as<T: Copy + Into<f64>>(to: &mut dyn Write, element: Element, values: &[T]) -> io::Result<()> {
+    match element {
+        Element::I32 => put_converted(to, values, |value| (value as i32).to_le_bytes()),
+        Element::F16 => put_converted(to, values, |value| f16::from_f64(value).to_le_bytes()),
+        Element::F32 => put_converted(to, values, |value| (value as f32).to_le_bytes()),
+        Element::F64 => put_converted(to, values, f64::to_le_bytes),
+    }
+}
+
+fn put_converted<T: Copy + Into<f64>, const N: usize>(
     to: &mut dyn Write,
-    block: Block<'_>,
+    values: &[T],
     bytes: impl Fn(f64) -> [u8; N],
 ) -> io::Result<()> {
-    let mut chunk = Vec::with_capacity(CHUNK * N);
-    for value in block.iter() {
-        chunk.extend_from_slice(&bytes(value));
-        if chunk.len() == CHUNK * N {
-            to.write_all(&chunk)?;
-            chunk.clear();
+    let mut buffer = [[0; N]; CHUNK];
+    for chunk in values.chunks(CHUNK) {
+        for (to, value) in buffer.iter_mut().zip(chunk) {
+            *to = bytes((*value).into());
         }
+        to.write_all(buffer.get(..chunk.len()).unwrap_or(&[]).as_flattened())?;
     }
-    to.write_all(&chunk)
+    Ok(())
 }

@@ -28,6 +28,11 @@ impl PendingFile {
         &self.path
     }
 
+    /// The name it has while it is written.
+    pub(in crate::data) fn temporary(&self) -> &Path {
+        self.to.get_ref().path()
+    }
+
     /// Flushes it to the disk and gives it its name.
     ///
     /// # Errors

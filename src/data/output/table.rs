@@ -109,6 +109,7 @@ impl Block<'_> {
     }
 
     /// The values in order, as f64, which holds each of the types exactly.
+    #[cfg(feature = "parquet")]
     pub(in crate::data) fn iter(&self) -> Box<dyn Iterator<Item = f64> + '_> {
         match self {
             Self::I32(values) => Box::new(values.iter().map(|value| f64::from(*value))),
@@ -127,8 +128,17 @@ impl Block<'_> {
             (_, Element::F16) => |value| !value.is_finite() || f16::from_f64(value).is_finite(),
             (_, Element::F32) => |value| !value.is_finite() || (value as f32).is_finite(),
         };
-        self.iter().enumerate().find(|(_, value)| !fits(*value))
+        match self {
+            Self::I32(values) => first(values, fits),
+            Self::F32(values) => first(values, fits),
+            Self::F64(values) => first(values, fits),
+        }
     }
+}
+
+/// The first value that does not fit, with its number.
+fn first<T: Copy + Into<f64>>(values: &[T], fits: impl Fn(f64) -> bool) -> Option<(usize, f64)> {
+    values.iter().map(|value| (*value).into()).enumerate().find(|(_, value)| !fits(*value))
 }
 
 /// What a format does with the rows it is given. Rows have been counted and values found to fit the type.

@@ -9,6 +9,7 @@ use crate::algorithms::kmeans::plan::{Plan, rows_a_block};
 use crate::algorithms::kmeans::prepare::Prepared;
 use crate::algorithms::kmeans::progress::Progress;
 use crate::backend::cpu::{Isa, Nearest, Partials, Scratch};
+use crate::data::wire::{Word, read_list, write_list};
 use crate::data::{Dataset, RowSource};
 use crate::queue::{AllReduce, ComContext, ComputeFunction, IterationListener, Key, Object, Objects, Session};
 use ndarray::{Array2, ArrayView2};
@@ -36,7 +37,26 @@ struct Drawn {
     rows: Vec<(u64, Vec<f32>)>,
 }
 
-impl Object for Drawn {}
+impl Object for Drawn {
+    const TRAVELS: bool = true;
+
+    fn encode(&self) -> Option<Vec<u8>> {
+        let mut to = Vec::new();
+        for (row, values) in &self.rows {
+            row.write(&mut to);
+            write_list(values, &mut to);
+        }
+        Some(to)
+    }
+
+    fn decode(mut bytes: &[u8]) -> Option<Self> {
+        let mut rows = Vec::new();
+        while !bytes.is_empty() {
+            rows.push((u64::read(&mut bytes)?, read_list(&mut bytes)?));
+        }
+        Some(Self { rows })
+    }
+}
 
 impl Drawn {
     fn merge(&mut self, other: &Self) {
@@ -123,7 +143,7 @@ fn draw(kmeans: &KMeans, session: &Session, prepared: &Prepared, seed: u64) -> R
         .listen(Tell(kmeans))
         .close_with(|cx| {
             let mut all = Drawn::default();
-            if cx.task_id() == 0 {
+            if cx.is_first_here() {
                 all = cx.take(CANDIDATES)?;
                 all.rows.extend(cx.take(NEW)?.rows);
             }

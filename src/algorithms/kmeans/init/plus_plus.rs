@@ -57,7 +57,7 @@ pub(super) fn choose(kmeans: &KMeans, session: &Session, prepared: &Prepared, se
         .add(AllReduce::sum(POTENTIALS))
         .set_max_iter(k as u32 + 1)
         .listen(Tell(kmeans))
-        .close_with(|cx| (cx.task_id() == 0).then(|| cx.take(CHOSEN)).transpose())
+        .close_with(|cx| cx.is_first_here().then(|| cx.take(CHOSEN)).transpose())
         .run()?;
     let nothing = || Error::wiring("k-means++", CHOSEN.name(), "no task ran");
     let mut chosen = run.results.into_iter().next().flatten().ok_or_else(nothing)?;

@@ -2,6 +2,7 @@
 
 use super::{POINTS, Stream, WEIGHTS, matrix, queue};
 use crate::algorithms::kmeans::prepare::Prepared;
+use crate::data::wire::{Word, read_list, write_list};
 use crate::data::{Philox, RowSource};
 use crate::queue::{AllReduce, ComContext, ComputeFunction, Key, Object, Objects, Session};
 use crate::{Error, Result};
@@ -24,7 +25,30 @@ struct Drawn {
     values: Vec<f32>,
 }
 
-impl Object for Sample {}
+impl Object for Sample {
+    const TRAVELS: bool = true;
+
+    fn encode(&self) -> Option<Vec<u8>> {
+        let mut to = Vec::new();
+        (self.limit as u64).write(&mut to);
+        for Drawn { key, row, values } in &self.rows {
+            key.write(&mut to);
+            row.write(&mut to);
+            write_list(values, &mut to);
+        }
+        Some(to)
+    }
+
+    fn decode(mut bytes: &[u8]) -> Option<Self> {
+        let from = &mut bytes;
+        let limit = usize::try_from(u64::read(from)?).ok()?;
+        let mut rows = Vec::new();
+        while !from.is_empty() {
+            rows.push(Drawn { key: f64::read(from)?, row: u64::read(from)?, values: read_list(from)? });
+        }
+        Some(Self { limit, rows })
+    }
+}
 
 impl Sample {
     fn merge(&mut self, other: &Self) {

@@ -25,7 +25,7 @@ pub(super) fn choose(
     let (local, metric) = alone(session, kmeans)?;
     let dataset = Dataset::uncentred(sample.view())?;
     let kmeans = KMeans { metric, ..kmeans.clone() };
-    local.install(|| plus_plus::choose(&kmeans, &local, &Prepared::new(&dataset, metric)?, seed))
+    local.install(|| plus_plus::choose(&kmeans, &local, &Prepared::new(&dataset, metric, local.collective())?, seed))
 }
 
 /// A session of the CPU alone, and the metric of points that are prepared already, for a small problem within a large one.

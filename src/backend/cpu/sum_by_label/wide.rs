@@ -72,6 +72,27 @@ impl WideColumns {
         Ok(())
     }
 
+    /// All counts, to be added to those of another process: for each column how many values are small, then how many are
+    /// not zero.
+    pub fn counts(&self) -> Vec<u64> {
+        [self.small.as_slice(), &self.nonzero].concat()
+    }
+
+    /// These counts in place of its own.
+    ///
+    /// # Errors
+    /// When they are not two for each column.
+    pub fn with_counts(mut self, counts: &[u64]) -> Result<Self> {
+        let d = self.limits.len();
+        if counts.len() != 2 * d {
+            let message = format!("{} counts are not two for each of {d} columns", counts.len());
+            return Err(Error::parameter("wide columns", message));
+        }
+        let (small, nonzero) = counts.split_at(d);
+        (self.small, self.nonzero) = (small.to_vec(), nonzero.to_vec());
+        Ok(self)
+    }
+
     /// The words per sum that the values ask for: 1 or 2.
     pub fn words(&self) -> usize {
         let is_wide = self.small.iter().zip(&self.nonzero).any(|(&small, &nonzero)| small > nonzero / TOLERATED);
