@@ -155,7 +155,8 @@ fn long_tables_read_as_their_values_in_memory_and_out_of_it() {
     for path in write(&folder, &batch(vec![("a", a), ("b", b)]), 40_000) {
         for memory in [None, Some(0), Some(1 << 20)] {
             let columns = Some(vec!["b".into(), "a".into()]);
-            let file = open(&[path.clone()], &ReadOptions { memory, columns, ..ReadOptions::default() }).unwrap();
+            let file =
+                open(std::slice::from_ref(&path), &ReadOptions { memory, columns, ..ReadOptions::default() }).unwrap();
             assert!(all_f64(&file) == expected, "{} {memory:?}", path.display());
             assert_eq!(file.notes().is_empty(), memory.is_none());
         }
