@@ -13,7 +13,7 @@ fn has_the_keys_of_the_contract_in_their_order() {
     // The raw text is searched, since a parser may sort the keys.
     let text = folder.done("kmeans points.csv --k 2 --device cpu --json").stdout;
     let order = "n d k metric algorithm device devices seed iterations converged inertia seconds \
-                 seconds_per_iteration peak_rss_mb cluster_sizes trace";
+                 seconds_per_iteration peak_rss_mb cluster_sizes trace init_sample streamed ranks";
     let value: Value = serde_json::from_str(&text).expect("one JSON object");
     let mut expected: Vec<&str> = order.split_whitespace().collect();
     let found: Vec<usize> = expected.iter().map(|key| text.find(&format!("\"{key}\":")).expect(key)).collect();
@@ -25,7 +25,7 @@ fn has_the_keys_of_the_contract_in_their_order() {
     for (part, names) in [
         (&value["seconds"], vec!["load", "pin", "init", "iterate", "write", "total"]),
         (&value["devices"][0], vec!["name", "kind", "interface", "driver"]),
-        (&value["trace"][0], vec!["iteration", "inertia", "shift", "moved", "seconds"]),
+        (&value["trace"][0], vec!["iteration", "inertia", "shift", "moved", "seconds", "communicate_seconds"]),
     ] {
         assert!(names.iter().all(|name| part.get(name).is_some()), "{part} lacks one of {names:?}");
         assert_eq!(keys(part).len(), names.len(), "{part}");

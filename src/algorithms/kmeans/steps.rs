@@ -305,8 +305,8 @@ impl Step {
             metric: self.metric,
             weighted: self.fixed.is_weighted(),
             fixed: Arc::new(self.fixed.clone()),
-            // Shards run wherever the engine puts them, and all must find the same centroids.
-            mixed_devices: true,
+            // The centroids are moved in one place, by whoever finishes the round.
+            mixed_devices: false,
         }
     }
 
