@@ -223,13 +223,14 @@ fn share_of_host<'s>(
     if missing <= memory.available() {
         return Share { tasks: together, pinned: together, equal: false, wanted: all, beside: 0 };
     }
-    let tasks = all.div_ceil(host_partition(memory)).max(together as u64) as usize;
+    let tasks = all.div_ceil(host_partition(memory, together)).max(together as u64) as usize;
     Share { tasks, pinned: 0, equal: true, wanted: all, beside: 0 }
 }
 
-/// The bytes of a partition that is streamed on the host.
-fn host_partition(memory: &Memory) -> u64 {
-    (memory.limit() / 16).clamp(PARTITION_BYTES.start, PARTITION_BYTES.end)
+/// The bytes of a partition that is streamed on the host: those that run together take a quarter of the memory where their
+/// items want them whole. Large ones lose less to the threads' waiting for each other at their ends.
+fn host_partition(memory: &Memory, together: usize) -> u64 {
+    (memory.limit() / (4 * together.max(1) as u64)).clamp(PARTITION_BYTES.start, PARTITION_BYTES.end)
 }
 
 /// Cuts sources of so many rows and bytes a row for a device that may take `limit` bytes and binds `binding` at once.
@@ -295,7 +296,7 @@ pub(crate) fn pin(steps: &[ReadyStep], tasks: &mut [ComContext], devices: &Devic
         let group = &mut tasks[first..first + share.tasks];
         first += share.tasks;
         match device {
-            Device::Cpu(_) => pin_on_host(group, &devices.memory, share)?,
+            Device::Cpu(_) => pin_on_host(group, devices, share)?,
             #[cfg(feature = "gpu")]
             Device::Gpu(gpu) => pin_on_device(steps, group, gpu, share)?,
         }
@@ -304,10 +305,11 @@ pub(crate) fn pin(steps: &[ReadyStep], tasks: &mut [ComContext], devices: &Devic
     devices.submit()
 }
 
-fn pin_on_host(group: &mut [ComContext], memory: &Memory, share: &Share) -> Result<()> {
+fn pin_on_host(group: &mut [ComContext], devices: &Devices, share: &Share) -> Result<()> {
+    let memory = &devices.memory;
+    let passing = host_partition(memory, devices.together).saturating_mul(devices.together as u64);
     // What is not pinned still needs room while it passes.
-    let _passing: Option<Reservation> =
-        share.equal.then(|| memory.reserve_up_to(memory.available().min(host_partition(memory)), 1));
+    let _passing: Option<Reservation> = share.equal.then(|| memory.reserve_up_to(passing, 1));
     group.iter_mut().flat_map(|task| task.rows.values_mut()).try_for_each(|slot| slot.pin(memory))
 }
 
