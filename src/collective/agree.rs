@@ -22,10 +22,10 @@ impl dyn Collective + '_ {
     }
 
     /// What each rank gave, in their order, once all have something to give; else one error for all, as
-    /// [`agree`](Self::agree).
+    /// `agree`.
     ///
     /// # Errors
-    /// As [`agree`](Self::agree).
+    /// As `agree`.
     pub fn exchange(&self, part: Result<Vec<u8>>) -> Result<Vec<Vec<u8>>> {
         if self.size() == 1 {
             return Ok(vec![part?]);

@@ -11,6 +11,7 @@ mod npy;
 mod npz;
 mod output;
 mod partition;
+mod same_inertia;
 mod sources;
 mod tensors;
 mod text;

@@ -8,18 +8,18 @@ use crate::{Folder, assert_reads, npy_bytes};
 
 /// How a member is written.
 #[derive(Clone, Copy)]
-struct How {
+pub(crate) struct How {
     deflated: bool,
     /// With lengths of 64 bits, in the extra fields that numpy.savez always writes to local headers.
     large: bool,
 }
 
-const PLAIN: How = How { deflated: false, large: false };
-const PACKED: How = How { deflated: true, large: false };
+pub(crate) const PLAIN: How = How { deflated: false, large: false };
+pub(crate) const PACKED: How = How { deflated: true, large: false };
 const LARGE: How = How { deflated: false, large: true };
 
 /// A zip archive of these files, byte by byte.
-fn zip(members: &[(&str, &[u8], How)]) -> Vec<u8> {
+pub(crate) fn zip(members: &[(&str, &[u8], How)]) -> Vec<u8> {
     let (mut bytes, mut directory) = (Vec::new(), Vec::new());
     for (name, content, how) in members {
         let start = bytes.len() as u32;

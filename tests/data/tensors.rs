@@ -3,7 +3,7 @@ use superstep::data::{RowSource, TensorFile};
 use crate::{Folder, assert_reads};
 
 /// The bytes of a file with this header, written out.
-fn encode(header: &str, values: &[u8]) -> Vec<u8> {
+pub(crate) fn encode(header: &str, values: &[u8]) -> Vec<u8> {
     [(header.len() as u64).to_le_bytes().as_slice(), header.as_bytes(), values].concat()
 }
 

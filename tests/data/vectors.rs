@@ -22,7 +22,7 @@ fn element(extension: &str, value: f64) -> Vec<u8> {
 }
 
 /// The bytes of a file of these values.
-fn encode(extension: &str, columns: usize, values: &[f64]) -> Vec<u8> {
+pub(crate) fn encode(extension: &str, columns: usize, values: &[f64]) -> Vec<u8> {
     let rows = values.len() / columns;
     let mut bytes = Vec::new();
     if extension.ends_with("bin") {
@@ -38,7 +38,7 @@ fn encode(extension: &str, columns: usize, values: &[f64]) -> Vec<u8> {
     bytes
 }
 
-const EXTENSIONS: [&str; 6] = ["fvecs", "bvecs", "ivecs", "fbin", "u8bin", "i8bin"];
+pub(crate) const EXTENSIONS: [&str; 6] = ["fvecs", "bvecs", "ivecs", "fbin", "u8bin", "i8bin"];
 
 #[test]
 fn every_format_reads_what_was_encoded() {

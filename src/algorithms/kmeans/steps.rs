@@ -11,7 +11,7 @@
 //! ```
 //!
 //! Surveys, steps and partial results are bytes where they must travel. Partial results are integers: they merge in any
-//! order, with the bits that [`KMeans::fit`] finds in one process from the same centroids.
+//! order, with the bits that [`KMeans::fit`](super::KMeans::fit) finds in one process from the same centroids.
 
 use super::assign_and_sum::{AssignAndSum, NoLabels, NoSums};
 use super::keys::{CENTROIDS, EXPONENTS, NO_WEIGHTS, PARTIALS, POINTS, SUMMARY, Summary, WEIGHTS};
