@@ -84,8 +84,8 @@ fn views_of_streamed_rows_are_made_for_one_chain_and_sums_are_those_of_all_rows(
     let rows = stored();
     let expected = column_sums(&rows.table);
     for partitions in [1, 3] {
-        let run = sums(&host(600_000, partitions), &rows, 2)?;
-        assert!(run.results.len() >= 8, "{} tasks", run.results.len());
+        let run = sums(&host(1_200_000, partitions), &rows, 2)?;
+        assert!(run.results.len() >= 7, "{} tasks", run.results.len());
         for sums in &run.results {
             assert!(sums.iter().zip(&expected).all(|(sum, expected)| (sum - expected).abs() < 1e-6 * expected.abs()));
         }
