@@ -292,7 +292,8 @@ impl AlgorithmName {
     pub(super) fn runs(self) -> Algorithm {
         match self {
             Self::Auto => Algorithm::Auto,
-            Self::Lloyd | Self::Bounded => Algorithm::Lloyd,
+            Self::Lloyd => Algorithm::Lloyd,
+            Self::Bounded => Algorithm::Bounded,
         }
     }
 }

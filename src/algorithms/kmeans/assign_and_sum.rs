@@ -3,15 +3,12 @@
 use super::keys::{
     CENTROIDS, DISTANCES, EXPONENTS, LABELS, NEAREST, NO_LABEL, PARTIALS, POINTS, SUMMARY, Summary, WEIGHTS,
 };
-use super::plan::{Plan, rows_a_block};
+use super::plan::Plan;
 use crate::backend::cpu::{Isa, Nearest, Partials, Rows, Scratch};
 use crate::queue::{ComContext, ComputeFunction, Objects, Shader, ShapeRule, TaskRows};
 use crate::{Error, Result};
 use rayon::prelude::*;
 use std::sync::{Mutex, PoisonError};
-
-/// Rows a thread takes at a time: a block of them stays in its cache while all centroids pass by.
-const BLOCK: usize = 512;
 
 /// Gives every device sums of nothing before the first round.
 pub(super) struct NoSums(pub(super) Plan);
@@ -86,7 +83,7 @@ impl AssignAndSum {
         let nearest = Nearest::new(cx.get(CENTROIDS)?.view(), self.0.distance(), Isa::detect())?;
         // One accumulator for each thread that takes part: they are as large as the centroids.
         let idle: Mutex<Vec<Worker>> = Mutex::default();
-        let rows_a_block = rows_a_block(self.0.d).min(BLOCK);
+        let rows_a_block = self.0.block();
         labels.par_chunks_mut(rows_a_block).enumerate().try_for_each(|(block, labels)| {
             let worker = idle.lock().unwrap_or_else(PoisonError::into_inner).pop();
             let mut worker = worker.map_or_else(|| Worker::new(&self.0), Ok)?;

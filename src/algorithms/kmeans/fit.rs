@@ -1,21 +1,23 @@
 //! Fitting: the queue of k-means, written as the loop of the paper.
 
 use super::assign_and_sum::{AssignAndSum, NoLabels, NoSums};
-use super::keys::{CENTROIDS, EXPONENTS, LABELS, NO_WEIGHTS, PARTIALS, POINTS, WEIGHTS};
+use super::keys::{CENTROIDS, CHANGES, EXPONENTS, LABELS, NO_WEIGHTS, PARTIALS, POINTS, WEIGHTS};
 use super::median;
 use super::metric::Metric;
 use super::model::KMeansModel;
-use super::params::{EmptyClusters, KMeans};
+use super::params::{Algorithm, EmptyClusters, KMeans};
 use super::plan::{Plan, rows_a_block};
 use super::prepare::Prepared;
 use super::progress::{Progress, Round, Timings};
+use super::reassign::{Reassign, Tally};
 use super::relocate::{DropEmpty, FARTHEST, Farthest, FindFarthest, Relocate, Reseat};
+use super::search::{self, Steer};
 use super::update::{Summarise, Update};
 use super::watch::Watch;
 use crate::backend::ReduceOp;
 use crate::collective::Local;
 use crate::data::{Dataset, Origin, RowSource, Survey};
-use crate::queue::{AllReduce, Device, IterativeComQueue, Session, Stop, Streamed};
+use crate::queue::{AllReduce, Device, IterativeComQueue, Reservation, Session, Stop, Streamed};
 use crate::{Error, Result};
 use ndarray::Array2;
 use rayon::prelude::*;
@@ -143,7 +145,7 @@ impl KMeans {
         let per_row = (size_of::<u32>() + size_of::<f32>()) as u64;
         // A sample is held twice: as rows on their own, and as a table.
         let sample = self.init_sample.map_or(0, |rows| rows.min(prepared.rows()) * 2 * d * size_of::<f32>() as u64);
-        let parts = [prepared.own_rows() * per_row, (threads + 3).saturating_mul(sums), threads * block, sample];
+        let parts = [prepared.own_rows() * per_row, (threads + 6).saturating_mul(sums), threads * block, sample];
         parts.into_iter().fold(0, u64::saturating_add)
     }
 
@@ -159,12 +161,21 @@ impl KMeans {
         start: usize,
     ) -> Result<Outcome> {
         let plan = Plan::new(session, prepared, self.metric, &init)?;
+        let bounds = if plan.on_host { self.room_for_bounds(session, prepared) } else { None };
+        let bounded_rows = bounds.as_ref().map_or(0, |_| prepared.own_rows());
         let watch = Arc::new(Watch::new(self, &plan, prepared.rows(), tol, start));
         let queue = self.data(IterativeComQueue::new(session), prepared, &plan, init);
-        let run = self
-            .update(queue.add(NoSums(plan.clone())).add(NoLabels), &plan)
-            .add(AssignAndSum(plan.clone()))
-            .add(AllReduce::sum(PARTIALS))
+        let queue = self.update(queue.add(NoSums(plan.clone())).add(NoLabels), &plan);
+        let queue = if plan.on_host {
+            queue
+                .add(Steer { plan: plan.clone(), bounded_rows })
+                .add(Reassign(plan.clone()))
+                .add(AllReduce::sum(CHANGES))
+                .add(Tally(plan.clone()))
+        } else {
+            queue.add(AssignAndSum(plan.clone())).add(AllReduce::sum(PARTIALS))
+        };
+        let run = queue
             .add(Summarise(plan.clone()))
             .set_compare_criterion({
                 let watch = watch.clone();
@@ -192,6 +203,18 @@ impl KMeans {
         let (converged, interrupted) = (run.stop == Stop::Criterion, run.stop == Stop::Interrupted);
         let pin = run.pin;
         Ok(Outcome { centroids, labels, inertia, iterations, converged, interrupted, trace, pin, streamed })
+    }
+
+    /// Memory for bounds, where they are wanted and it is there.
+    fn room_for_bounds(&self, session: &Session, prepared: &Prepared) -> Option<Reservation> {
+        let (k, d) = (self.k, prepared.columns());
+        let wanted = match self.algorithm {
+            Algorithm::Lloyd => false,
+            Algorithm::Bounded => true,
+            Algorithm::Auto => search::pays(k, d),
+        };
+        let bytes = prepared.own_rows().saturating_mul(search::bytes_a_row(k, d) as u64);
+        wanted.then(|| session.memory().reserve("bounds", bytes).ok()).flatten()
     }
 
     /// What the queue starts from.

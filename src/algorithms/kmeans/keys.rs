@@ -1,6 +1,8 @@
 //! The objects of k-means, by name; the names are also those of the variables in WGSL.
 
+use super::search::Search;
 use crate::Result;
+use crate::backend::cpu::Bounds;
 use crate::queue::{Key, Rows};
 use ndarray::Array2;
 
@@ -18,6 +20,13 @@ pub(super) const CENTROIDS: Key<Array2<f32>> = Key::new("centroids");
 pub(super) const LABELS: Key<Vec<u32>> = Key::new("labels");
 /// Sums, masses, inertia and moved rows in fixed point; see `PartialsLayout`.
 pub(super) const PARTIALS: Key<Vec<i64>> = Key::new("partials");
+/// What the rows that moved change in the sums, laid out alike; and the sums themselves, as they stand before empty
+/// clusters are seated anew. Only where all devices are processors.
+pub(super) const CHANGES: Key<Vec<i64>> = Key::new("changes");
+pub(super) const SUMS: Key<Vec<i64>> = Key::new("sums");
+/// How the round searches, and the bounds of a task's rows: on processors.
+pub(super) const SEARCH: Key<Search> = Key::new("search");
+pub(super) const BOUNDS: Key<Bounds> = Key::new("bounds");
 /// The squared shift of each centroid: k.
 pub(super) const SHIFTS: Key<Vec<f32>> = Key::new("shifts");
 /// How many clusters have no rows, as the update saw it.

@@ -6,7 +6,7 @@ use super::prepare::Prepared;
 use crate::Result;
 use crate::backend::cpu::{Distance, FixedPoint, Partials, PartialsLayout};
 use crate::data::RowSource;
-use crate::queue::{Objects, Session, Shader};
+use crate::queue::{Device, Objects, Session, Shader};
 use ndarray::Array2;
 use std::sync::Arc;
 
@@ -20,12 +20,16 @@ pub(super) fn rows_a_block(columns: usize) -> usize {
 /// Shapes and fixed-point settings that several items of one fit share.
 #[derive(Clone)]
 pub(super) struct Plan {
+    /// The rows of all ranks.
+    pub(super) rows: i64,
     pub(super) k: usize,
     /// The columns of the prepared rows.
     pub(super) d: usize,
     pub(super) metric: Metric,
     pub(super) weighted: bool,
     pub(super) fixed: Arc<FixedPoint>,
+    /// Whether all devices, of all ranks, are processors: rows that stay where they are need not be summed again.
+    pub(super) on_host: bool,
     /// Whether the devices of all ranks are not of one make, so that they may round differently.
     pub(super) mixed_devices: bool,
 }
@@ -36,16 +40,26 @@ impl Plan {
         let mut neighbours = session.devices().windows(2);
         let mixed_here = neighbours.any(|pair| pair[0].info() != pair[1].info());
         let first = session.devices().first().map(|device| format!("{:?}", device.info())).unwrap_or_default();
-        let ranks = prepared.collective().exchange(Ok([&[u8::from(mixed_here)], first.as_bytes()].concat()))?;
+        let host_here = session.devices().iter().all(Device::is_host);
+        let flags = [u8::from(mixed_here), u8::from(host_here)];
+        let ranks = prepared.collective().exchange(Ok([&flags, first.as_bytes()].concat()))?;
         let mixed_devices = ranks.iter().any(|rank| rank.first() == Some(&1) || Some(rank) != ranks.first());
+        let on_host = ranks.iter().all(|rank| rank.get(1) == Some(&1));
         Ok(Self {
+            rows: prepared.rows().cast_signed(),
             k: centroids.nrows(),
             d: prepared.columns(),
             metric,
             weighted: prepared.dataset().weights().is_some(),
             fixed: Arc::new(prepared.fixed_point(centroids.as_slice().unwrap_or(&[]))?),
+            on_host,
             mixed_devices,
         })
+    }
+
+    /// Rows a thread takes at a time: a block of them stays in its cache while all centroids pass by.
+    pub(super) fn block(&self) -> usize {
+        rows_a_block(self.d).min(512)
     }
 
     pub(super) fn layout(&self) -> PartialsLayout {
@@ -55,6 +69,12 @@ impl Plan {
     /// How many integers the partial results of a task are.
     pub(super) fn partials(&self) -> Result<Partials> {
         Partials::new(&self.fixed, self.k)
+    }
+
+    /// Whether the inertia of a round is taken from the sums: where these hold the rows themselves, in one word, and the
+    /// distance is squared. Else every row's distance is measured in every round.
+    pub(super) fn inertia_from_sums(&self) -> bool {
+        !self.weighted && self.fixed.words() == 1 && self.distance() == Distance::SquaredEuclidean
     }
 
     pub(super) fn distance(&self) -> Distance {

@@ -300,11 +300,14 @@ impl Step {
     fn plan(&self) -> Plan {
         let (k, d) = self.centroids.dim();
         Plan {
+            rows: self.rows.cast_signed(),
             k,
             d,
             metric: self.metric,
             weighted: self.fixed.is_weighted(),
             fixed: Arc::new(self.fixed.clone()),
+            // Every round begins anew.
+            on_host: false,
             // The centroids are moved in one place, by whoever finishes the round.
             mixed_devices: false,
         }

@@ -4,7 +4,7 @@
 //! that an offset of the data costs nothing. For few columns that is the better bargain.
 
 use super::Distance;
-use super::screen::{Form, TILE, gamma};
+use super::screen::{Form, ROUNDING, TILE, gamma, sums_along};
 use super::simd::Simd;
 
 /// Up to this number of columns squared distances are taken in the difference form.
@@ -13,7 +13,7 @@ pub(super) const FEW_COLUMNS: usize = 8;
 /// How far a sum of differences can be off.
 ///
 /// All terms have one sign, so the error is relative: a difference is rounded once, its square once more, and a term
-/// passes at most `TILE` additions in its tile and `m = ⌈d / TILE⌉` after it: the computed value `s` is within
+/// passes at most `TILE` additions in its tile and `m = ⌈d / TILE⌉` after it (or `d / 8 + 24`, see [`sums_along`]): the computed value `s` is within
 /// `γ_{TILE + m + 3}` of the true distance, relatively (`γ_n` as in [`gamma`]). A square may fall below the normal
 /// range, which adds at most 2⁻¹⁵⁰ each. The rounding of the f64 definition, of the threshold and of its factor are
 /// covered by four more in the chain. Hence what is nearer than the smallest value `s₀` has a value of at most
@@ -26,7 +26,7 @@ struct Relative {
 
 impl Relative {
     fn new(d: usize) -> Self {
-        let gamma = gamma(d.min(TILE) + d.div_ceil(TILE) + 7);
+        let gamma = gamma((d.min(TILE) + d.div_ceil(TILE)).max(d.min(d / 8 + 24)) + 7);
         let factor = if gamma < 0.5 { (1.0 + gamma) / (1.0 - gamma) } else { f64::INFINITY };
         Self { factor: factor as f32, underflow: ((d + 1) as f64 * 2f64.powi(-147)) as f32 }
     }
@@ -34,6 +34,20 @@ impl Relative {
     #[inline(always)]
     fn threshold(self, smallest: f32) -> f32 {
         smallest * self.factor + self.underflow
+    }
+
+    /// The distance is at least this; 0 where the value is no number.
+    #[inline(always)]
+    fn at_least(self, value: f32) -> f32 {
+        let least = value / self.factor - self.underflow;
+        if least > 0.0 { least } else { 0.0 }
+    }
+
+    /// The distance is at most this.
+    #[inline(always)]
+    fn at_most(self, value: f32) -> f32 {
+        let most = self.threshold(value);
+        if most >= 0.0 && most < f32::MAX { most } else { f32::INFINITY }
     }
 }
 
@@ -69,6 +83,26 @@ impl Form for Squares {
     fn threshold(self, smallest: f32, _: f32) -> f32 {
         self.0.threshold(smallest)
     }
+
+    #[inline(always)]
+    fn margin(self, _: f32) -> f32 {
+        0.0
+    }
+
+    #[inline(always)]
+    fn lower(self, value: f32, _: f32, _: f32) -> f32 {
+        self.0.at_least(value).sqrt() * (1.0 - ROUNDING)
+    }
+
+    #[inline(always)]
+    fn upper(self, value: f32, _: f32, _: f32) -> f32 {
+        self.0.at_most(value).sqrt() * (1.0 + ROUNDING)
+    }
+
+    #[inline(always)]
+    fn values<S: Simd, const N: usize>(self, simd: S, row: &[f32], centroids: [&[f32]; N], _: [f32; N]) -> [f32; N] {
+        sums_along(simd, row, centroids, |sum, x, c| self.step(simd, sum, x, c), |x, c| (x - c) * (x - c))
+    }
 }
 
 /// `Σ |x_i − c_i|`.
@@ -101,5 +135,25 @@ impl Form for Absolutes {
     #[inline(always)]
     fn threshold(self, smallest: f32, _: f32) -> f32 {
         self.0.threshold(smallest)
+    }
+
+    #[inline(always)]
+    fn margin(self, _: f32) -> f32 {
+        0.0
+    }
+
+    #[inline(always)]
+    fn lower(self, value: f32, _: f32, _: f32) -> f32 {
+        self.0.at_least(value) * (1.0 - ROUNDING)
+    }
+
+    #[inline(always)]
+    fn upper(self, value: f32, _: f32, _: f32) -> f32 {
+        self.0.at_most(value) * (1.0 + ROUNDING)
+    }
+
+    #[inline(always)]
+    fn values<S: Simd, const N: usize>(self, simd: S, row: &[f32], centroids: [&[f32]; N], _: [f32; N]) -> [f32; N] {
+        sums_along(simd, row, centroids, |sum, x, c| self.step(simd, sum, x, c), |x, c| (x - c).abs())
     }
 }

@@ -4,7 +4,7 @@
 //! [`screen`](super::screen)). A row costs `2·k·d` operations.
 
 use super::Distance;
-use super::screen::{Form, TILE, gamma};
+use super::screen::{Form, ROUNDING, TILE, gamma, sums_along};
 use super::simd::Simd;
 
 /// Beyond this bound on `(|x| + |c|)²`, sums of f32 may overflow: the row is decided in f64 over all clusters.
@@ -17,6 +17,7 @@ const LARGEST: f64 = 8.5e37; // about 2^126
 ///
 /// - A product passes at most `TILE` additions in its tile and `m = ⌈d / TILE⌉` between tiles, and is rounded once
 ///   itself where there is no FMA: `|a − x·c| ≤ γ_{TILE + m + 1} · Σ|x_i c_i| ≤ γ_{TILE + m + 1} · X·C`.
+///   Measured along the row (see [`sums_along`]), it passes at most `min(d, d / 8 + 24)`; the longer chain counts.
 /// - `|b − |c|²| ≤ γ_2 · C²`, and the last operation rounds a value of at most `(C² + 2·X·C)(1 + γ)`.
 /// - A product may fall below the normal range: each of these adds at most 2⁻¹⁵⁰ (sums of f32 there are exact).
 ///
@@ -24,7 +25,7 @@ const LARGEST: f64 = 8.5e37; // about 2^126
 /// is off by less than `(d + 2)·2⁻⁵³` of a distance, which is at most `(X + C)²`. Hence, if `c_j`'s value exceeds the
 /// smallest by more than `2E + 2(d + 3)·2⁻⁵³·(X + C)²`, its f64 distance is strictly larger than that of the smallest.
 /// The threshold is formed in f32: for the rounding of the margin and of the sum, `2⁻²³·(X + C)²` are added, as all
-/// values are at most `(X + C)²`. (Where `d` is below [`TILE`], so is the chain: the bound takes the real length.)
+/// values are at most `(X + C)²`; as much again, so that the margin also bounds `|x|² + s` when `|x|²` was rounded once. (Where `d` is below [`TILE`], so is the chain: the bound takes the real length.)
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Dot {
     /// Twice the error per `X·C`.
@@ -44,13 +45,13 @@ impl Dot {
     pub(super) fn new(centroids: &[f32], d: usize) -> Self {
         let largest_square = centroids.chunks_exact(d).map(square_norm).fold(0.0, f64::max);
         let largest_norm = largest_square.sqrt() * (1.0 + 1e-9);
-        let chain = d.min(TILE) + d.div_ceil(TILE) + 3;
+        let chain = (d.min(TILE) + d.div_ceil(TILE)).max(d.min(d / 8 + 24)) + 3;
         let subnormal = d as f64 * 2f64.powi(-149);
         Self {
             per_product: 2.0 * 2.0 * gamma(chain),
             largest_norm,
             fixed: 2.0 * (gamma(4) * largest_norm * largest_norm + 4.0 * (subnormal + 2f64.powi(-147))),
-            per_reach: 2.0 * (d + 3) as f64 * 2f64.powi(-53) + 2f64.powi(-23),
+            per_reach: 2.0 * (d + 3) as f64 * 2f64.powi(-53) + 2f64.powi(-22),
             norm_slack: (1.0 + 2.0 * gamma(d + 8), 2.0 * subnormal),
         }
     }
@@ -85,11 +86,43 @@ impl Form for Dot {
         }
         // A pass of its own, that the compiler vectorises: beside the search it took a third of the time at d = 16.
         for margin in margins {
-            let norm = (f64::from(*margin) * self.norm_slack.0 + self.norm_slack.1).sqrt();
-            let reach = (norm + self.largest_norm) * (norm + self.largest_norm);
-            let exact = self.per_product * norm * self.largest_norm + self.fixed + self.per_reach * reach;
-            *margin = if reach < LARGEST { exact as f32 } else { f32::INFINITY };
+            *margin = self.margin(*margin);
         }
+    }
+
+    #[inline(always)]
+    fn margin(self, squared_length: f32) -> f32 {
+        let norm = (f64::from(squared_length) * self.norm_slack.0 + self.norm_slack.1).sqrt();
+        let reach = (norm + self.largest_norm) * (norm + self.largest_norm);
+        let exact = self.per_product * norm * self.largest_norm + self.fixed + self.per_reach * reach;
+        if reach < LARGEST { exact as f32 } else { f32::INFINITY }
+    }
+
+    #[inline(always)]
+    fn lower(self, value: f32, squared_length: f32, margin: f32) -> f32 {
+        let square = (value + squared_length) - margin;
+        let square = if square > 0.0 { square } else { 0.0 };
+        square.sqrt() * (1.0 - ROUNDING)
+    }
+
+    #[inline(always)]
+    fn upper(self, value: f32, squared_length: f32, margin: f32) -> f32 {
+        let square = (value + squared_length) + margin;
+        // What is no number bounds nothing.
+        if square < f32::MAX && margin < f32::MAX { square.max(0.0).sqrt() * (1.0 + ROUNDING) } else { f32::INFINITY }
+    }
+
+    #[inline(always)]
+    fn values<S: Simd, const N: usize>(
+        self,
+        simd: S,
+        row: &[f32],
+        centroids: [&[f32]; N],
+        biases: [f32; N],
+    ) -> [f32; N] {
+        let step = |sum, x, c| simd.mul_add(x, c, sum);
+        let sums = sums_along(simd, row, centroids, step, |x, c| x * c);
+        std::array::from_fn(|n| biases[n] - 2.0 * sums[n])
     }
 
     #[inline(always)]

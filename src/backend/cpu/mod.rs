@@ -7,18 +7,22 @@
 
 mod assign_small;
 mod assign_tiled;
+mod bounded;
 mod distances_to_all;
 mod exact;
+mod groups;
 mod host;
 mod isa;
 mod median_digit;
 mod median_pick;
 mod nearest;
+mod panels;
 pub mod reduce;
 mod screen;
 mod simd;
 pub mod sum_by_label;
 
+pub use bounded::{BlockBounds, BoundScratch, Bounds, Guide};
 pub use distances_to_all::distances_to_all;
 pub use exact::nearest_row;
 pub use host::{free_memory, info};

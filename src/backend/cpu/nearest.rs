@@ -5,7 +5,9 @@ use ndarray::ArrayView2;
 use super::Isa;
 use super::assign_small::{Absolutes, FEW_COLUMNS, Squares};
 use super::assign_tiled::{self, Dot};
-use super::screen::{LaneState, Panels};
+use super::groups::Groups;
+use super::panels::Panels;
+use super::screen::LaneState;
 use super::simd::{Kernel, Simd};
 use crate::{Error, Place, Result};
 
@@ -42,7 +44,7 @@ pub struct Nearest {
 }
 
 #[derive(Debug)]
-enum AnyForm {
+pub(super) enum AnyForm {
     Dot(Dot),
     Squares(Squares),
     Absolutes(Absolutes),
@@ -67,8 +69,17 @@ impl Nearest {
     ///
     /// # Errors
     /// When there are no centroids, 2³² − 1 or more, none of their columns, or a value that is not finite.
-    #[expect(clippy::needless_pass_by_value, reason = "views are handed over by value, as ndarray does")]
     pub fn new(centroids: ArrayView2<f32>, distance: Distance, isa: Isa) -> Result<Self> {
+        Self::packed(centroids, distance, isa, None)
+    }
+
+    /// As [`new`](Self::new), with the centroids packed group by group.
+    pub(super) fn grouped(centroids: ArrayView2<f32>, distance: Distance, isa: Isa, groups: &Groups) -> Result<Self> {
+        Self::packed(centroids, distance, isa, Some(groups))
+    }
+
+    #[expect(clippy::needless_pass_by_value, reason = "views are handed over by value, as ndarray does")]
+    fn packed(centroids: ArrayView2<f32>, distance: Distance, isa: Isa, groups: Option<&Groups>) -> Result<Self> {
         let (k, d) = centroids.dim();
         if k == 0 || d == 0 || k >= u32::MAX as usize {
             let message = format!("{k} × {d}; at least 1 × 1 and fewer than 2³² − 1 rows are accepted");
@@ -85,9 +96,13 @@ impl Nearest {
             Distance::SquaredEuclidean => AnyForm::Squares(Squares::new(d)),
             Distance::CityBlock => AnyForm::Absolutes(Absolutes::new(d)),
         };
-        let panels = match form {
-            AnyForm::Dot(_) => Panels::new(isa, centroids, d, assign_tiled::bias),
-            AnyForm::Squares(_) | AnyForm::Absolutes(_) => Panels::new(isa, centroids, d, |_| 0.0),
+        let bias = match form {
+            AnyForm::Dot(_) => assign_tiled::bias,
+            AnyForm::Squares(_) | AnyForm::Absolutes(_) => |_: &[f32]| 0.0,
+        };
+        let panels = match groups {
+            Some(groups) => Panels::grouped(isa, centroids, d, bias, groups),
+            None => Panels::new(isa, centroids, d, bias),
         };
         Ok(Self { panels, form })
     }
@@ -117,7 +132,7 @@ impl Nearest {
     pub fn distances(&self, rows: &[f32], labels: &[u32], out: &mut [f32]) -> Result<()> {
         self.check(rows, labels)?;
         let d = self.panels.columns();
-        let k = self.panels.centroids().len() / d;
+        let k = self.panels.count();
         if out.len() != labels.len() {
             let message = format!("room for {} distances, but {} rows", out.len(), labels.len());
             return Err(Error::parameter("out", message));
@@ -133,7 +148,46 @@ impl Nearest {
         Ok(())
     }
 
-    fn check(&self, rows: &[f32], labels: &[u32]) -> Result<()> {
+    /// How many centroids there are.
+    pub(super) fn count(&self) -> usize {
+        self.panels.count()
+    }
+
+    /// How many columns they have.
+    pub(super) fn columns(&self) -> usize {
+        self.panels.columns()
+    }
+
+    /// The centroids, `k × d` row-major.
+    pub(super) fn centroids(&self) -> &[f32] {
+        self.panels.centroids()
+    }
+
+    pub(super) fn centroid(&self, cluster: u32) -> &[f32] {
+        self.panels.centroid(cluster)
+    }
+
+    pub(super) fn panels(&self) -> &Panels {
+        &self.panels
+    }
+
+    pub(super) fn form(&self) -> &AnyForm {
+        &self.form
+    }
+
+    pub(super) fn isa(&self) -> Isa {
+        self.panels.isa()
+    }
+
+    /// What is measured.
+    pub(super) fn distance(&self) -> Distance {
+        match self.form {
+            AnyForm::Absolutes(_) => Distance::CityBlock,
+            AnyForm::Dot(_) | AnyForm::Squares(_) => Distance::SquaredEuclidean,
+        }
+    }
+
+    pub(super) fn check(&self, rows: &[f32], labels: &[u32]) -> Result<()> {
         let d = self.panels.columns();
         if labels.len().checked_mul(d) == Some(rows.len()) {
             return Ok(());

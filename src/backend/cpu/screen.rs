@@ -6,19 +6,16 @@
 //! the label. Else the lanes' own smallest (and all centroids of a lane whose second is within the margin, too) are
 //! measured in f64. So labels are those of the f64 definition, bit for bit, whatever the instruction set.
 
+use super::panels::{Panel, Panels, VECTORS};
 use super::simd::{Kernel, Simd};
-use super::{Distance, Isa, exact};
-
-/// Vectors in a panel: two, so that a row's value once loaded serves two multiplications. Only the last panel may have
-/// one, where no more centroids are left: ten clusters in 32 lanes would waste twice the time that they take in 16.
-const VECTORS: usize = 2;
+use super::{Distance, exact};
 
 /// Columns summed in one go; the sums of such tiles are added after. A panel's tile is 16 KB at 32 lanes, half of an L1
 /// cache, and short sums bound the rounding error of long rows: 128 + d/128 roundings instead of d.
 pub(super) const TILE: usize = 128;
 
 /// Rows that pass over a panel's tile before the next is fetched.
-const BLOCK: usize = 96;
+pub(super) const BLOCK: usize = 96;
 
 /// What is summed over the columns, and how exact that is in f32.
 pub(super) trait Form: Copy {
@@ -37,102 +34,123 @@ pub(super) trait Form: Copy {
     /// The value above which a centroid is not the nearest, given the row's smallest value and its margin; infinite or
     /// NaN where f32 tells nothing at all.
     fn threshold(self, smallest: f32, margin: f32) -> f32;
+
+    /// The margin of a row whose squared length is known, to within a rounding.
+    fn margin(self, squared_length: f32) -> f32;
+
+    /// A bound from below on the distance (its root, where it is squared) that a value stands for.
+    fn lower(self, value: f32, squared_length: f32, margin: f32) -> f32;
+
+    /// A bound from above on that distance; infinite where f32 tells nothing.
+    fn upper(self, value: f32, squared_length: f32, margin: f32) -> f32;
+
+    /// The values of a row and some centroids by themselves, along the row.
+    fn values<S: Simd, const N: usize>(
+        self,
+        simd: S,
+        row: &[f32],
+        centroids: [&[f32]; N],
+        biases: [f32; N],
+    ) -> [f32; N];
 }
 
-/// The centroids, cut into panels of `2 × LANES` centroids (the last perhaps `LANES`), each panel column by column.
-#[derive(Debug)]
-pub(super) struct Panels {
-    isa: Isa,
-    lanes: usize,
-    k: usize,
-    d: usize,
-    /// `vectors × LANES × d`; the lanes behind the last centroid hold zeros.
-    values: Vec<f32>,
-    /// `vectors × LANES`: what the form adds to each centroid's sum, +∞ behind the last.
-    biases: Vec<f32>,
-    /// `k × d`, as given.
-    centroids: Vec<f32>,
+/// What makes a bound on a root out of a root that was rounded, and out of a sum rounded before it.
+pub(super) const ROUNDING: f32 = 1.0 / (1 << 21) as f32;
+
+/// Sums along a row, as [`along`] takes them: more partial sums where there are fewer centroids to keep the processor busy.
+#[inline(always)]
+pub(super) fn sums_along<S: Simd, const N: usize>(
+    simd: S,
+    row: &[f32],
+    centroids: [&[f32]; N],
+    step: impl Fn(S::Vector, S::Vector, S::Vector) -> S::Vector,
+    one: impl Fn(f32, f32) -> f32,
+) -> [f32; N] {
+    if N == 1 {
+        along::<S, N, 4>(simd, row, centroids, step, one)
+    } else {
+        along::<S, N, 2>(simd, row, centroids, step, one)
+    }
+}
+
+/// Sums over the columns of a row and each of some centroids, along the row: `A` vectors of partial sums for each, so that
+/// a value passes at most `d / 8 + 24` additions.
+#[inline(always)]
+fn along<S: Simd, const N: usize, const A: usize>(
+    simd: S,
+    row: &[f32],
+    centroids: [&[f32]; N],
+    step: impl Fn(S::Vector, S::Vector, S::Vector) -> S::Vector,
+    one: impl Fn(f32, f32) -> f32,
+) -> [f32; N] {
+    let (d, lanes) = (row.len(), S::LANES);
+    let centroids = centroids.map(|centroid| &centroid[..d]);
+    let mut sums = [[simd.splat(0.0); A]; N];
+    let mut at = 0;
+    while at + A * lanes <= d {
+        for a in 0..A {
+            let x = simd.load(&row[at + a * lanes..][..lanes]);
+            for n in 0..N {
+                sums[n][a] = step(sums[n][a], x, simd.load(&centroids[n][at + a * lanes..][..lanes]));
+            }
+        }
+        at += A * lanes;
+    }
+    while at + lanes <= d {
+        let x = simd.load(&row[at..][..lanes]);
+        for n in 0..N {
+            sums[n][0] = step(sums[n][0], x, simd.load(&centroids[n][at..][..lanes]));
+        }
+        at += lanes;
+    }
+    std::array::from_fn(|n| {
+        let mut total = sums[n][0];
+        for a in 1..A {
+            total = simd.add(total, sums[n][a]);
+        }
+        let rest: f32 = row[at..].iter().zip(&centroids[n][at..]).map(|(&x, &c)| one(x, c)).sum();
+        simd.reduce_add(total) + rest
+    })
 }
 
 impl Panels {
-    /// Packs `k × d` centroids (`d ≥ 1`) for an instruction set that the machine has.
-    pub(super) fn new(isa: Isa, centroids: Vec<f32>, d: usize, bias: impl Fn(&[f32]) -> f32) -> Self {
-        let lanes = isa.run(LaneCount);
-        let k = centroids.len() / d;
-        let vectors = k.div_ceil(lanes);
-        let mut values = vec![0.0; vectors * lanes * d];
-        let mut biases = vec![f32::INFINITY; vectors * lanes];
-        let panels = values.chunks_mut(VECTORS * lanes * d).zip(centroids.chunks(VECTORS * lanes * d));
-        for (panel, centroids) in panels {
-            let width = panel.len() / d;
-            for (lane, centroid) in centroids.chunks_exact(d).enumerate() {
-                for (value, &coordinate) in panel[lane..].iter_mut().step_by(width).zip(centroid) {
-                    *value = coordinate;
-                }
-            }
-        }
-        for (value, centroid) in biases.iter_mut().zip(centroids.chunks_exact(d)) {
-            *value = bias(centroid);
-        }
-        Self { isa, lanes, k, d, values, biases, centroids }
-    }
-
-    /// How many columns a centroid has.
-    pub(super) fn columns(&self) -> usize {
-        self.d
-    }
-
-    /// The centroids, `k × d` row-major.
-    pub(super) fn centroids(&self) -> &[f32] {
-        &self.centroids
-    }
-
-    /// The instruction set they are packed for.
-    pub(super) fn isa(&self) -> Isa {
-        self.isa
-    }
-
     /// Labels a block of rows; `rows` is `labels.len() × d`. Returns how many rows f32 could not settle.
     pub(super) fn assign<F: Form>(&self, form: F, rows: &[f32], lanes: &mut LaneState, labels: &mut [u32]) -> u64 {
-        self.isa.run(Screen { form, panels: self, rows, lanes, labels })
+        self.isa().run(Screen { form, panels: self, rows, lanes, labels })
     }
 
     /// The label of a row that f32 could not settle: the canonical one among what the screen left over.
     #[cold]
     #[inline(never)]
-    fn settle(&self, distance: Distance, row: &[f32], left: &LeftOver, ids: &[f32], candidates: &mut Vec<u32>) -> u32 {
+    fn settle(
+        &self,
+        distance: Distance,
+        row: &[f32],
+        left: &LeftOver,
+        slots: impl Fn(usize) -> usize,
+        lanes: usize,
+        candidates: &mut Vec<u32>,
+    ) -> u32 {
         candidates.clear();
-        for (lane, id) in ids.iter().enumerate().filter(|(lane, _)| (left.near | left.crowded) >> lane & 1 == 1) {
+        for lane in (0..lanes).filter(|lane| (left.near | left.crowded) >> lane & 1 == 1) {
             if left.crowded >> lane & 1 == 1 {
-                candidates.extend((lane..self.k).step_by(self.lanes).map(|j| j as u32));
+                candidates.extend(self.clusters_of_lane(lane));
             } else {
-                candidates.push(id.to_bits() * self.lanes as u32 + lane as u32);
+                candidates.push(self.cluster(slots(lane)));
             }
         }
-        exact::nearest_of(distance, row, &self.centroids, candidates)
-    }
-}
-
-/// Asks an instruction set for its lanes.
-struct LaneCount;
-
-impl Kernel for LaneCount {
-    type Output = usize;
-
-    #[inline(always)]
-    fn run<S: Simd>(self, _: S) -> usize {
-        S::LANES
+        exact::nearest_of(distance, row, self.centroids(), candidates)
     }
 }
 
 /// What the lanes know of the rows of a block: `rows × lanes` each. Kept between blocks for its memory alone.
 #[derive(Debug, Default)]
 pub(super) struct LaneState {
-    smallest: Vec<f32>,
-    second: Vec<f32>,
+    pub(super) smallest: Vec<f32>,
+    pub(super) second: Vec<f32>,
     /// The vector (panel · 2 + half) in which the smallest stood, as the bits of an f32, so that it moves with the same
-    /// instructions: the centroid is `id · lanes + lane`.
-    ids: Vec<f32>,
+    /// instructions: the slot is `id · lanes + lane`.
+    pub(super) ids: Vec<f32>,
     /// Sums of the tiles before, `rows × 2 × lanes`.
     sums: Vec<f32>,
     /// One a row, see [`Form::margins`].
@@ -142,7 +160,7 @@ pub(super) struct LaneState {
 
 impl LaneState {
     /// Makes room; what is in it from the block before is never read.
-    fn make_room(&mut self, rows: usize, lanes: usize) {
+    pub(super) fn make_room(&mut self, rows: usize, lanes: usize) {
         for values in [&mut self.smallest, &mut self.second, &mut self.ids] {
             values.resize(rows * lanes, 0.0);
         }
@@ -178,48 +196,43 @@ impl<F: Form> Kernel for Screen<'_, F> {
 
     #[inline(always)]
     fn run<S: Simd>(self, simd: S) -> u64 {
-        let d = self.panels.d;
+        let d = self.panels.columns();
         let mut unsettled = 0;
         for (rows, labels) in self.rows.chunks(BLOCK * d).zip(self.labels.chunks_mut(BLOCK)) {
             self.lanes.make_room(labels.len(), S::LANES);
             let form = self.form;
-            let block = Block { simd, form, panels: self.panels, rows, d };
+            let block = Block { simd, form, panels: self.panels, rows, d, picked: None };
             // First, since it reads the rows from end to end, as prefetchers like it: the sweep finds them in the cache.
             form.margins(simd, rows, d, &mut self.lanes.margins);
-            block.sweep(self.lanes);
+            block.sweep(0..self.panels.slots(), self.lanes);
             unsettled += block.decide(self.lanes, labels);
         }
         unsettled
     }
 }
 
-/// `2 × LANES` centroids, or `LANES`.
-struct Panel<'a> {
-    values: &'a [f32],
-    biases: &'a [f32],
-    /// See [`LaneState::ids`].
-    first_id: u32,
-}
-
 /// A block of at most [`BLOCK`] rows on its way past the panels.
-struct Block<'a, S, F> {
-    simd: S,
-    form: F,
-    panels: &'a Panels,
-    rows: &'a [f32],
-    d: usize,
+pub(super) struct Block<'a, S, F> {
+    pub(super) simd: S,
+    pub(super) form: F,
+    pub(super) panels: &'a Panels,
+    pub(super) rows: &'a [f32],
+    pub(super) d: usize,
+    /// Which of the rows; else all.
+    pub(super) picked: Option<&'a [u16]>,
 }
 
 impl<S: Simd, F: Form> Block<'_, S, F> {
-    /// Takes all rows past all panels.
+    fn count(&self) -> usize {
+        self.picked.map_or(self.rows.len() / self.d, <[u16]>::len)
+    }
+
+    /// Takes the rows past the panels of some slots.
     #[inline(always)]
-    fn sweep(&self, state: &mut LaneState) {
-        let width = VECTORS * S::LANES;
-        let panels = self.panels.values.chunks(width * self.d).zip(self.panels.biases.chunks(width));
-        for ((values, biases), vector) in panels.zip((0..).step_by(VECTORS)) {
-            let panel = Panel { values, biases, first_id: vector };
+    pub(super) fn sweep(&self, slots: std::ops::Range<usize>, state: &mut LaneState) {
+        for panel in self.panels.panels(slots) {
             // The matches are decided when this is compiled: an array's length cannot be `S::ROWS` itself.
-            if biases.len() == width {
+            if panel.biases.len() == VECTORS * S::LANES {
                 match S::ROWS {
                     12 => self.pass::<12, VECTORS>(&panel, state),
                     6 => self.pass::<6, VECTORS>(&panel, state),
@@ -240,7 +253,7 @@ impl<S: Simd, F: Form> Block<'_, S, F> {
         for (tile, values) in panel.values.chunks(TILE * V * S::LANES).enumerate() {
             let first_column = tile * TILE;
             let is_last = first_column + TILE >= self.d;
-            for first_row in (0..self.rows.len() / self.d).step_by(ROWS) {
+            for first_row in (0..self.count()).step_by(ROWS) {
                 let mut sums = self.tile_sums::<ROWS, V>(first_row, first_column, values);
                 if tile > 0 {
                     self.add_earlier(&mut sums, first_row, state);
@@ -264,9 +277,12 @@ impl<S: Simd, F: Form> Block<'_, S, F> {
         tile: &[f32],
     ) -> [[S::Vector; V]; ROWS] {
         let (simd, columns) = (self.simd, tile.len() / (V * S::LANES));
-        let last = self.rows.len() / self.d - 1;
-        let rows: [&[f32]; ROWS] =
-            std::array::from_fn(|i| &self.rows[(row + i).min(last) * self.d + column..][..columns]);
+        let last = self.count() - 1;
+        let rows: [&[f32]; ROWS] = std::array::from_fn(|i| {
+            let at = (row + i).min(last);
+            let row = self.picked.map_or(at, |picked| usize::from(picked[at]));
+            &self.rows[row * self.d + column..][..columns]
+        });
         let mut sums = [[simd.splat(0.0); V]; ROWS];
         for (i, centroids) in (0..columns).zip(tile.chunks_exact(V * S::LANES)) {
             let centroids: [S::Vector; V] = self.load(centroids);
@@ -317,7 +333,7 @@ impl<S: Simd, F: Form> Block<'_, S, F> {
         let second = state.second[row * S::LANES..].chunks_exact_mut(S::LANES);
         let watched = state.ids[row * S::LANES..].chunks_exact_mut(S::LANES);
         for (((sums, smallest_at), second_at), id_at) in sums.iter().zip(smallest).zip(second).zip(watched) {
-            let (mut smallest, mut second, mut id) = if panel.first_id == 0 {
+            let (mut smallest, mut second, mut id) = if panel.is_first {
                 (nothing_yet, nothing_yet, ids[0])
             } else {
                 (simd.load(smallest_at), simd.load(second_at), simd.load(id_at))
@@ -346,10 +362,10 @@ impl<S: Simd, F: Form> Block<'_, S, F> {
             let left = self.left_over(self.simd.load(smallest), self.simd.load(second), margin);
             if left.is_settled() {
                 let lane = left.near.trailing_zeros();
-                *label = ids[lane as usize % S::LANES].to_bits() * S::LANES as u32 + lane;
+                *label = self.panels.cluster(slot(ids, lane as usize % S::LANES));
             } else {
                 unsettled += 1;
-                *label = self.panels.settle(F::DISTANCE, row, &left, ids, candidates);
+                *label = self.panels.settle(F::DISTANCE, row, &left, |lane| slot(ids, lane), S::LANES, candidates);
             }
         }
         unsettled
@@ -365,6 +381,12 @@ impl<S: Simd, F: Form> Block<'_, S, F> {
             LeftOver::ALL
         }
     }
+}
+
+/// The slot of a lane's smallest value, from the ids of all lanes.
+#[inline(always)]
+pub(super) fn slot(ids: &[f32], lane: usize) -> usize {
+    ids[lane].to_bits() as usize * ids.len() + lane
 }
 
 /// `n·u / (1 − n·u)` with `u = 2⁻²⁴`: the relative error of `n` roundings in a chain (Higham, *Accuracy and Stability

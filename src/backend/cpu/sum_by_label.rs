@@ -4,6 +4,7 @@
 //! [`FixedPoint`] says what a unit is worth, [`Partials`] holds the sums of some rows and turns merged ones into means,
 //! [`WideColumns`] finds out whether one word per sum is exact enough.
 
+mod add;
 mod fixed_point;
 mod mean;
 mod partials;

@@ -1,9 +1,9 @@
 //! The sums themselves: adding rows, merging, reading the result.
 
-use super::fixed_point::{FixedPoint, power_of_two, rounded, rounding_rest};
+use super::add::{AddChanges, AddRows, AddSquaredLengths};
+use super::fixed_point::{FixedPoint, power_of_two};
 use super::mean::nearest_quotient;
 use crate::backend::cpu::Isa;
-use crate::backend::cpu::simd::{Kernel, Simd};
 use crate::{Error, Result};
 
 /// Where the sums of `k` clusters lie in an array of i64, the same on every device.
@@ -56,14 +56,14 @@ pub struct Rows<'a> {
     pub labels: &'a [u32],
     /// The clusters of the round before; what is no cluster counts as different.
     pub previous: &'a [u32],
-    /// The distance of each row to its centroid, not weighted.
+    /// The distance of each row to its centroid, not weighted; or none at all, and then they add nothing.
     pub distances: &'a [f32],
 }
 
 impl Rows<'_> {
     /// A row's factor: 1, which changes no bit, where there are no weights.
     #[inline(always)]
-    fn weight(&self, row: usize) -> f32 {
+    pub(super) fn weight(&self, row: usize) -> f32 {
         self.weights.map_or(1.0, |weights| weights[row])
     }
 }
@@ -166,6 +166,56 @@ impl Partials {
         Ok(())
     }
 
+    /// Adds what a block of rows changes: each row that moved leaves the sums of its earlier cluster, unless it had none,
+    /// and joins those of its new one. Added to the sums of the round before, all blocks' changes give those of
+    /// [`add_rows`](Self::add_rows) to the bit; a row that stays is not even read. The inertia is that of the block.
+    ///
+    /// # Errors
+    /// As [`add_rows`](Self::add_rows).
+    pub fn add_changes(&mut self, rows: &Rows) -> Result<()> {
+        self.check(rows)?;
+        self.isa.run(AddChanges { partials: self, rows });
+        Ok(())
+    }
+
+    /// Adds the squared length of each row to the inertia: what [`inertia_around`](Self::inertia_around) starts from. Each
+    /// is summed in f64, in eight fixed lanes.
+    ///
+    /// # Errors
+    /// When the values are no whole rows.
+    pub fn add_squared_lengths(&mut self, values: &[f32]) -> Result<()> {
+        if !values.len().is_multiple_of(self.layout.d) {
+            let message = format!("{} values are no rows of {} columns", values.len(), self.layout.d);
+            return Err(Error::parameter("rows", message));
+        }
+        self.isa.run(AddSquaredLengths { partials: self, values });
+        Ok(())
+    }
+
+    /// What a cluster adds to the inertia around `centroid`, beyond the squared lengths of its rows: `m·|c|² − 2·c·S` with
+    /// its mass `m` and its sum `S`, in f64. Since `Σ|x − c|² = Σ|x|² − 2·c·Σx + m·|c|²`, the inertia of all rows follows
+    /// from the sums alone, to within about 2⁻⁵² of `Σ|x|²`.
+    pub fn inertia_around(&self, cluster: usize, centroid: &[f32]) -> f64 {
+        let further = if self.layout.words == 1 { 0 } else { self.fixed.bits().cast_signed() };
+        let mass = self.mass(cluster);
+        let terms = centroid.iter().enumerate().map(|(column, &c)| {
+            let unit = power_of_two(-self.fixed.exponents()[column]) * power_of_two(-further);
+            let (c, sum) = (f64::from(c), self.sum_exact(cluster, column) as f64 * unit);
+            c * (mass * c - 2.0 * sum)
+        });
+        terms.sum()
+    }
+
+    /// Sets the inertia and how many rows moved, in place of those added up.
+    pub fn set_totals(&mut self, inertia: f64, moved: i64) {
+        let scaled = inertia.max(0.0) * power_of_two(self.fixed.distance_exponent());
+        let whole = scaled.floor();
+        let rest = (scaled - whole) * power_of_two(self.fixed.bits().cast_signed());
+        self.values[self.layout.inertia(0)] = whole as i64;
+        self.values[self.layout.inertia(1)] = rest as i64;
+        self.values[self.layout.moved()] = moved;
+    }
+
     /// Adds the sums of other rows.
     ///
     /// # Errors
@@ -264,11 +314,16 @@ impl Partials {
         self.values[self.layout.moved()]
     }
 
+    /// What the loops work on: the units, where what lies, and the sums.
+    pub(super) fn parts(&mut self) -> (&FixedPoint, PartialsLayout, &mut [i64]) {
+        (&self.fixed, self.layout, &mut self.values)
+    }
+
     fn check(&self, rows: &Rows) -> Result<()> {
         let (n, d) = (rows.labels.len(), self.layout.d);
         let weights = rows.weights.map_or(n, <[_]>::len);
-        if n.checked_mul(d) != Some(rows.values.len()) || [rows.previous.len(), rows.distances.len(), weights] != [n; 3]
-        {
+        let distances = if rows.distances.is_empty() { n } else { rows.distances.len() };
+        if n.checked_mul(d) != Some(rows.values.len()) || [rows.previous.len(), distances, weights] != [n; 3] {
             let message = format!(
                 "{n} labels, but {} values of {d} columns, {} earlier labels, {} distances, {weights} weights",
                 rows.values.len(),
@@ -287,80 +342,5 @@ impl Partials {
             }
             None => Ok(()),
         }
-    }
-}
-
-/// Adds checked rows. Plain code: multiplications by powers of two and roundings that no compiler reorders, in
-/// loops that it vectorises for the instruction set at hand.
-struct AddRows<'a> {
-    partials: &'a mut Partials,
-    rows: &'a Rows<'a>,
-}
-
-impl Kernel for AddRows<'_> {
-    type Output = ();
-
-    #[inline(always)]
-    fn run<S: Simd>(self, _: S) {
-        let Partials { fixed, layout, values, .. } = self.partials;
-        let (sums, rest) = values.split_at_mut(layout.k * layout.d * layout.words);
-        let (masses, totals) = rest.split_at_mut(layout.k);
-        add_values(self.rows, fixed, *layout, sums);
-        for (i, &label) in self.rows.labels.iter().enumerate() {
-            let mass = &mut masses[label as usize];
-            *mass = mass.wrapping_add(fixed.mass_units(self.rows.weights.map(|weights| weights[i])));
-        }
-        for (total, more) in totals.iter_mut().zip(row_totals(self.rows, fixed)) {
-            *total = total.wrapping_add(more);
-        }
-    }
-}
-
-/// Adds the values of the rows to the sums of their clusters.
-#[inline(always)]
-fn add_values(rows: &Rows, fixed: &FixedPoint, layout: PartialsLayout, sums: &mut [i64]) {
-    let PartialsLayout { k, d, words } = layout;
-    let (first, second) = sums.split_at_mut(k * d);
-    let scales = &fixed.scales()[..d];
-    let further = power_of_two(fixed.bits().cast_signed());
-    for (i, (row, &label)) in rows.values.chunks_exact(d).zip(rows.labels).enumerate() {
-        let at = label as usize * d;
-        if words == 1 {
-            add_one_word(row, rows.weight(i), scales, &mut first[at..][..d]);
-        } else {
-            add_two_words(row, rows.weight(i), scales, further, &mut first[at..][..d], &mut second[at..][..d]);
-        }
-    }
-}
-
-/// What the rows add to both words of the inertia and to the number of moved rows. A distance beyond what was planned
-/// counts as `2^B` units, the most there is room for.
-#[inline(always)]
-fn row_totals(rows: &Rows, fixed: &FixedPoint) -> [i64; 3] {
-    let scale = fixed.scales()[fixed.columns() + 1];
-    let further = power_of_two(fixed.bits().cast_signed());
-    let mut totals = [0i64; 3];
-    for (i, &distance) in rows.distances.iter().enumerate() {
-        let scaled = (f64::from(distance * rows.weight(i)) * scale).min(further);
-        totals[0] = totals[0].wrapping_add(rounded(scaled));
-        totals[1] = totals[1].wrapping_add(rounded(rounding_rest(scaled) * further));
-    }
-    totals[2] = rows.labels.iter().zip(rows.previous).map(|(label, previous)| i64::from(label != previous)).sum();
-    totals
-}
-
-#[inline(always)]
-fn add_one_word(row: &[f32], factor: f32, scales: &[f64], sums: &mut [i64]) {
-    for ((&x, &scale), sum) in row.iter().zip(scales).zip(sums) {
-        *sum = sum.wrapping_add(rounded(f64::from(x * factor) * scale));
-    }
-}
-
-#[inline(always)]
-fn add_two_words(row: &[f32], factor: f32, scales: &[f64], further: f64, first: &mut [i64], second: &mut [i64]) {
-    for (((&x, &scale), first), second) in row.iter().zip(scales).zip(first).zip(second) {
-        let scaled = f64::from(x * factor) * scale;
-        *first = first.wrapping_add(rounded(scaled));
-        *second = second.wrapping_add(rounded(rounding_rest(scaled) * further));
     }
 }

@@ -1,0 +1,165 @@
+//! The items that do the work on processors: each row to its nearest centroid, and what the rows that moved change in the
+//! sums.
+//!
+//! Sums are exact integers, so a row can be taken out of one and added to another, and rows that stay need not be summed
+//! again. Their bits are those of [`AssignAndSum`](super::assign_and_sum::AssignAndSum), which begins anew in every round.
+
+use super::keys::{BOUNDS, CENTROIDS, CHANGES, LABELS, NO_LABEL, PARTIALS, POINTS, SEARCH, SUMS, WEIGHTS};
+use super::plan::Plan;
+use super::search::Search;
+use crate::backend::cpu::{BlockBounds, BoundScratch, Bounds, Partials, Rows, Scratch};
+use crate::queue::{ComContext, ComputeFunction, Objects, ShapeRule, TaskRows};
+use crate::{Error, Result};
+use rayon::prelude::*;
+use std::sync::{Mutex, PoisonError};
+
+/// Labels each row with its nearest centroid, and finds what the rows that moved change in the sums.
+pub(super) struct Reassign(pub(super) Plan);
+
+impl ComputeFunction for Reassign {
+    fn objects(&self) -> Objects {
+        let objects = Objects::reads((POINTS, SEARCH))
+            .updates((LABELS, BOUNDS))
+            .writes(CHANGES)
+            .shape(LABELS, ShapeRule::rows_of(POINTS))
+            .shape(CHANGES, ShapeRule::fixed([self.0.layout().moved() + 1]));
+        if self.0.weighted { objects.and(Objects::reads(WEIGHTS)) } else { objects }
+    }
+
+    fn calc(&self, cx: &mut ComContext) -> Result<()> {
+        let mut labels = cx.take(LABELS)?;
+        let mut bounds = if cx.contains(BOUNDS) { cx.take(BOUNDS)? } else { Bounds::default() };
+        match cx.get(SEARCH)? {
+            Search::Everything(_) => bounds = Bounds::default(),
+            Search::Seed(guide) => bounds = Bounds::new(labels.len(), self.0.block(), guide.groups()),
+            Search::Bounded(_) => {}
+        }
+        let changes = self.reassign(cx, &mut labels, &mut bounds)?;
+        cx.put(BOUNDS, bounds)?;
+        cx.put(LABELS, labels)?;
+        cx.put(CHANGES, changes.into_values())
+    }
+}
+
+impl Reassign {
+    fn reassign(&self, cx: &ComContext, labels: &mut [u32], bounds: &mut Bounds) -> Result<Partials> {
+        let rows = cx.rows(POINTS)?;
+        let weights = if self.0.weighted { Some(cx.rows(WEIGHTS)?) } else { None };
+        let task = Task { search: cx.get(SEARCH)?, rows: &rows, weights: weights.as_ref() };
+        // One accumulator for each thread that takes part: they are as large as the centroids.
+        let idle: Mutex<Vec<Worker>> = Mutex::default();
+        let length = self.0.block();
+        let run = |block: usize, labels: &mut [u32], bounds: Option<&mut BlockBounds>| {
+            let worker = idle.lock().unwrap_or_else(PoisonError::into_inner).pop();
+            let mut worker = worker.map_or_else(|| Worker::new(&self.0), Ok)?;
+            worker.block(&task, block * length, labels, bounds)?;
+            idle.lock().unwrap_or_else(PoisonError::into_inner).push(worker);
+            Ok::<(), Error>(())
+        };
+        let blocks = labels.par_chunks_mut(length).enumerate();
+        if let Search::Everything(_) = task.search {
+            blocks.try_for_each(|(block, labels)| run(block, labels, None))?;
+        } else {
+            let bounds = bounds.blocks();
+            blocks.zip(bounds).try_for_each(|((block, labels), mut bounds)| run(block, labels, Some(&mut bounds)))?;
+        }
+        let workers = idle.into_inner().unwrap_or_else(PoisonError::into_inner);
+        task.search.note(workers.iter().map(|worker| worker.bounded.counts().0).sum());
+        let mut changes = workers.into_iter().map(|worker| worker.changes);
+        let mut total = changes.next().map_or_else(|| self.0.partials(), Ok)?;
+        changes.try_for_each(|more| total.merge(&more))?;
+        Ok(total)
+    }
+}
+
+/// What the blocks of a task have in common.
+struct Task<'a> {
+    search: &'a Search,
+    rows: &'a TaskRows<'a>,
+    weights: Option<&'a TaskRows<'a>>,
+}
+
+/// What a thread needs for its blocks of rows.
+struct Worker {
+    inertia_from_sums: bool,
+    changes: Partials,
+    scratch: Scratch,
+    bounded: BoundScratch,
+    rows: Vec<f32>,
+    weights: Vec<f32>,
+    before: Vec<u32>,
+    distances: Vec<f32>,
+}
+
+impl Worker {
+    fn new(plan: &Plan) -> Result<Self> {
+        Ok(Self {
+            inertia_from_sums: plan.inertia_from_sums(),
+            changes: plan.partials()?,
+            scratch: Scratch::default(),
+            bounded: BoundScratch::default(),
+            rows: Vec::new(),
+            weights: Vec::new(),
+            before: Vec::new(),
+            distances: Vec::new(),
+        })
+    }
+
+    /// Labels the rows from `first` on, one for each label. Where bounds leave nothing open, the rows are not even read.
+    fn block(&mut self, task: &Task, first: usize, labels: &mut [u32], bounds: Option<&mut BlockBounds>) -> Result<()> {
+        if let (Search::Bounded(guide), Some(bounds)) = (task.search, &bounds)
+            && !guide.doubts(bounds, &mut self.bounded, labels)?
+            && self.inertia_from_sums
+        {
+            return Ok(());
+        }
+        let range = first..first + labels.len();
+        let values = task.rows.read(range.clone(), &mut self.rows)?;
+        self.before.clear();
+        self.before.extend_from_slice(labels);
+        match (task.search, bounds) {
+            (Search::Bounded(guide), Some(bounds)) => guide.reassign(values, bounds, &mut self.bounded, labels)?,
+            (Search::Seed(guide), Some(bounds)) => guide.seed(values, bounds, &mut self.bounded, labels)?,
+            (search, _) => search.nearest().assign(values, &mut self.scratch, labels)?,
+        }
+        if !self.inertia_from_sums {
+            self.distances.resize(labels.len(), 0.0);
+            task.search.nearest().distances(values, labels, &mut self.distances)?;
+        } else if self.before.first() == Some(&NO_LABEL) {
+            self.changes.add_squared_lengths(values)?;
+        } else if self.before == labels {
+            return Ok(());
+        }
+        let weights = task.weights.map(|weights| weights.read(range, &mut self.weights)).transpose()?;
+        let (previous, distances) = (&self.before, &self.distances);
+        self.changes.add_changes(&Rows { values, weights, labels, previous, distances })
+    }
+}
+
+/// Brings the sums up to date with what all tasks have found.
+pub(super) struct Tally(pub(super) Plan);
+
+impl ComputeFunction for Tally {
+    fn objects(&self) -> Objects {
+        Objects::reads((CHANGES, CENTROIDS)).updates(SUMS).writes(PARTIALS).once_per_device()
+    }
+
+    fn calc(&self, cx: &mut ComContext) -> Result<()> {
+        let before = if cx.contains(SUMS) { cx.take(SUMS)? } else { self.0.partials()?.into_values() };
+        let mut sums = Partials::from_values(&self.0.fixed, self.0.k, before)?;
+        let changes = Partials::from_values(&self.0.fixed, self.0.k, cx.get(CHANGES)?.clone())?;
+        sums.merge(&changes)?;
+        cx.put(SUMS, sums.values().to_vec())?;
+        let inertia = if self.0.inertia_from_sums() {
+            // What the sums have gathered is the squared length of all rows.
+            let centroids = cx.get(CENTROIDS)?.as_standard_layout();
+            let clusters = centroids.as_slice().unwrap_or(&[]).par_chunks(self.0.d).enumerate();
+            let around: Vec<f64> = clusters.map(|(cluster, c)| sums.inertia_around(cluster, c)).collect();
+            sums.inertia() + around.iter().sum::<f64>()
+        } else {
+            changes.inertia()
+        };
+        sums.set_totals(inertia, changes.moved());
+        cx.put(PARTIALS, sums.into_values())
+    }
+}

@@ -1,0 +1,56 @@
+//! The bounds of a task's rows.
+
+/// The bounds of some rows, block by block; nothing is known of them before [`Guide::seed`](super::Guide::seed).
+#[derive(Debug, Clone, Default)]
+pub struct Bounds {
+    block: usize,
+    groups: usize,
+    upper: Vec<f32>,
+    squares: Vec<f32>,
+    lower: Vec<f32>,
+}
+
+/// The bounds of one block of rows.
+#[derive(Debug)]
+pub struct BlockBounds<'a> {
+    /// One a row: a bound on the distance to its own centroid, less that centroid's drift.
+    pub(super) upper: &'a mut [f32],
+    /// The squared length of each row.
+    pub(super) squares: &'a mut [f32],
+    /// Group after group, one a row: a bound on the distance to the nearest of the group's centroids but its own, and the
+    /// group's drift.
+    pub(super) lower: &'a mut [f32],
+}
+
+impl Bounds {
+    /// Room for the bounds of `rows` rows, in blocks of `block`, to `groups` groups.
+    pub fn new(rows: usize, block: usize, groups: usize) -> Self {
+        Self {
+            block: block.max(1),
+            groups,
+            upper: vec![f32::INFINITY; rows],
+            squares: vec![0.0; rows],
+            lower: vec![0.0; rows * groups],
+        }
+    }
+
+    /// The bytes they take.
+    pub fn bytes(&self) -> usize {
+        (self.upper.len() + self.squares.len() + self.lower.len()) * size_of::<f32>()
+    }
+
+    /// The blocks, in the order of their rows; the last may be shorter.
+    pub fn blocks(&mut self) -> Vec<BlockBounds<'_>> {
+        let Self { block, groups, upper, squares, lower } = self;
+        let lower = lower.chunks_mut((*block * *groups).max(1));
+        let rows = upper.chunks_mut(*block).zip(squares.chunks_mut(*block));
+        rows.zip(lower).map(|((upper, squares), lower)| BlockBounds { upper, squares, lower }).collect()
+    }
+}
+
+impl BlockBounds<'_> {
+    /// Whether they are those of so many rows and groups.
+    pub(super) fn fits(&self, rows: usize, groups: usize) -> bool {
+        self.upper.len() == rows && self.squares.len() == rows && self.lower.len() == rows * groups
+    }
+}
