@@ -31,7 +31,7 @@ impl ComputeFunction for Reassign {
         let mut bounds = if cx.contains(BOUNDS) { cx.take(BOUNDS)? } else { Bounds::default() };
         match cx.get(SEARCH)? {
             Search::Everything(_) => bounds = Bounds::default(),
-            Search::Seed(guide) => bounds = Bounds::new(labels.len(), self.0.block(), guide.groups()),
+            Search::Seed(guide) => bounds = Bounds::new(labels.len(), self.0.block(), guide),
             Search::Bounded(_) => {}
         }
         let changes = self.reassign(cx, &mut labels, &mut bounds)?;
@@ -107,7 +107,8 @@ impl Worker {
 
     /// Labels the rows from `first` on, one for each label. Where bounds leave nothing open, the rows are not even read.
     fn block(&mut self, task: &Task, first: usize, labels: &mut [u32], bounds: Option<&mut BlockBounds>) -> Result<()> {
-        if let (Search::Bounded(guide), Some(bounds)) = (task.search, &bounds)
+        let mut bounds = bounds;
+        if let (Search::Bounded(guide), Some(bounds)) = (task.search, &mut bounds)
             && !guide.doubts(bounds, &mut self.bounded, labels)?
             && self.inertia_from_sums
         {

@@ -1,6 +1,6 @@
 //! How the rows of a round find their nearest centroids: by every distance, or by bounds.
 
-use super::keys::{CENTROIDS, SEARCH, SUMMARY, Summary};
+use super::keys::{CENTROIDS, POINTS, SEARCH, SUMMARY, Summary};
 use super::plan::Plan;
 use crate::Result;
 use crate::backend::cpu::{Bounds, Guide, Isa, Nearest};
@@ -16,6 +16,9 @@ const LATEST: u32 = 4;
 
 /// Bounds that leave more than this part of the distances to be measured are given up for some rounds.
 const TOO_LOOSE: f64 = 0.7;
+
+/// Rows that are looked at for bounds in fewer columns.
+const SAMPLE: usize = 1024;
 
 /// What a round searches with; the result is the same.
 #[derive(Clone)]
@@ -74,7 +77,7 @@ pub(super) struct Steer {
 
 impl ComputeFunction for Steer {
     fn objects(&self) -> Objects {
-        Objects::reads((CENTROIDS, SUMMARY)).updates(SEARCH).once_per_device()
+        Objects::reads((POINTS, CENTROIDS, SUMMARY)).updates(SEARCH).once_per_device()
     }
 
     fn calc(&self, cx: &mut ComContext) -> Result<()> {
@@ -82,33 +85,58 @@ impl ComputeFunction for Steer {
         let (isa, distance, centroids) = (Isa::detect(), self.plan.distance(), cx.get(CENTROIDS)?.view());
         let search = match before {
             Some(Search::Seed(guide)) => self.go_on(&guide.moved(centroids)?),
-            Some(Search::Bounded(bounded)) if !self.is_too_loose(&bounded) => {
-                self.go_on(&bounded.guide.moved(centroids)?)
-            }
-            _ if self.begins(cx)? => Search::Seed(Arc::new(Guide::new(centroids, distance, isa)?)),
-            _ => Search::Everything(Arc::new(Nearest::new(centroids, distance, isa)?)),
+            Some(Search::Bounded(bounded)) if !self.is_too_loose(&bounded) => self.go_on(&bounded.guide.moved(centroids)?),
+            _ => match self.begin(cx)? {
+                Some(guide) => Search::Seed(Arc::new(guide)),
+                None => Search::Everything(Arc::new(Nearest::new(centroids, distance, isa)?)),
+            },
         };
+        if std::env::var("DBG").is_ok() { eprintln!("{} {}", cx.step_no(), match &search { Search::Everything(_) => "all", Search::Seed(_)=>"seed", _=>"bounded"}); }
         cx.put(SEARCH, search)
     }
 }
 
 impl Steer {
+    /// Some rows, for bounds in fewer columns: none where to look for these would take longer than half a round.
+    fn sample(&self, cx: &ComContext) -> Result<Vec<f32>> {
+        let Plan { k, d, .. } = self.plan;
+        let rows = cx.rows(POINTS)?;
+        let count = SAMPLE.min(rows.len());
+        if Guide::sample_cost(count, k, d) > 2.0 * self.bounded_rows as f64 * (k * d) as f64 {
+            return Ok(Vec::new());
+        }
+        let (mut sample, mut scratch) = (Vec::with_capacity(count * d), Vec::new());
+        for at in 0..count {
+            let row = at * rows.len() / count;
+            sample.extend_from_slice(rows.read(row..row + 1, &mut scratch)?);
+        }
+        Ok(sample)
+    }
+
     fn go_on(&self, guide: &Guide) -> Search {
         Search::Bounded(Bounded { guide: Arc::new(guide.clone()), measured: Arc::default() })
     }
 
     fn is_too_loose(&self, bounded: &Bounded) -> bool {
-        let all = self.bounded_rows as f64 * self.plan.k as f64;
+        let all = self.bounded_rows as f64 * (self.plan.k * self.plan.d) as f64;
+        if std::env::var("DBG").is_ok() { eprintln!("   measured {:.4}", bounded.measured.load(Ordering::Relaxed) as f64 / all); }
         bounded.measured.load(Ordering::Relaxed) as f64 > TOO_LOOSE * all
     }
 
-    /// Whether the centroids have settled enough for bounds to hold.
-    fn begins(&self, cx: &ComContext) -> Result<bool> {
-        if self.bounded_rows == 0 || cx.step_no() == 1 {
-            return Ok(false);
+    /// Bounds, where centroids have settled enough for them to hold, or where those in fewer columns hold anyway.
+    fn begin(&self, cx: &ComContext) -> Result<Option<Guide>> {
+        let step = cx.step_no();
+        if self.bounded_rows == 0 || step == 1 {
+            return Ok(None);
         }
         let moved = Summary::of_words(cx.get(SUMMARY)?)?.moved;
-        Ok(moved <= self.plan.rows / SETTLING || cx.step_no() == LATEST)
+        let has_settled = moved <= self.plan.rows / SETTLING || step >= LATEST;
+        let sample = if step == 2 || has_settled { self.sample(cx)? } else { Vec::new() };
+        if !has_settled && sample.is_empty() {
+            return Ok(None);
+        }
+        let guide = Guide::new(cx.get(CENTROIDS)?.view(), self.plan.distance(), Isa::detect(), &sample)?;
+        Ok((has_settled || guide.is_reduced()).then_some(guide))
     }
 }
 

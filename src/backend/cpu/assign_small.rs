@@ -72,6 +72,11 @@ impl Form for Squares {
     }
 
     #[inline(always)]
+    fn term(self, x: f32, centroid: f32) -> f32 {
+        (x - centroid) * (x - centroid)
+    }
+
+    #[inline(always)]
     fn finish<S: Simd>(self, simd: S, sum: S::Vector, bias: S::Vector) -> S::Vector {
         simd.add(sum, bias)
     }
@@ -101,7 +106,7 @@ impl Form for Squares {
 
     #[inline(always)]
     fn values<S: Simd, const N: usize>(self, simd: S, row: &[f32], centroids: [&[f32]; N], _: [f32; N]) -> [f32; N] {
-        sums_along(simd, row, centroids, |sum, x, c| self.step(simd, sum, x, c), |x, c| (x - c) * (x - c))
+        sums_along(self, simd, row, centroids)
     }
 }
 
@@ -122,6 +127,11 @@ impl Form for Absolutes {
     #[inline(always)]
     fn step<S: Simd>(self, simd: S, sum: S::Vector, x: S::Vector, centroid: S::Vector) -> S::Vector {
         simd.add(sum, simd.abs(simd.sub(x, centroid)))
+    }
+
+    #[inline(always)]
+    fn term(self, x: f32, centroid: f32) -> f32 {
+        (x - centroid).abs()
     }
 
     #[inline(always)]
@@ -154,6 +164,6 @@ impl Form for Absolutes {
 
     #[inline(always)]
     fn values<S: Simd, const N: usize>(self, simd: S, row: &[f32], centroids: [&[f32]; N], _: [f32; N]) -> [f32; N] {
-        sums_along(simd, row, centroids, |sum, x, c| self.step(simd, sum, x, c), |x, c| (x - c).abs())
+        sums_along(self, simd, row, centroids)
     }
 }

@@ -41,6 +41,10 @@ pub(super) struct Dot {
 }
 
 impl Dot {
+    /// The form without any bound, for its sums alone.
+    pub(super) const PLAIN: Self =
+        Self { per_product: 0.0, largest_norm: 0.0, fixed: 0.0, per_reach: 0.0, norm_slack: (1.0, 0.0) };
+
     /// The bound for `k × d` centroids.
     pub(super) fn new(centroids: &[f32], d: usize) -> Self {
         let largest_square = centroids.chunks_exact(d).map(square_norm).fold(0.0, f64::max);
@@ -53,6 +57,17 @@ impl Dot {
             fixed: 2.0 * (gamma(4) * largest_norm * largest_norm + 4.0 * (subnormal + 2f64.powi(-147))),
             per_reach: 2.0 * (d + 3) as f64 * 2f64.powi(-53) + 2f64.powi(-22),
             norm_slack: (1.0 + 2.0 * gamma(d + 8), 2.0 * subnormal),
+        }
+    }
+
+    /// The bound for centroids of `d` columns that are measured in `width` of a basis: products of rows are off by another
+    /// `tau·X·C`, and rows as well as centroids may be longer there by a hundredth.
+    pub(super) fn in_basis(centroids: &[f32], d: usize, width: usize, tau: f64) -> Self {
+        let (full, short) = (Self::new(centroids, d), Self::new(&[], width));
+        Self {
+            per_product: 1.02 * (short.per_product + 2.0 * 2.0 * tau),
+            per_reach: 1.02 * short.per_reach.max(full.per_reach),
+            ..full
         }
     }
 }
@@ -72,6 +87,11 @@ impl Form for Dot {
     #[inline(always)]
     fn step<S: Simd>(self, simd: S, sum: S::Vector, x: S::Vector, centroid: S::Vector) -> S::Vector {
         simd.mul_add(x, centroid, sum)
+    }
+
+    #[inline(always)]
+    fn term(self, x: f32, centroid: f32) -> f32 {
+        x * centroid
     }
 
     #[inline(always)]
@@ -120,9 +140,11 @@ impl Form for Dot {
         centroids: [&[f32]; N],
         biases: [f32; N],
     ) -> [f32; N] {
-        let step = |sum, x, c| simd.mul_add(x, c, sum);
-        let sums = sums_along(simd, row, centroids, step, |x, c| x * c);
-        std::array::from_fn(|n| biases[n] - 2.0 * sums[n])
+        let mut values = sums_along(self, simd, row, centroids);
+        for n in 0..N {
+            values[n] = biases[n] - 2.0 * values[n];
+        }
+        values
     }
 
     #[inline(always)]

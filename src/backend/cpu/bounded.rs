@@ -12,7 +12,7 @@
 //!
 //! - a kernel's value is turned into one by the [`Form`](super::screen::Form), which knows how far rounding can have moved
 //!   it;
-//! - a centroid's shift is summed in f64 and made larger than its rounding ([`drift`]);
+//! - a centroid's shift is summed in f64 and made larger than its rounding (`drift`);
 //! - bounds are stored relative to the sum of all shifts so far (`U = u − E`, `L = l + D`), so that those of a settled row
 //!   are not written. Each rounding of f32 there is a factor of `1 ± 2⁻²⁴`, and is answered by one of `1 ± 2⁻²²`; a sum
 //!   of shifts is rounded up where it loosens a bound and down where it tightens it.
@@ -21,20 +21,29 @@
 //! less than `(d + 2)·2⁻⁵³` of a distance, so nothing in the group could have won, nor tied. What f32 cannot tell apart
 //! is measured in f64, as in [`Nearest`].
 
+mod basis;
+mod doubt;
 mod drift;
 mod reassign;
+mod reduced;
+mod scratch;
 mod state;
 
+pub use scratch::BoundScratch;
 pub use state::{BlockBounds, Bounds};
 
-use super::groups::Groups;
 use super::nearest::AnyForm;
-use super::screen::LaneState;
-use super::{Distance, Isa, Nearest};
+use super::panels::Packing;
+use super::screen::ROUNDING;
+use super::simd::{Kernel, Simd};
+use super::{Distance, Isa, Nearest, exact, groups};
 use crate::{Error, Result};
+use doubt::Doubt;
 use drift::Drift;
+use groups::Groups;
 use ndarray::ArrayView2;
-use reassign::{Doubt, Reassign, RowState};
+use reassign::Reassign;
+use reduced::{Narrow, Reduced};
 use std::sync::Arc;
 
 /// The most groups: more bounds would cost more to look at than they save.
@@ -45,50 +54,43 @@ const MOST_GROUPS: usize = 64;
 pub struct Guide {
     nearest: Arc<Nearest>,
     groups: Arc<Groups>,
+    reduced: Option<Arc<Reduced>>,
     own: Drift,
     group: Drift,
-}
-
-/// What one thread needs for [`Guide::reassign`]; any number of blocks may use it in turn.
-#[derive(Debug, Default)]
-pub struct BoundScratch {
-    lanes: LaneState,
-    /// Upper bounds, and the smallest lower bound, of the rows of a block.
-    upper: Vec<f32>,
-    lower: Vec<f32>,
-    /// Rows that the bounds leave open, and of these those that a group was measured for.
-    open: Vec<u16>,
-    asked: Vec<u16>,
-    /// The rows for which each group is measured.
-    lists: Vec<Vec<u16>>,
-    states: Vec<RowState>,
-    candidates: Vec<u32>,
-    measured: u64,
-    rescued: u64,
-}
-
-impl BoundScratch {
-    /// How many distances were measured, and how many rows decided in f64, since the start.
-    pub fn counts(&self) -> (u64, u64) {
-        (self.measured, self.rescued)
-    }
 }
 
 impl Guide {
     /// Makes groups of the centroids, `k × d`, and starts without any drift.
     ///
-    /// There are as many groups as bounds of `d + 16` bytes a row allow (see [`bytes_a_row`](Self::bytes_a_row)), one for
-    /// each centroid where that is few.
+    /// There are as many groups as [`bytes_a_row`](Self::bytes_a_row) allow, one for each centroid where they are few. Long
+    /// rows get bounds in fewer columns as well, where `sample`, some rows of the data, shows that it pays.
     ///
     /// # Errors
-    /// As [`Nearest::new`].
-    pub fn new(centroids: ArrayView2<f32>, distance: Distance, isa: Isa) -> Result<Self> {
+    /// As [`Nearest::new`], and when the sample is no whole rows.
+    pub fn new(centroids: ArrayView2<f32>, distance: Distance, isa: Isa, sample: &[f32]) -> Result<Self> {
         let (k, d) = centroids.dim();
+        if d == 0 || !sample.len().is_multiple_of(d) {
+            return Err(Error::parameter("sample", format!("{} values are not rows of {d} columns", sample.len())));
+        }
         let values: Vec<f32> = centroids.iter().copied().collect();
-        let groups = Arc::new(Groups::new(&values, d, group_size(k, d, super::panels::lanes(isa))));
-        let nearest = Arc::new(Nearest::grouped(centroids, distance, isa, &groups)?);
-        let (own, group) = (Drift::none(k), Drift::none(groups.len()));
-        Ok(Self { nearest, groups, own, group })
+        let lanes = super::panels::lanes(isa);
+        if distance == Distance::SquaredEuclidean
+            && let (Some(width), false) = (reduced::width(k, d), sample.is_empty())
+        {
+            let groups = Groups::new(&values, d, long_group_size(k, d, width, lanes));
+            let nearest = Nearest::new(centroids, distance, isa)?;
+            if let Some(reduced) = Reduced::find(sample, &nearest, &groups) {
+                return Ok(Self::begun(nearest, groups, Some(reduced)));
+            }
+        }
+        let groups = Groups::new(&values, d, group_size(k, d, lanes));
+        let packing = if groups.size() == 1 { Packing::Alone } else { Packing::InGroups(&groups) };
+        Ok(Self::begun(Nearest::packed(centroids, distance, isa, packing)?, groups, None))
+    }
+
+    fn begun(nearest: Nearest, groups: Groups, reduced: Option<Reduced>) -> Self {
+        let (own, group) = (Drift::none(nearest.count()), Drift::none(groups.len()));
+        Self { nearest: Arc::new(nearest), groups: Arc::new(groups), reduced: reduced.map(Arc::new), own, group }
     }
 
     /// The guide of the next round: the same groups, with the centroids where they are now.
@@ -96,26 +98,27 @@ impl Guide {
     /// # Errors
     /// As [`Nearest::new`], and when the centroids have another shape.
     pub fn moved(&self, centroids: ArrayView2<f32>) -> Result<Self> {
-        let (k, d) = centroids.dim();
-        if (k, d) != (self.nearest.count(), self.nearest.columns()) {
-            let message =
-                format!("{k} × {d}, but the bounds are of {} × {}", self.nearest.count(), self.nearest.columns());
+        let (k, d, isa) = (self.nearest.count(), self.nearest.columns(), self.nearest.isa());
+        if (k, d) != centroids.dim() {
+            let message = format!("{:?} of them, but the bounds are of {k} × {d}", centroids.dim());
             return Err(Error::parameter("centroids", message));
         }
-        let nearest = Nearest::grouped(centroids, self.nearest.distance(), self.nearest.isa(), &self.groups)?;
-        let shift = |cluster: u32| {
-            drift::shift(self.nearest.distance(), self.nearest.centroid(cluster), nearest.centroid(cluster))
-        };
+        let distance = self.nearest.distance();
+        let is_alone = self.reduced.is_some() || self.groups.size() == 1;
+        let packing = if is_alone { Packing::Alone } else { Packing::InGroups(&self.groups) };
+        let nearest = Nearest::packed(centroids, distance, isa, packing)?;
+        let reduced = self.reduced.as_ref().map(|reduced| reduced.moved(nearest.centroids(), &self.groups, isa));
+        let shift = |cluster| drift::shift(distance, self.nearest.centroid(cluster), nearest.centroid(cluster));
         let shifts: Vec<f64> = (0..k as u32).map(shift).collect();
         let of_group = |group: usize| {
             self.groups.members(group).iter().map(|&cluster| shifts[cluster as usize]).fold(0.0, f64::max)
         };
-        let group = self.group.and((0..self.groups.len()).map(of_group));
         Ok(Self {
+            own: self.own.and(shifts.iter().copied()),
+            group: self.group.and((0..self.groups.len()).map(of_group)),
             nearest: Arc::new(nearest),
             groups: self.groups.clone(),
-            own: self.own.and(shifts.iter().copied()),
-            group,
+            reduced: reduced.map(Arc::new),
         })
     }
 
@@ -124,18 +127,35 @@ impl Guide {
         self.groups.len()
     }
 
-    /// The centroids, to label or measure rows without bounds.
+    /// The columns of a row where it is kept in fewer; 0 where it is not.
+    pub fn width(&self) -> usize {
+        self.reduced.as_ref().map_or(0, |reduced| reduced.width())
+    }
+
+    /// The centroids, to measure rows without bounds.
     pub fn nearest(&self) -> &Nearest {
         &self.nearest
     }
 
-    /// The bytes of bounds that a row takes: at most a quarter of the row itself and 24.
-    pub fn bytes_a_row(k: usize, d: usize, isa: Isa) -> usize {
-        let groups = k.div_ceil(group_size(k, d, super::panels::lanes(isa)));
-        (groups + 2) * size_of::<f32>()
+    /// About how many products it takes to make use of a sample of so many rows; infinite where none would be used.
+    pub fn sample_cost(rows: usize, k: usize, d: usize) -> f64 {
+        reduced::width(k, d).map_or(f64::INFINITY, |width| basis::cost(rows + k.min(rows), d, width))
     }
 
-    /// Labels a block of rows and makes their first bounds.
+    /// The most bytes of bounds that a row takes: a quarter of the row itself and 24, or less.
+    pub fn bytes_a_row(k: usize, d: usize, isa: Isa) -> usize {
+        let lanes = super::panels::lanes(isa);
+        let groups = k.div_ceil(group_size(k, d, lanes));
+        let long = reduced::width(k, d).map_or(0, |width| width + k.div_ceil(long_group_size(k, d, width, lanes)));
+        (groups.max(long) + 2) * size_of::<f32>()
+    }
+
+    /// Whether bounds are made of rows in fewer columns: they then hold however far the centroids move.
+    pub fn is_reduced(&self) -> bool {
+        self.reduced.is_some()
+    }
+
+    /// Labels a block of rows and makes their first bounds; the labels of the round before help where there are any.
     ///
     /// # Errors
     /// When the lengths do not fit.
@@ -148,7 +168,25 @@ impl Guide {
     ) -> Result<()> {
         self.check(bounds, labels)?;
         self.nearest.check(values, labels)?;
-        self.run(values, bounds, scratch, labels, true);
+        match &self.reduced {
+            None => self.run(values, bounds, scratch, labels, true),
+            Some(reduced) => {
+                let isa = self.nearest.isa();
+                isa.run(SquaredLengths { rows: values, d: self.nearest.columns(), out: bounds.squares });
+                reduced.project(isa, values, bounds.reduced);
+                bounds.upper.fill(f32::INFINITY);
+                bounds.lower.fill(0.0);
+                if labels.iter().all(|&label| (label as usize) < self.nearest.count()) {
+                    // Nothing is known yet, but in fewer columns it is found out sooner.
+                    if self.doubts(bounds, scratch, labels)? {
+                        self.run(values, bounds, scratch, labels, false);
+                    }
+                } else {
+                    scratch.rescued += self.nearest.assign_checked(values, &mut scratch.lanes, labels);
+                    scratch.measured += (labels.len() * self.nearest.centroids().len()) as u64;
+                }
+            }
+        }
         Ok(())
     }
 
@@ -157,10 +195,17 @@ impl Guide {
     ///
     /// # Errors
     /// When the lengths do not fit.
-    pub fn doubts(&self, bounds: &BlockBounds, scratch: &mut BoundScratch, labels: &[u32]) -> Result<bool> {
+    pub fn doubts(&self, bounds: &mut BlockBounds, scratch: &mut BoundScratch, labels: &[u32]) -> Result<bool> {
         self.check(bounds, labels)?;
-        self.nearest.isa().run(Doubt { guide: self, bounds, scratch, labels });
-        Ok(!scratch.open.is_empty())
+        let isa = self.nearest.isa();
+        isa.run(Doubt { guide: self, bounds, scratch, labels });
+        match &self.reduced {
+            Some(reduced) if !scratch.open.is_empty() => {
+                isa.run(Narrow { guide: self, reduced, bounds, scratch, labels });
+                Ok(!scratch.pairs.is_empty())
+            }
+            _ => Ok(!scratch.open.is_empty()),
+        }
     }
 
     /// Labels those rows of a block that [`doubts`](Self::doubts) has left open.
@@ -192,20 +237,34 @@ impl Guide {
         match self.nearest.form() {
             AnyForm::Dot(form) => isa.run(Reassign { guide, form: *form, values, bounds, scratch, labels, seeds }),
             AnyForm::Squares(form) => isa.run(Reassign { guide, form: *form, values, bounds, scratch, labels, seeds }),
-            AnyForm::Absolutes(form) => {
-                isa.run(Reassign { guide, form: *form, values, bounds, scratch, labels, seeds })
-            }
+            AnyForm::Absolutes(form) => isa.run(Reassign { guide, form: *form, values, bounds, scratch, labels, seeds }),
         }
     }
 
     fn check(&self, bounds: &BlockBounds, labels: &[u32]) -> Result<()> {
-        if bounds.fits(labels.len(), self.groups.len()) && labels.len() <= usize::from(u16::MAX) {
+        let rows = labels.len();
+        if bounds.fits(rows, self.groups.len(), self.width()) && rows <= usize::from(u16::MAX) {
             return Ok(());
         }
-        Err(Error::parameter(
-            "bounds",
-            format!("they are not those of {} rows and {} groups", labels.len(), self.groups()),
-        ))
+        Err(Error::parameter("bounds", format!("they are not those of {rows} rows and {} groups", self.groups())))
+    }
+}
+
+/// The squared lengths of rows, rounded once.
+struct SquaredLengths<'a> {
+    rows: &'a [f32],
+    d: usize,
+    out: &'a mut [f32],
+}
+
+impl Kernel for SquaredLengths<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<S: Simd>(self, _: S) {
+        for (row, out) in self.rows.chunks_exact(self.d).zip(self.out) {
+            *out = exact::squared_length(row) as f32;
+        }
     }
 }
 
@@ -214,4 +273,35 @@ fn group_size(k: usize, d: usize, lanes: usize) -> usize {
     // A quarter of the row and 24 bytes, less the upper bound and the squared length.
     let most = (d / 4 + 4).min(MOST_GROUPS);
     if k <= most { 1 } else { k.div_ceil(most).next_multiple_of(lanes) }
+}
+
+/// How many share one where a row is kept in `width` columns as well: whole panels.
+fn long_group_size(k: usize, d: usize, width: usize, lanes: usize) -> usize {
+    let most = (d / 4 + 4 - width).clamp(1, MOST_GROUPS);
+    k.div_ceil(most).next_multiple_of(super::panels::VECTORS * lanes)
+}
+
+/// Whether a lower bound as it is now is above an upper one.
+#[inline(always)]
+fn is_above(stored: f32, drift_above: f32, upper: f32) -> bool {
+    stored - drift_above > upper
+}
+
+/// An upper bound as it is now, made larger than its rounding and that of the comparison.
+#[inline(always)]
+fn upper_now(stored: f32, drift_above: f32) -> f32 {
+    (stored + drift_above) * (1.0 + ROUNDING)
+}
+
+/// How an upper bound is stored: not less than the difference.
+#[inline(always)]
+fn stored_upper(upper: f32, drift_below: f32) -> f32 {
+    let difference = upper - drift_below;
+    difference + difference.abs() * (ROUNDING / 2.0)
+}
+
+/// How a lower bound is stored: not more than the sum.
+#[inline(always)]
+fn stored_lower(lower: f32, drift_below: f32) -> f32 {
+    (lower + drift_below) * (1.0 - ROUNDING / 2.0)
 }

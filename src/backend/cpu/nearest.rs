@@ -5,8 +5,7 @@ use ndarray::ArrayView2;
 use super::Isa;
 use super::assign_small::{Absolutes, FEW_COLUMNS, Squares};
 use super::assign_tiled::{self, Dot};
-use super::groups::Groups;
-use super::panels::Panels;
+use super::panels::{Packing, Panels};
 use super::screen::LaneState;
 use super::simd::{Kernel, Simd};
 use crate::{Error, Place, Result};
@@ -70,16 +69,11 @@ impl Nearest {
     /// # Errors
     /// When there are no centroids, 2³² − 1 or more, none of their columns, or a value that is not finite.
     pub fn new(centroids: ArrayView2<f32>, distance: Distance, isa: Isa) -> Result<Self> {
-        Self::packed(centroids, distance, isa, None)
-    }
-
-    /// As [`new`](Self::new), with the centroids packed group by group.
-    pub(super) fn grouped(centroids: ArrayView2<f32>, distance: Distance, isa: Isa, groups: &Groups) -> Result<Self> {
-        Self::packed(centroids, distance, isa, Some(groups))
+        Self::packed(centroids, distance, isa, Packing::InOrder)
     }
 
     #[expect(clippy::needless_pass_by_value, reason = "views are handed over by value, as ndarray does")]
-    fn packed(centroids: ArrayView2<f32>, distance: Distance, isa: Isa, groups: Option<&Groups>) -> Result<Self> {
+    pub(super) fn packed(centroids: ArrayView2<f32>, distance: Distance, isa: Isa, packing: Packing) -> Result<Self> {
         let (k, d) = centroids.dim();
         if k == 0 || d == 0 || k >= u32::MAX as usize {
             let message = format!("{k} × {d}; at least 1 × 1 and fewer than 2³² − 1 rows are accepted");
@@ -96,14 +90,11 @@ impl Nearest {
             Distance::SquaredEuclidean => AnyForm::Squares(Squares::new(d)),
             Distance::CityBlock => AnyForm::Absolutes(Absolutes::new(d)),
         };
-        let bias = match form {
-            AnyForm::Dot(_) => assign_tiled::bias,
-            AnyForm::Squares(_) | AnyForm::Absolutes(_) => |_: &[f32]| 0.0,
+        let biases = match form {
+            AnyForm::Dot(_) => centroids.chunks_exact(d).map(assign_tiled::bias).collect(),
+            AnyForm::Squares(_) | AnyForm::Absolutes(_) => vec![0.0; k],
         };
-        let panels = match groups {
-            Some(groups) => Panels::grouped(isa, centroids, d, bias, groups),
-            None => Panels::new(isa, centroids, d, bias),
-        };
+        let panels = Panels::new(isa, centroids, d, biases, packing);
         Ok(Self { panels, form })
     }
 
@@ -113,13 +104,17 @@ impl Nearest {
     /// When `rows` has another length.
     pub fn assign(&self, rows: &[f32], scratch: &mut Scratch, labels: &mut [u32]) -> Result<()> {
         self.check(rows, labels)?;
-        let lanes = &mut scratch.lanes;
-        scratch.rescued += match self.form {
+        scratch.rescued += self.assign_checked(rows, &mut scratch.lanes, labels);
+        Ok(())
+    }
+
+    /// Labels rows whose number is right; how many were decided in f64.
+    pub(super) fn assign_checked(&self, rows: &[f32], lanes: &mut LaneState, labels: &mut [u32]) -> u64 {
+        match self.form {
             AnyForm::Dot(form) => self.panels.assign(form, rows, lanes, labels),
             AnyForm::Squares(form) => self.panels.assign(form, rows, lanes, labels),
             AnyForm::Absolutes(form) => self.panels.assign(form, rows, lanes, labels),
-        };
-        Ok(())
+        }
     }
 
     /// The distance of each row to the centroid of its label: `rows` is `n × d`, `labels` and `out` have `n` values.

@@ -3,6 +3,7 @@
 use super::Isa;
 use super::groups::Groups;
 use super::simd::{Kernel, Simd};
+use std::ops::Range;
 
 /// Vectors in a panel: two, so that a row's value once loaded serves two multiplications. Only the last panel may have
 /// one, where no more centroids are left: ten clusters in 32 lanes would waste twice the time that they take in 16.
@@ -24,70 +25,60 @@ pub(super) struct Panels {
     /// `slots × d`; the lanes without a centroid hold zeros.
     values: Vec<f32>,
     /// What the form adds to the sum of each slot, +∞ where there is no centroid.
-    biases: Vec<f32>,
+    slot_biases: Vec<f32>,
     /// The cluster of each slot.
     clusters: Vec<u32>,
     /// `k × d`, as given, and what the form adds to each.
     centroids: Vec<f32>,
-    bias_of: Vec<f32>,
+    biases: Vec<f32>,
+}
+
+/// How centroids are packed.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Packing<'a> {
+    /// One after the other.
+    InOrder,
+    /// Group by group: a group fills whole vectors, and panels do not cross from one to the next.
+    InGroups(&'a Groups),
+    /// Not at all: each is measured by itself.
+    Alone,
 }
 
 impl Panels {
-    /// Packs `k × d` centroids (`d ≥ 1`) in their order, for an instruction set that the machine has.
-    pub(super) fn new(isa: Isa, centroids: Vec<f32>, d: usize, bias: impl Fn(&[f32]) -> f32) -> Self {
-        let lanes = lanes(isa);
-        let k = centroids.len() / d;
-        let mut clusters: Vec<u32> = (0..k as u32).collect();
-        clusters.resize(k.div_ceil(lanes) * lanes, NOBODY);
-        Self::packed(isa, centroids, d, bias, clusters, VECTORS * lanes)
-    }
-
-    /// Packs them group by group: a group fills whole vectors, and panels do not cross from one to the next.
-    pub(super) fn grouped(
-        isa: Isa,
-        centroids: Vec<f32>,
-        d: usize,
-        bias: impl Fn(&[f32]) -> f32,
-        groups: &Groups,
-    ) -> Self {
-        let lanes = lanes(isa);
-        if groups.size() == 1 {
-            // Centroids by themselves are measured along the row.
-            return Self::packed(isa, centroids, d, bias, Vec::new(), lanes);
-        }
-        let room = groups.size().next_multiple_of(lanes);
-        let mut clusters = Vec::with_capacity(groups.len() * room);
-        for group in 0..groups.len() {
-            clusters.extend_from_slice(groups.members(group));
-            clusters.resize((group + 1) * room, NOBODY);
-        }
-        let width = if room.is_multiple_of(VECTORS * lanes) { VECTORS * lanes } else { lanes };
-        Self::packed(isa, centroids, d, bias, clusters, width)
-    }
-
-    fn packed(
-        isa: Isa,
-        centroids: Vec<f32>,
-        d: usize,
-        bias: impl Fn(&[f32]) -> f32,
-        clusters: Vec<u32>,
-        width: usize,
-    ) -> Self {
+    /// Packs `k × d` centroids (`d ≥ 1`) for an instruction set that the machine has; `biases`, one each, are what the form
+    /// adds to their sums.
+    pub(super) fn new(isa: Isa, centroids: Vec<f32>, d: usize, biases: Vec<f32>, packing: Packing) -> Self {
         let (lanes, k) = (lanes(isa), centroids.len() / d);
-        let bias_of: Vec<f32> = centroids.chunks_exact(d).map(bias).collect();
+        let mut clusters: Vec<u32> = Vec::new();
+        let mut width = VECTORS * lanes;
+        match packing {
+            Packing::InOrder => {
+                clusters.extend(0..k as u32);
+                clusters.resize(k.div_ceil(lanes) * lanes, NOBODY);
+            }
+            Packing::InGroups(groups) => {
+                let room = groups.size().next_multiple_of(lanes);
+                for group in 0..groups.len() {
+                    clusters.extend_from_slice(groups.members(group));
+                    clusters.resize((group + 1) * room, NOBODY);
+                }
+                width = if room.is_multiple_of(width) { width } else { lanes };
+            }
+            Packing::Alone => {}
+        }
         let mut values = vec![0.0; clusters.len() * d];
-        let mut biases = vec![f32::INFINITY; clusters.len()];
-        let slots = clusters.chunks(width).zip(values.chunks_mut(width * d)).zip(biases.chunks_mut(width));
-        for ((clusters, values), biases) in slots {
+        let mut slot_biases = vec![f32::INFINITY; clusters.len()];
+        let slots = clusters.chunks(width).zip(values.chunks_mut(width * d)).zip(slot_biases.chunks_mut(width));
+        for ((clusters, values), slot_biases) in slots {
             for (lane, &cluster) in clusters.iter().enumerate().filter(|(_, cluster)| **cluster != NOBODY) {
                 let centroid = &centroids[cluster as usize * d..][..d];
-                biases[lane] = bias_of[cluster as usize];
+                slot_biases[lane] = biases[cluster as usize];
                 for (value, &coordinate) in values[lane..].iter_mut().step_by(clusters.len()).zip(centroid) {
                     *value = coordinate;
                 }
             }
         }
-        Self { isa, lanes, k, d, width, values, biases, clusters, centroids, bias_of }
+        Self { isa, lanes, k, d, width, values, slot_biases, clusters, centroids, biases }
     }
 
     /// How many centroids there are.
@@ -117,7 +108,7 @@ impl Panels {
 
     /// What the form adds to the sum of a cluster.
     pub(super) fn bias(&self, cluster: u32) -> f32 {
-        self.bias_of[cluster as usize]
+        self.biases[cluster as usize]
     }
 
     /// The cluster whose centroid stands in a slot.
@@ -125,15 +116,15 @@ impl Panels {
         self.clusters[slot]
     }
 
-    /// The clusters that one lane of all vectors stands for.
-    pub(super) fn clusters_of_lane(&self, lane: usize) -> impl Iterator<Item = u32> {
-        self.clusters.iter().copied().skip(lane).step_by(self.lanes).filter(|&cluster| cluster != NOBODY)
+    /// The clusters that one lane of the vectors of some slots stands for.
+    pub(super) fn clusters_in(&self, slots: Range<usize>, lane: usize) -> impl Iterator<Item = u32> {
+        self.clusters[slots].iter().copied().skip(lane).step_by(self.lanes).filter(|&cluster| cluster != NOBODY)
     }
 
     /// The panels of some slots, which begin and end where panels do.
-    pub(super) fn panels(&self, slots: std::ops::Range<usize>) -> impl Iterator<Item = Panel<'_>> {
+    pub(super) fn panels(&self, slots: Range<usize>) -> impl Iterator<Item = Panel<'_>> {
         let values = self.values[slots.start * self.d..slots.end * self.d].chunks(self.width * self.d);
-        let biases = self.biases[slots.clone()].chunks(self.width);
+        let biases = self.slot_biases[slots.clone()].chunks(self.width);
         let first = (slots.start / self.lanes) as u32;
         let ids = (first..).step_by(self.width / self.lanes);
         values.zip(biases).zip(ids).map(move |((values, biases), first_id)| Panel {

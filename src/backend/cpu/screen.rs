@@ -25,6 +25,9 @@ pub(super) trait Form: Copy {
     /// Adds one column's term.
     fn step<S: Simd>(self, simd: S, sum: S::Vector, x: S::Vector, centroid: S::Vector) -> S::Vector;
 
+    /// One column's term by itself.
+    fn term(self, x: f32, centroid: f32) -> f32;
+
     /// The value that is compared, from the finished sum and the centroid's bias.
     fn finish<S: Simd>(self, simd: S, sum: S::Vector, bias: S::Vector) -> S::Vector;
 
@@ -59,39 +62,34 @@ pub(super) const ROUNDING: f32 = 1.0 / (1 << 21) as f32;
 
 /// Sums along a row, as [`along`] takes them: more partial sums where there are fewer centroids to keep the processor busy.
 #[inline(always)]
-pub(super) fn sums_along<S: Simd, const N: usize>(
+pub(super) fn sums_along<F: Form, S: Simd, const N: usize>(
+    form: F,
     simd: S,
     row: &[f32],
     centroids: [&[f32]; N],
-    step: impl Fn(S::Vector, S::Vector, S::Vector) -> S::Vector,
-    one: impl Fn(f32, f32) -> f32,
 ) -> [f32; N] {
-    if N == 1 {
-        along::<S, N, 4>(simd, row, centroids, step, one)
-    } else {
-        along::<S, N, 2>(simd, row, centroids, step, one)
-    }
+    if N == 1 { along::<F, S, N, 4>(form, simd, row, centroids) } else { along::<F, S, N, 2>(form, simd, row, centroids) }
 }
 
 /// Sums over the columns of a row and each of some centroids, along the row: `A` vectors of partial sums for each, so that
 /// a value passes at most `d / 8 + 24` additions.
+///
+/// Plain loops: a closure that is not inlined would be compiled for the target's base instructions.
 #[inline(always)]
-fn along<S: Simd, const N: usize, const A: usize>(
+fn along<F: Form, S: Simd, const N: usize, const A: usize>(
+    form: F,
     simd: S,
     row: &[f32],
     centroids: [&[f32]; N],
-    step: impl Fn(S::Vector, S::Vector, S::Vector) -> S::Vector,
-    one: impl Fn(f32, f32) -> f32,
 ) -> [f32; N] {
     let (d, lanes) = (row.len(), S::LANES);
-    let centroids = centroids.map(|centroid| &centroid[..d]);
     let mut sums = [[simd.splat(0.0); A]; N];
     let mut at = 0;
     while at + A * lanes <= d {
         for a in 0..A {
             let x = simd.load(&row[at + a * lanes..][..lanes]);
             for n in 0..N {
-                sums[n][a] = step(sums[n][a], x, simd.load(&centroids[n][at + a * lanes..][..lanes]));
+                sums[n][a] = form.step(simd, sums[n][a], x, simd.load(&centroids[n][at + a * lanes..][..lanes]));
             }
         }
         at += A * lanes;
@@ -99,18 +97,22 @@ fn along<S: Simd, const N: usize, const A: usize>(
     while at + lanes <= d {
         let x = simd.load(&row[at..][..lanes]);
         for n in 0..N {
-            sums[n][0] = step(sums[n][0], x, simd.load(&centroids[n][at..][..lanes]));
+            sums[n][0] = form.step(simd, sums[n][0], x, simd.load(&centroids[n][at..][..lanes]));
         }
         at += lanes;
     }
-    std::array::from_fn(|n| {
+    let mut totals = [0.0; N];
+    for n in 0..N {
         let mut total = sums[n][0];
         for a in 1..A {
             total = simd.add(total, sums[n][a]);
         }
-        let rest: f32 = row[at..].iter().zip(&centroids[n][at..]).map(|(&x, &c)| one(x, c)).sum();
-        simd.reduce_add(total) + rest
-    })
+        totals[n] = simd.reduce_add(total);
+        for i in at..d {
+            totals[n] += form.term(row[i], centroids[n][i]);
+        }
+    }
+    totals
 }
 
 impl Panels {
@@ -134,7 +136,7 @@ impl Panels {
         candidates.clear();
         for lane in (0..lanes).filter(|lane| (left.near | left.crowded) >> lane & 1 == 1) {
             if left.crowded >> lane & 1 == 1 {
-                candidates.extend(self.clusters_of_lane(lane));
+                candidates.extend(self.clusters_in(0..self.slots(), lane));
             } else {
                 candidates.push(self.cluster(slots(lane)));
             }
