@@ -8,7 +8,7 @@ use super::screen::{Form, ROUNDING, TILE, gamma, sums_along};
 use super::simd::Simd;
 
 /// Beyond this bound on `(|x| + |c|)²`, sums of f32 may overflow: the row is decided in f64 over all clusters.
-const LARGEST: f64 = 8.5e37; // about 2^126
+const LARGEST: f32 = 8.0e37; // about 2^126
 
 /// The form, with the error bound of these centroids.
 ///
@@ -26,18 +26,21 @@ const LARGEST: f64 = 8.5e37; // about 2^126
 /// smallest by more than `2E + 2(d + 3)·2⁻⁵³·(X + C)²`, its f64 distance is strictly larger than that of the smallest.
 /// The threshold is formed in f32: for the rounding of the margin and of the sum, `2⁻²³·(X + C)²` are added, as all
 /// values are at most `(X + C)²`; as much again, so that the margin also bounds `|x|² + s` when `|x|²` was rounded once. (Where `d` is below [`TILE`], so is the chain: the bound takes the real length.)
+///
+/// Margins themselves are formed in f32, four bytes a row in vectors: each factor here is rounded up, and one of 1 + 2⁻¹⁹
+/// answers the dozen roundings of the formula.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Dot {
     /// Twice the error per `X·C`.
-    per_product: f64,
+    per_product: f32,
     /// `C`.
-    largest_norm: f64,
+    largest_norm: f32,
     /// Twice the error that does not depend on the row.
-    fixed: f64,
+    fixed: f32,
     /// The rounding of the f64 definition and of the threshold, per `(X + C)²`.
-    per_reach: f64,
+    per_reach: f32,
     /// What makes the computed squared norm of a row an upper bound: relative and absolute.
-    norm_slack: (f64, f64),
+    norm_slack: (f32, f32),
 }
 
 impl Dot {
@@ -47,27 +50,29 @@ impl Dot {
 
     /// The bound for `k × d` centroids.
     pub(super) fn new(centroids: &[f32], d: usize) -> Self {
-        let largest_square = centroids.chunks_exact(d).map(square_norm).fold(0.0, f64::max);
-        let largest_norm = largest_square.sqrt() * (1.0 + 1e-9);
-        let chain = (d.min(TILE) + d.div_ceil(TILE)).max(d.min(d / 8 + 24)) + 3;
-        let subnormal = d as f64 * 2f64.powi(-149);
-        Self {
-            per_product: 2.0 * 2.0 * gamma(chain),
-            largest_norm,
-            fixed: 2.0 * (gamma(4) * largest_norm * largest_norm + 4.0 * (subnormal + 2f64.powi(-147))),
-            per_reach: 2.0 * (d + 3) as f64 * 2f64.powi(-53) + 2f64.powi(-22),
-            norm_slack: (1.0 + 2.0 * gamma(d + 8), 2.0 * subnormal),
-        }
+        Self::bounding(centroids, d, d, 0.0, 1.0)
     }
 
     /// The bound for centroids of `d` columns that are measured in `width` of a basis: products of rows are off by another
     /// `tau·X·C`, and rows as well as centroids may be longer there by a hundredth.
     pub(super) fn in_basis(centroids: &[f32], d: usize, width: usize, tau: f64) -> Self {
-        let (full, short) = (Self::new(centroids, d), Self::new(&[], width));
+        Self::bounding(centroids, d, width, tau, 1.02)
+    }
+
+    fn bounding(centroids: &[f32], d: usize, width: usize, tau: f64, longer: f64) -> Self {
+        let largest_square = centroids.chunks_exact(d).map(square_norm).fold(0.0, f64::max);
+        let largest_norm = largest_square.sqrt() * (1.0 + 1e-9);
+        let chain = (width.min(TILE) + width.div_ceil(TILE)).max(width.min(width / 8 + 24)) + 3;
+        let subnormal = d as f64 * 2f64.powi(-149);
+        let per_reach = 2.0 * (d + 3) as f64 * 2f64.powi(-53) + 2f64.powi(-22);
+        let fixed = 2.0 * (gamma(4) * largest_norm * largest_norm + 4.0 * (subnormal + 2f64.powi(-147)));
+        let above = |bound: f64| ((bound * (1.0 + 2f64.powi(-19))) as f32).next_up();
         Self {
-            per_product: 1.02 * (short.per_product + 2.0 * 2.0 * tau),
-            per_reach: 1.02 * short.per_reach.max(full.per_reach),
-            ..full
+            per_product: above(longer * 2.0 * 2.0 * (gamma(chain) + tau)),
+            largest_norm: above(largest_norm),
+            fixed: above(fixed),
+            per_reach: above(longer * per_reach),
+            norm_slack: (above(1.0 + 2.0 * gamma(d + 8)), above(2.0 * subnormal)),
         }
     }
 }
@@ -104,7 +109,7 @@ impl Form for Dot {
         for (row, norm) in rows.chunks_exact(d).zip(&mut *margins) {
             *norm = square_sum(simd, row);
         }
-        // A pass of its own, that the compiler vectorises: beside the search it took a third of the time at d = 16.
+        // A pass of its own, that the compiler vectorises.
         for margin in margins {
             *margin = self.margin(*margin);
         }
@@ -112,10 +117,10 @@ impl Form for Dot {
 
     #[inline(always)]
     fn margin(self, squared_length: f32) -> f32 {
-        let norm = (f64::from(squared_length) * self.norm_slack.0 + self.norm_slack.1).sqrt();
+        let norm = (squared_length * self.norm_slack.0 + self.norm_slack.1).sqrt();
         let reach = (norm + self.largest_norm) * (norm + self.largest_norm);
-        let exact = self.per_product * norm * self.largest_norm + self.fixed + self.per_reach * reach;
-        if reach < LARGEST { exact as f32 } else { f32::INFINITY }
+        let margin = self.per_product * norm * self.largest_norm + self.fixed + self.per_reach * reach;
+        if reach < LARGEST { margin } else { f32::INFINITY }
     }
 
     #[inline(always)]
