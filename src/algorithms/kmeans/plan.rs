@@ -57,9 +57,11 @@ impl Plan {
         })
     }
 
-    /// Rows a thread takes at a time: a block of them stays in its cache while all centroids pass by.
+    /// Rows a thread takes at a time: a block of them stays in its cache while all centroids pass by. 512, or more where
+    /// 64 KiB hold more.
     pub(super) fn block(&self) -> usize {
-        rows_a_block(self.d).min(512)
+        let most = (64 << 10) / (self.d * size_of::<f32>()).max(1);
+        rows_a_block(self.d).min(1 << most.max(512).ilog2())
     }
 
     pub(super) fn layout(&self) -> PartialsLayout {

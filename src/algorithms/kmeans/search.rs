@@ -85,13 +85,14 @@ impl ComputeFunction for Steer {
         let (isa, distance, centroids) = (Isa::detect(), self.plan.distance(), cx.get(CENTROIDS)?.view());
         let search = match before {
             Some(Search::Seed(guide)) => self.go_on(&guide.moved(centroids)?),
-            Some(Search::Bounded(bounded)) if !self.is_too_loose(&bounded) => self.go_on(&bounded.guide.moved(centroids)?),
+            Some(Search::Bounded(bounded)) if !self.is_too_loose(&bounded) => {
+                self.go_on(&bounded.guide.moved(centroids)?)
+            }
             _ => match self.begin(cx)? {
                 Some(guide) => Search::Seed(Arc::new(guide)),
                 None => Search::Everything(Arc::new(Nearest::new(centroids, distance, isa)?)),
             },
         };
-        if std::env::var("DBG").is_ok() { eprintln!("{} {}", cx.step_no(), match &search { Search::Everything(_) => "all", Search::Seed(_)=>"seed", _=>"bounded"}); }
         cx.put(SEARCH, search)
     }
 }
@@ -119,7 +120,6 @@ impl Steer {
 
     fn is_too_loose(&self, bounded: &Bounded) -> bool {
         let all = self.bounded_rows as f64 * (self.plan.k * self.plan.d) as f64;
-        if std::env::var("DBG").is_ok() { eprintln!("   measured {:.4}", bounded.measured.load(Ordering::Relaxed) as f64 / all); }
         bounded.measured.load(Ordering::Relaxed) as f64 > TOO_LOOSE * all
     }
 
@@ -135,7 +135,13 @@ impl Steer {
         if !has_settled && sample.is_empty() {
             return Ok(None);
         }
-        let guide = Guide::new(cx.get(CENTROIDS)?.view(), self.plan.distance(), Isa::detect(), &sample)?;
+        let guide = Guide::new(
+            cx.get(CENTROIDS)?.view(),
+            cx.previous(CENTROIDS)?.view(),
+            self.plan.distance(),
+            Isa::detect(),
+            &sample,
+        )?;
         Ok((has_settled || guide.is_reduced()).then_some(guide))
     }
 }

@@ -7,9 +7,6 @@ use super::Distance;
 use super::screen::{Form, ROUNDING, TILE, gamma, sums_along};
 use super::simd::Simd;
 
-/// Up to this number of columns squared distances are taken in the difference form.
-pub(super) const FEW_COLUMNS: usize = 8;
-
 /// How far a sum of differences can be off.
 ///
 /// All terms have one sign, so the error is relative: a difference is rounded once, its square once more, and a term
@@ -90,6 +87,11 @@ impl Form for Squares {
     }
 
     #[inline(always)]
+    fn thresholds<S: Simd>(self, simd: S, smallest: S::Vector) -> S::Vector {
+        simd.mul_add(smallest, simd.splat(self.0.factor), simd.splat(self.0.underflow))
+    }
+
+    #[inline(always)]
     fn margin(self, _: f32) -> f32 {
         0.0
     }
@@ -145,6 +147,11 @@ impl Form for Absolutes {
     #[inline(always)]
     fn threshold(self, smallest: f32, _: f32) -> f32 {
         self.0.threshold(smallest)
+    }
+
+    #[inline(always)]
+    fn thresholds<S: Simd>(self, simd: S, smallest: S::Vector) -> S::Vector {
+        simd.mul_add(smallest, simd.splat(self.0.factor), simd.splat(self.0.underflow))
     }
 
     #[inline(always)]

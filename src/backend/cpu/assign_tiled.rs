@@ -116,6 +116,12 @@ impl Form for Dot {
     }
 
     #[inline(always)]
+    fn thresholds<S: Simd>(self, simd: S, _: S::Vector) -> S::Vector {
+        // Each row has a margin of its own: all are open here.
+        simd.splat(f32::INFINITY)
+    }
+
+    #[inline(always)]
     fn margin(self, squared_length: f32) -> f32 {
         let norm = (squared_length * self.norm_slack.0 + self.norm_slack.1).sqrt();
         let reach = (norm + self.largest_norm) * (norm + self.largest_norm);

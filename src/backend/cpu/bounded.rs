@@ -60,30 +60,42 @@ pub struct Guide {
 }
 
 impl Guide {
-    /// Makes groups of the centroids, `k × d`, and starts without any drift.
+    /// Makes groups of the centroids, `k × d`, by how far they have moved from where they were `before`, and starts without
+    /// any drift.
     ///
     /// There are as many groups as [`bytes_a_row`](Self::bytes_a_row) allow, one for each centroid where they are few. Long
     /// rows get bounds in fewer columns as well, where `sample`, some rows of the data, shows that it pays.
     ///
     /// # Errors
-    /// As [`Nearest::new`], and when the sample is no whole rows.
-    pub fn new(centroids: ArrayView2<f32>, distance: Distance, isa: Isa, sample: &[f32]) -> Result<Self> {
+    /// As [`Nearest::new`], when `before` has another shape, and when the sample is no whole rows.
+    pub fn new(
+        centroids: ArrayView2<f32>,
+        before: ArrayView2<f32>,
+        distance: Distance,
+        isa: Isa,
+        sample: &[f32],
+    ) -> Result<Self> {
         let (k, d) = centroids.dim();
+        if before.dim() != (k, d) {
+            let message = format!("{k} × {d}, and {:?} before", before.dim());
+            return Err(Error::parameter("centroids", message));
+        }
         if d == 0 || !sample.len().is_multiple_of(d) {
             return Err(Error::parameter("sample", format!("{} values are not rows of {d} columns", sample.len())));
         }
-        let values: Vec<f32> = centroids.iter().copied().collect();
         let lanes = super::panels::lanes(isa);
+        let rows = before.outer_iter().zip(centroids.outer_iter());
+        let shifts: Vec<f64> = rows.map(|(from, to)| drift::shift(distance, from.iter().zip(to))).collect();
         if distance == Distance::SquaredEuclidean
             && let (Some(width), false) = (reduced::width(k, d), sample.is_empty())
         {
-            let groups = Groups::new(&values, d, long_group_size(k, d, width, lanes));
+            let groups = Groups::new(&shifts, long_group_size(k, d, width, lanes));
             let nearest = Nearest::new(centroids, distance, isa)?;
             if let Some(reduced) = Reduced::find(sample, &nearest, &groups) {
                 return Ok(Self::begun(nearest, groups, Some(reduced)));
             }
         }
-        let groups = Groups::new(&values, d, group_size(k, d, lanes));
+        let groups = Groups::new(&shifts, group_size(k, d, lanes));
         let packing = if groups.size() == 1 { Packing::Alone } else { Packing::InGroups(&groups) };
         Ok(Self::begun(Nearest::packed(centroids, distance, isa, packing)?, groups, None))
     }
@@ -108,8 +120,8 @@ impl Guide {
         let packing = if is_alone { Packing::Alone } else { Packing::InGroups(&self.groups) };
         let nearest = Nearest::packed(centroids, distance, isa, packing)?;
         let reduced = self.reduced.as_ref().map(|reduced| reduced.moved(nearest.centroids(), &self.groups, isa));
-        let shift = |cluster| drift::shift(distance, self.nearest.centroid(cluster), nearest.centroid(cluster));
-        let shifts: Vec<f64> = (0..k as u32).map(shift).collect();
+        let rows = self.nearest.centroids().chunks_exact(d).zip(nearest.centroids().chunks_exact(d));
+        let shifts: Vec<f64> = rows.map(|(from, to)| drift::shift(distance, from.iter().zip(to))).collect();
         let of_group = |group: usize| {
             self.groups.members(group).iter().map(|&cluster| shifts[cluster as usize]).fold(0.0, f64::max)
         };
@@ -237,7 +249,9 @@ impl Guide {
         match self.nearest.form() {
             AnyForm::Dot(form) => isa.run(Reassign { guide, form: *form, values, bounds, scratch, labels, seeds }),
             AnyForm::Squares(form) => isa.run(Reassign { guide, form: *form, values, bounds, scratch, labels, seeds }),
-            AnyForm::Absolutes(form) => isa.run(Reassign { guide, form: *form, values, bounds, scratch, labels, seeds }),
+            AnyForm::Absolutes(form) => {
+                isa.run(Reassign { guide, form: *form, values, bounds, scratch, labels, seeds })
+            }
         }
     }
 

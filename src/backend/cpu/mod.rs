@@ -18,6 +18,7 @@ mod median_pick;
 mod nearest;
 mod panels;
 pub mod reduce;
+mod row_lanes;
 mod screen;
 mod simd;
 pub mod sum_by_label;

@@ -3,9 +3,10 @@
 use ndarray::ArrayView2;
 
 use super::Isa;
-use super::assign_small::{Absolutes, FEW_COLUMNS, Squares};
+use super::assign_small::{Absolutes, Squares};
 use super::assign_tiled::{self, Dot};
 use super::panels::{Packing, Panels};
+use super::row_lanes::{FEW_COLUMNS, RowLanes};
 use super::screen::LaneState;
 use super::simd::{Kernel, Simd};
 use crate::{Error, Place, Result};
@@ -69,7 +70,8 @@ impl Nearest {
     /// # Errors
     /// When there are no centroids, 2³² − 1 or more, none of their columns, or a value that is not finite.
     pub fn new(centroids: ArrayView2<f32>, distance: Distance, isa: Isa) -> Result<Self> {
-        Self::packed(centroids, distance, isa, Packing::InOrder)
+        let packing = if centroids.ncols() <= FEW_COLUMNS { Packing::Alone } else { Packing::InOrder };
+        Self::packed(centroids, distance, isa, packing)
     }
 
     #[expect(clippy::needless_pass_by_value, reason = "views are handed over by value, as ndarray does")]
@@ -110,9 +112,14 @@ impl Nearest {
 
     /// Labels rows whose number is right; how many were decided in f64.
     pub(super) fn assign_checked(&self, rows: &[f32], lanes: &mut LaneState, labels: &mut [u32]) -> u64 {
+        let (isa, centroids, d) = (self.isa(), self.centroids(), self.columns());
+        let candidates = &mut lanes.candidates;
         match self.form {
             AnyForm::Dot(form) => self.panels.assign(form, rows, lanes, labels),
-            AnyForm::Squares(form) => self.panels.assign(form, rows, lanes, labels),
+            AnyForm::Squares(form) => isa.run(RowLanes { form, centroids, d, rows, labels, candidates }),
+            AnyForm::Absolutes(form) if d <= FEW_COLUMNS => {
+                isa.run(RowLanes { form, centroids, d, rows, labels, candidates })
+            }
             AnyForm::Absolutes(form) => self.panels.assign(form, rows, lanes, labels),
         }
     }

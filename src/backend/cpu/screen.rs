@@ -38,6 +38,9 @@ pub(super) trait Form: Copy {
     /// NaN where f32 tells nothing at all.
     fn threshold(self, smallest: f32, margin: f32) -> f32;
 
+    /// The thresholds of a vector of rows without margins.
+    fn thresholds<S: Simd>(self, simd: S, smallest: S::Vector) -> S::Vector;
+
     /// The margin of a row whose squared length is known, to within a rounding.
     fn margin(self, squared_length: f32) -> f32;
 
@@ -68,7 +71,11 @@ pub(super) fn sums_along<F: Form, S: Simd, const N: usize>(
     row: &[f32],
     centroids: [&[f32]; N],
 ) -> [f32; N] {
-    if N == 1 { along::<F, S, N, 4>(form, simd, row, centroids) } else { along::<F, S, N, 2>(form, simd, row, centroids) }
+    if N == 1 {
+        along::<F, S, N, 4>(form, simd, row, centroids)
+    } else {
+        along::<F, S, N, 2>(form, simd, row, centroids)
+    }
 }
 
 /// Sums over the columns of a row and each of some centroids, along the row: `A` vectors of partial sums for each, so that
@@ -157,7 +164,7 @@ pub(super) struct LaneState {
     sums: Vec<f32>,
     /// One a row, see [`Form::margins`].
     margins: Vec<f32>,
-    candidates: Vec<u32>,
+    pub(super) candidates: Vec<u32>,
 }
 
 impl LaneState {

@@ -74,6 +74,9 @@ pub(super) trait Simd: Copy {
     /// `yes` in the lanes where `a < b`, else `no`, bit for bit.
     fn select_less(self, a: Self::Vector, b: Self::Vector, yes: Self::Vector, no: Self::Vector) -> Self::Vector;
 
+    /// The lanes where `a < b`, lane 0 in the lowest bit.
+    fn less(self, a: Self::Vector, b: Self::Vector) -> u32;
+
     /// The lanes where `a ≤ b`, lane 0 in the lowest bit.
     fn at_most(self, a: Self::Vector, b: Self::Vector) -> u32;
 

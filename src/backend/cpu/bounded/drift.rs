@@ -34,16 +34,17 @@ impl Drift {
     }
 }
 
-/// At least how far a centroid has moved; none of it where it has not.
+/// At least how far a centroid has moved, from its columns before and after; 0 where it has not.
 ///
 /// The sum of `d` terms in f64 is off by less than `(d + 2)·2⁻⁵³` of itself.
-pub(super) fn shift(distance: Distance, from: &[f32], to: &[f32]) -> f64 {
-    let differences = from.iter().zip(to).map(|(from, to)| f64::from(*from) - f64::from(*to));
+pub(super) fn shift<'a>(distance: Distance, columns: impl ExactSizeIterator<Item = (&'a f32, &'a f32)>) -> f64 {
+    let d = columns.len();
+    let differences = columns.map(|(from, to)| f64::from(*from) - f64::from(*to));
     let sum = match distance {
         Distance::SquaredEuclidean => differences.map(|difference| difference * difference).sum::<f64>().sqrt(),
         Distance::CityBlock => differences.map(f64::abs).sum::<f64>(),
     };
-    sum * (1.0 + (from.len() + 4) as f64 * f64::EPSILON)
+    sum * (1.0 + (d + 4) as f64 * f64::EPSILON)
 }
 
 /// Above any rounding of `sum`; 0 stays 0.

@@ -3,7 +3,7 @@
 use super::doubt::ask;
 use super::scratch::{BoundScratch, least};
 use super::state::BlockBounds;
-use super::{Guide, is_above, stored_lower, stored_upper, upper_now};
+use super::{Guide, is_above, stored_lower, stored_upper};
 use crate::backend::cpu::exact;
 use crate::backend::cpu::screen::{BLOCK, Block, Form, LaneState, ROUNDING, slot};
 use crate::backend::cpu::simd::{Kernel, Simd};
@@ -69,19 +69,24 @@ impl<F: Form> Reassign<'_, '_, F> {
         let (guide, d, rows) = (self.guide, self.guide.nearest.columns(), self.labels.len());
         let panels = guide.nearest.panels();
         let (below, above) = (guide.own.below(), guide.own.above());
-        let BoundScratch { known, open, upper, measured, .. } = &mut *self.scratch;
+        let BoundScratch { known, open, upper, column, measured, .. } = &mut *self.scratch;
         *measured += (open.len() * d) as u64;
-        for &at in &*open {
-            let row = usize::from(at);
-            let (label, square) = (self.labels[row], self.bounds.squares[row]);
+        column.make_room(open.len());
+        for (at, &row) in open.iter().enumerate() {
+            let row = usize::from(row);
+            let label = self.labels[row];
             let values = &self.values[row * d..][..d];
             let [own] = self.form.values(simd, values, [panels.centroid(label)], [panels.bias(label)]);
-            known.margin[row] = self.form.margin(square);
             known.own(row, own, label);
-            let bound = self.form.upper(own, square, known.margin[row]);
-            let stored = stored_upper(bound, below[label as usize]);
-            self.bounds.upper[row] = stored;
-            upper[row] = upper_now(stored, above[label as usize]);
+            (column.value[at], column.square[at]) = (own, self.bounds.squares[row]);
+            (column.below[at], column.above[at]) = (below[label as usize], above[label as usize]);
+        }
+        column.bound_above(self.form);
+        for (at, &row) in open.iter().enumerate() {
+            let row = usize::from(row);
+            known.margin[row] = column.margin[at];
+            self.bounds.upper[row] = column.bound[at];
+            upper[row] = column.now[at];
         }
         ask(guide, self.bounds, self.scratch, self.labels);
         let BoundScratch { known, asked, upper, .. } = &mut *self.scratch;
@@ -101,30 +106,26 @@ impl<F: Form> Reassign<'_, '_, F> {
         let (guide, rows) = (self.guide, self.labels.len());
         let panels = guide.nearest.panels();
         let (form, d, room) = (self.form, panels.columns(), panels.slots() / guide.groups.len());
-        let BoundScratch { lists, known, found, lanes, measured, .. } = &mut *self.scratch;
+        let BoundScratch { lists, known, column, lanes, measured, .. } = &mut *self.scratch;
         for (group, list) in lists.iter().enumerate() {
             let lower = &mut self.bounds.lower[group * rows..][..rows];
             let drift = guide.group.below()[group];
             *measured += (list.len() * room * d) as u64;
             for picked in list.chunks(BLOCK) {
                 lanes.make_room(picked.len(), S::LANES);
-                found.make_room(picked.len());
+                column.make_room(picked.len());
                 let block = Block { simd, form, panels, rows: self.values, d, picked: Some(picked) };
                 block.sweep(group * room..(group + 1) * room, lanes);
                 for (at, &row) in picked.iter().enumerate() {
                     let row = usize::from(row);
-                    (found.smallest[at], found.second[at], found.slot[at]) = two_smallest(simd, lanes, at);
-                    (found.squares[at], found.margins[at]) = (self.bounds.squares[row], known.margin[row]);
+                    (column.value[at], column.second[at], column.slot[at]) = two_smallest(simd, lanes, at);
+                    (column.square[at], column.margin[at]) = (self.bounds.squares[row], known.margin[row]);
                 }
-                // A loop of its own, that the compiler vectorises: a root at a time would take longer than all else.
-                let values = found.smallest.iter().zip(&found.squares).zip(&found.margins);
-                for (bound, ((&value, &square), &margin)) in found.bounds.iter_mut().zip(values) {
-                    *bound = stored_lower(form.lower(value, square, margin), drift);
-                }
+                column.bound_below(form, drift);
                 for (at, &row) in picked.iter().enumerate() {
                     let row = usize::from(row);
-                    lower[row] = found.bounds[at];
-                    known.see(row, found.smallest[at], found.second[at], panels.cluster(found.slot[at] as usize));
+                    lower[row] = column.bound[at];
+                    known.see(row, column.value[at], column.second[at], panels.cluster(column.slot[at] as usize));
                 }
             }
         }
@@ -193,94 +194,110 @@ impl<F: Form> Reassign<'_, '_, F> {
         self.scratch.candidates = candidates;
     }
 
-    /// Takes note of one centroid by itself. The bound of its group is the smallest of those seen: it began as that of
-    /// the others.
+    /// Takes note of one centroid by itself.
     #[inline(always)]
     fn see(&mut self, row: usize, cluster: u32, value: f32) {
         let (guide, rows) = (self.guide, self.labels.len());
         let known = &mut self.scratch.known;
-        let group = guide.groups.of(cluster);
-        let bound = self.form.lower(value, self.bounds.squares[row], known.margin[row]);
-        let bound = stored_lower(bound, guide.group.below()[group]);
-        let lower = &mut self.bounds.lower[group * rows + row];
+        let (best, best_value) = (known.cluster[row], known.best[row]);
+        known.see(row, value, f32::INFINITY, cluster);
         if guide.reduced.is_none() {
-            *lower = bound;
-            known.see(row, value, f32::INFINITY, cluster);
+            // It is a group of its own.
+            let group = guide.groups.of(cluster);
+            let bound = self.form.lower(value, self.bounds.squares[row], known.margin[row]);
+            self.bounds.lower[group * rows + row] = stored_lower(bound, guide.group.below()[group]);
             return;
         }
-        // The best so far was nobody's bound yet; what it is displaced by will be.
-        let best = (known.best[row], known.cluster[row]);
-        known.see(row, value, f32::INFINITY, cluster);
+        // The bound of its group began as that of those that were not measured. The best is nobody's bound; what it
+        // displaces is one of its group's again, unless it is the row's own, which is seen to at the end.
         known.second_in_group[row] = f32::NAN;
         if known.cluster[row] != cluster {
-            *lower = least(bound, *lower);
-        } else if best.1 != self.labels[row] {
-            let group = guide.groups.of(best.1);
-            let bound = self.form.lower(best.0, self.bounds.squares[row], known.margin[row]);
-            let lower = &mut self.bounds.lower[group * rows + row];
-            *lower = least(stored_lower(bound, guide.group.below()[group]), *lower);
+            self.loosen(row, cluster, value);
+        } else if best != self.labels[row] {
+            self.loosen(row, best, best_value);
         }
     }
 
     /// Labels the rows that something was measured for, and makes their bounds anew.
     #[inline(always)]
     fn decide(&mut self) {
-        let (guide, rows, d) = (self.guide, self.labels.len(), self.guide.nearest.columns());
-        let (form, below) = (self.form, guide.group.below());
-        let BoundScratch { known, asked, candidates, rescued, .. } = &mut *self.scratch;
-        for &at in &*asked {
-            let row = usize::from(at);
-            let (square, margin, before) = (self.bounds.squares[row], known.margin[row], self.labels[row]);
-            let threshold = form.threshold(known.best[row], margin);
-            let lower_at = |group: usize| group * rows + row;
-            let mut upper = form.upper(known.best[row], square, margin);
-            let label = if threshold < known.second[row] {
-                let label = known.cluster[row];
-                if !known.second_in_group[row].is_nan() {
+        let (guide, rows, form) = (self.guide, self.labels.len(), self.form);
+        let asked = std::mem::take(&mut self.scratch.asked);
+        let mut column = std::mem::take(&mut self.scratch.column);
+        column.make_room(asked.len());
+        let known = &self.scratch.known;
+        for (at, &row) in asked.iter().enumerate() {
+            let row = usize::from(row);
+            (column.value[at], column.second[at]) = (known.best[row], known.second_in_group[row]);
+            (column.square[at], column.margin[at]) = (self.bounds.squares[row], known.margin[row]);
+        }
+        column.bound_both(form);
+        for (at, &row) in asked.iter().enumerate() {
+            let row = usize::from(row);
+            let before = self.labels[row];
+            let (label, upper) = if column.now[at] < self.scratch.known.second[row] {
+                let label = self.scratch.known.cluster[row];
+                if !column.second[at].is_nan() {
                     let group = guide.groups.of(label);
-                    let bound = form.lower(known.second_in_group[row], square, margin);
-                    self.bounds.lower[lower_at(group)] = stored_lower(bound, below[group]);
+                    self.bounds.lower[group * rows + row] = stored_lower(column.bound[at], guide.group.below()[group]);
                 }
-                label
+                (label, column.above[at])
             } else {
-                *rescued += 1;
-                // The value of the label found lies between the smallest and the threshold.
-                upper = form.upper(threshold, square, margin);
-                candidates.clear();
-                let reach = upper * (1.0 + ROUNDING);
-                for (group, &drift) in guide.group.above().iter().enumerate() {
-                    if !is_above(self.bounds.lower[lower_at(group)], drift, reach) {
-                        candidates.extend_from_slice(guide.groups.members(group));
-                    }
-                }
-                // The best is nobody's bound where it was measured by itself, and neither is the row's own.
-                candidates.extend([known.cluster[row], before].iter().filter(|&&c| (c as usize) < guide.nearest.count()));
-                let row = &self.values[row * d..][..d];
-                let label = exact::nearest_of(F::DISTANCE, row, guide.nearest.centroids(), candidates);
-                if known.cluster[usize::from(at)] != label && guide.reduced.is_some() {
-                    // Now it is one of those that its group's bound is of.
-                    let best = known.cluster[usize::from(at)];
-                    let group = guide.groups.of(best);
-                    let bound = form.lower(known.best[usize::from(at)], square, margin);
-                    let lower = &mut self.bounds.lower[lower_at(group)];
-                    *lower = least(stored_lower(bound, below[group]), *lower);
-                }
-                label
+                self.settle(row, column.now[at], column.above[at])
             };
-            if !known.own[row].is_nan() && label != before {
+            let own = self.scratch.known.own[row];
+            if !own.is_nan() && label != before {
                 // The group it leaves is bounded without it no more.
-                let group = guide.groups.of(before);
-                let bound = stored_lower(form.lower(known.own[row], square, margin), below[group]);
-                let lower = &mut self.bounds.lower[lower_at(group)];
-                *lower = least(bound, *lower);
+                self.loosen(row, before, own);
             }
             if guide.groups.size() == 1 {
                 // Nothing else is in its group.
-                self.bounds.lower[lower_at(guide.groups.of(label))] = f32::INFINITY;
+                self.bounds.lower[guide.groups.of(label) * rows + row] = f32::INFINITY;
             }
             self.bounds.upper[row] = stored_upper(upper, guide.own.below()[label as usize]);
             self.labels[row] = label;
         }
+        (self.scratch.asked, self.scratch.column) = (asked, column);
+    }
+
+    /// The label of a row that f32 could not settle, and a bound on its distance from above: the canonical label among all
+    /// clusters whose groups are as near as `upper`.
+    #[cold]
+    #[inline(never)]
+    fn settle(&mut self, row: usize, threshold: f32, upper: f32) -> (u32, f32) {
+        let (guide, rows, d) = (self.guide, self.labels.len(), self.guide.nearest.columns());
+        let BoundScratch { known, candidates, rescued, .. } = &mut *self.scratch;
+        *rescued += 1;
+        candidates.clear();
+        let reach = upper * (1.0 + ROUNDING);
+        for (group, &drift) in guide.group.above().iter().enumerate() {
+            if !is_above(self.bounds.lower[group * rows + row], drift, reach) {
+                candidates.extend_from_slice(guide.groups.members(group));
+            }
+        }
+        // The best is nobody's bound where it was measured by itself, and neither is the row's own.
+        let (best, value) = (known.cluster[row], known.best[row]);
+        let count = guide.nearest.count();
+        candidates.extend([best, self.labels[row]].iter().filter(|&&cluster| (cluster as usize) < count));
+        let values = &self.values[row * d..][..d];
+        let label = exact::nearest_of(F::DISTANCE, values, guide.nearest.centroids(), candidates);
+        let (square, margin) = (self.bounds.squares[row], known.margin[row]);
+        if label != best && guide.reduced.is_some() {
+            // Now it is one of those that its group's bound is of.
+            self.loosen(row, best, value);
+        }
+        // The value of the label lies between the smallest and the threshold.
+        (label, self.form.upper(threshold, square, margin))
+    }
+
+    /// Lowers the bound of a cluster's group to what its value says.
+    #[inline(always)]
+    fn loosen(&mut self, row: usize, cluster: u32, value: f32) {
+        let group = self.guide.groups.of(cluster);
+        let bound = self.form.lower(value, self.bounds.squares[row], self.scratch.known.margin[row]);
+        let bound = stored_lower(bound, self.guide.group.below()[group]);
+        let lower = &mut self.bounds.lower[group * self.labels.len() + row];
+        *lower = least(bound, *lower);
     }
 }
 

@@ -2,11 +2,11 @@
 
 use super::basis::{Basis, Project};
 use super::doubt::ask;
-use crate::backend::cpu::groups::Groups;
 use super::scratch::BoundScratch;
 use super::state::BlockBounds;
-use super::{Guide, stored_lower, stored_upper, upper_now};
+use super::{Guide, stored_upper, upper_now};
 use crate::backend::cpu::assign_tiled::{self, Dot};
+use crate::backend::cpu::groups::Groups;
 use crate::backend::cpu::panels::{Packing, Panels};
 use crate::backend::cpu::screen::{BLOCK, Block, Form, ROUNDING, slot};
 use crate::backend::cpu::simd::{Kernel, Simd};
@@ -154,7 +154,7 @@ impl Narrow<'_, '_> {
         let (guide, rows) = (self.guide, self.labels.len());
         let Reduced { panels, form, .. } = self.reduced;
         let (form, width, room) = (*form, panels.columns(), panels.slots() / guide.groups.len());
-        let BoundScratch { lists, known, found, lanes, pairs, measured, .. } = &mut *self.scratch;
+        let BoundScratch { lists, known, column, lanes, pairs, measured, .. } = &mut *self.scratch;
         pairs.clear();
         let nothing = simd.splat(f32::INFINITY);
         for (group, list) in lists.iter().enumerate() {
@@ -164,20 +164,21 @@ impl Narrow<'_, '_> {
             *measured += (list.len() * room * width) as u64;
             for picked in list.chunks(BLOCK) {
                 lanes.make_room(picked.len(), S::LANES);
-                found.make_room(picked.len());
+                column.make_room(picked.len());
                 let block = Block { simd, form, panels, rows: self.bounds.reduced, d: width, picked: Some(picked) };
                 block.sweep(slots.clone(), lanes);
                 for (at, &of) in picked.iter().enumerate() {
                     let (row, span) = (usize::from(of), at * S::LANES..(at + 1) * S::LANES);
-                    let (smallest, second) = (simd.load(&lanes.smallest[span.clone()]), simd.load(&lanes.second[span.clone()]));
+                    let (smallest, second) =
+                        (simd.load(&lanes.smallest[span.clone()]), simd.load(&lanes.second[span.clone()]));
                     let limit = simd.splat(known.best[row]);
                     let (mut near, mut crowded) = (simd.at_most(smallest, limit), simd.at_most(second, limit));
                     let farther = simd.min(
                         simd.select_less(limit, smallest, smallest, nothing),
                         simd.select_less(limit, second, second, nothing),
                     );
-                    found.smallest[at] = simd.reduce_min(farther);
-                    (found.squares[at], found.margins[at]) = (self.bounds.squares[row], known.margin[row]);
+                    column.value[at] = simd.reduce_min(farther);
+                    (column.square[at], column.margin[at]) = (self.bounds.squares[row], known.margin[row]);
                     if !(known.best[row] < f32::INFINITY) {
                         // Nothing is known of the row: all are candidates.
                         (near, crowded) = (u32::MAX, u32::MAX);
@@ -196,11 +197,8 @@ impl Narrow<'_, '_> {
                         near &= near - 1;
                     }
                 }
-                let values = found.smallest.iter().zip(&found.squares).zip(&found.margins);
-                for (bound, ((&value, &square), &margin)) in found.bounds.iter_mut().zip(values) {
-                    *bound = stored_lower(form.lower(value, square, margin), drift);
-                }
-                picked.iter().zip(&found.bounds).for_each(|(&row, &bound)| lower[usize::from(row)] = bound);
+                column.bound_below(form, drift);
+                picked.iter().zip(&column.bound).for_each(|(&row, &bound)| lower[usize::from(row)] = bound);
             }
         }
         // By rows, so that a row is fetched once.

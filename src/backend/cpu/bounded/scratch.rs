@@ -1,6 +1,7 @@
 //! What a thread needs while it works through blocks.
 
-use super::super::screen::LaneState;
+use super::{stored_lower, stored_upper, upper_now};
+use crate::backend::cpu::screen::{Form, LaneState};
 
 /// What one thread needs for [`Guide::reassign`](super::Guide::reassign); any number of blocks may use it in turn.
 #[derive(Debug, Default)]
@@ -15,8 +16,7 @@ pub struct BoundScratch {
     /// The rows for which each group is measured.
     pub(super) lists: Vec<Vec<u16>>,
     pub(super) known: Known,
-    /// What measuring a group found for the rows of its list.
-    pub(super) found: Found,
+    pub(super) column: Column,
     /// Rows and clusters that were not told apart in fewer columns.
     pub(super) pairs: Vec<(u16, u32)>,
     pub(super) candidates: Vec<u32>,
@@ -47,9 +47,7 @@ pub(super) struct Known {
 
 impl Known {
     pub(super) fn make_room(&mut self, rows: usize) {
-        for values in
-            [&mut self.margin, &mut self.best, &mut self.second, &mut self.second_in_group, &mut self.own]
-        {
+        for values in [&mut self.margin, &mut self.best, &mut self.second, &mut self.second_in_group, &mut self.own] {
             values.resize(rows, 0.0);
         }
         self.cluster.resize(rows, 0);
@@ -84,24 +82,69 @@ impl Known {
     }
 }
 
-/// What measuring a group found, one of each a row of the list.
+/// Some rows' values side by side, so that loops over them become vectors: roots taken one at a time would outlast all
+/// else.
 #[derive(Debug, Default)]
-pub(super) struct Found {
-    pub(super) smallest: Vec<f32>,
+pub(super) struct Column {
+    /// The value that is bounded (of a group, the smallest), and the next.
+    pub(super) value: Vec<f32>,
     pub(super) second: Vec<f32>,
     pub(super) slot: Vec<u32>,
-    /// What the list's rows know, gathered.
-    pub(super) squares: Vec<f32>,
-    pub(super) margins: Vec<f32>,
-    /// What the values bound.
-    pub(super) bounds: Vec<f32>,
+    /// What is known of the rows.
+    pub(super) square: Vec<f32>,
+    pub(super) margin: Vec<f32>,
+    pub(super) below: Vec<f32>,
+    pub(super) above: Vec<f32>,
+    /// What comes out.
+    pub(super) bound: Vec<f32>,
+    pub(super) now: Vec<f32>,
 }
 
-impl Found {
+impl Column {
     pub(super) fn make_room(&mut self, rows: usize) {
-        let Self { smallest, second, slot, squares, margins, bounds } = self;
-        [smallest, second, squares, margins, bounds].into_iter().for_each(|values| values.resize(rows, 0.0));
+        let Self { value, second, slot, square, margin, below, above, bound, now } = self;
+        let all = [value, second, square, margin, below, above, bound, now];
+        all.into_iter().for_each(|values| values.resize(rows, 0.0));
         slot.resize(rows, 0);
+    }
+
+    /// Margins of the rows, and upper bounds of their values: as they are stored, and as they are now.
+    #[inline(always)]
+    pub(super) fn bound_above<F: Form>(&mut self, form: F) {
+        let rows = self.value.len();
+        let (value, square) = (&self.value[..rows], &self.square[..rows]);
+        let (below, above) = (&self.below[..rows], &self.above[..rows]);
+        let (margin, bound, now) = (&mut self.margin[..rows], &mut self.bound[..rows], &mut self.now[..rows]);
+        for at in 0..rows {
+            margin[at] = form.margin(square[at]);
+            bound[at] = stored_upper(form.upper(value[at], square[at], margin[at]), below[at]);
+            now[at] = upper_now(bound[at], above[at]);
+        }
+    }
+
+    /// Lower bounds of the values, as they are stored.
+    #[inline(always)]
+    pub(super) fn bound_below<F: Form>(&mut self, form: F, drift_below: f32) {
+        let rows = self.value.len();
+        let (value, square, margin) = (&self.value[..rows], &self.square[..rows], &self.margin[..rows]);
+        let bound = &mut self.bound[..rows];
+        for at in 0..rows {
+            bound[at] = stored_lower(form.lower(value[at], square[at], margin[at]), drift_below);
+        }
+    }
+
+    /// Of the best values the thresholds (`now`) and upper bounds (`above`), of the second ones lower bounds (`bound`).
+    #[inline(always)]
+    pub(super) fn bound_both<F: Form>(&mut self, form: F) {
+        let rows = self.value.len();
+        let (value, second) = (&self.value[..rows], &self.second[..rows]);
+        let (square, margin) = (&self.square[..rows], &self.margin[..rows]);
+        let (bound, now, above) = (&mut self.bound[..rows], &mut self.now[..rows], &mut self.above[..rows]);
+        for at in 0..rows {
+            now[at] = form.threshold(value[at], margin[at]);
+            above[at] = form.upper(value[at], square[at], margin[at]);
+            bound[at] = form.lower(second[at], square[at], margin[at]);
+        }
     }
 }
 

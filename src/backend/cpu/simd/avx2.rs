@@ -98,6 +98,12 @@ impl Simd for Avx2 {
     }
 
     #[inline(always)]
+    fn less(self, a: __m256, b: __m256) -> u32 {
+        // SAFETY: `self` proves AVX.
+        unsafe { _mm256_movemask_ps(_mm256_cmp_ps::<_CMP_LT_OQ>(a, b)).cast_unsigned() }
+    }
+
+    #[inline(always)]
     fn at_most(self, a: __m256, b: __m256) -> u32 {
         // SAFETY: `self` proves AVX.
         unsafe { _mm256_movemask_ps(_mm256_cmp_ps::<_CMP_LE_OQ>(a, b)).cast_unsigned() }

@@ -102,6 +102,12 @@ impl Simd for Avx512 {
     }
 
     #[inline(always)]
+    fn less(self, a: __m512, b: __m512) -> u32 {
+        // SAFETY: `self` proves AVX-512F.
+        u32::from(unsafe { _mm512_cmp_ps_mask::<_CMP_LT_OQ>(a, b) })
+    }
+
+    #[inline(always)]
     fn at_most(self, a: __m512, b: __m512) -> u32 {
         // SAFETY: `self` proves AVX-512F.
         u32::from(unsafe { _mm512_cmp_ps_mask::<_CMP_LE_OQ>(a, b) })

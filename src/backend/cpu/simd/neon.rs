@@ -21,6 +21,9 @@ fn enabled<K: Kernel>(simd: Neon, kernel: K) -> K::Output {
     kernel.run(simd)
 }
 
+/// One bit a lane.
+const LANE_BITS: [u32; 4] = [1, 2, 4, 8];
+
 impl Simd for Neon {
     type Vector = float32x4_t;
 
@@ -97,8 +100,13 @@ impl Simd for Neon {
     }
 
     #[inline(always)]
+    fn less(self, a: float32x4_t, b: float32x4_t) -> u32 {
+        // SAFETY: `self` proves NEON; the array holds the 4 values that are loaded.
+        unsafe { vaddvq_u32(vandq_u32(vcltq_f32(a, b), vld1q_u32(LANE_BITS.as_ptr()))) }
+    }
+
+    #[inline(always)]
     fn at_most(self, a: float32x4_t, b: float32x4_t) -> u32 {
-        const LANE_BITS: [u32; 4] = [1, 2, 4, 8];
         // SAFETY: `self` proves NEON; the array holds the 4 values that are loaded.
         unsafe { vaddvq_u32(vandq_u32(vcleq_f32(a, b), vld1q_u32(LANE_BITS.as_ptr()))) }
     }

@@ -75,6 +75,11 @@ impl Simd for Portable {
     }
 
     #[inline(always)]
+    fn less(self, a: Self::Vector, b: Self::Vector) -> u32 {
+        (0..LANES).fold(0, |mask, i| mask | (u32::from(a[i] < b[i]) << i))
+    }
+
+    #[inline(always)]
     fn at_most(self, a: Self::Vector, b: Self::Vector) -> u32 {
         (0..LANES).fold(0, |mask, i| mask | (u32::from(a[i] <= b[i]) << i))
     }

@@ -33,6 +33,9 @@ impl Kernel for AddRows<'_> {
     }
 }
 
+/// Rows whose labels are compared with the earlier ones at once.
+const RUN: usize = 32;
+
 /// Moves checked rows from cluster to cluster.
 pub(super) struct AddChanges<'a> {
     pub(super) partials: &'a mut Partials,
@@ -48,24 +51,28 @@ impl Kernel for AddChanges<'_> {
         let PartialsLayout { k, d, words } = layout;
         let (sums, rest) = values.split_at_mut(k * d * words);
         let (masses, totals) = rest.split_at_mut(k);
-        let moved = self.rows.labels.iter().zip(self.rows.previous).enumerate().filter(|(_, (to, from))| to != from);
         let mut units = vec![0_i64; d * words];
-        for (i, (&to, &from)) in moved {
-            let row = &self.rows.values[i * d..][..d];
-            units_of(row, self.rows.weight(i), fixed, &mut units);
-            let mass = fixed.mass_units(self.rows.weights.map(|weights| weights[i]));
-            let at = |cluster: u32, word: usize| (word * k + cluster as usize) * d;
-            for (word, units) in units.chunks_exact(d).enumerate() {
-                let to = &mut sums[at(to, word)..][..d];
-                to.iter_mut().zip(units).for_each(|(sum, unit)| *sum = sum.wrapping_add(*unit));
-                if (from as usize) < k {
-                    let from = &mut sums[at(from, word)..][..d];
-                    from.iter_mut().zip(units).for_each(|(sum, unit)| *sum = sum.wrapping_sub(*unit));
+        // Most rows stay: runs of them are passed over by a comparison of memory.
+        let runs = self.rows.labels.chunks(RUN).zip(self.rows.previous.chunks(RUN)).enumerate();
+        for (run, (labels, previous)) in runs.filter(|(_, (labels, previous))| labels != previous) {
+            let moved = labels.iter().zip(previous).enumerate().filter(|(_, (to, from))| to != from);
+            for (i, (&to, &from)) in moved.map(|(at, pair)| (run * RUN + at, pair)) {
+                let row = &self.rows.values[i * d..][..d];
+                units_of(row, self.rows.weight(i), fixed, &mut units);
+                let mass = fixed.mass_units(self.rows.weights.map(|weights| weights[i]));
+                let at = |cluster: u32, word: usize| (word * k + cluster as usize) * d;
+                for (word, units) in units.chunks_exact(d).enumerate() {
+                    let to = &mut sums[at(to, word)..][..d];
+                    to.iter_mut().zip(units).for_each(|(sum, unit)| *sum = sum.wrapping_add(*unit));
+                    if (from as usize) < k {
+                        let from = &mut sums[at(from, word)..][..d];
+                        from.iter_mut().zip(units).for_each(|(sum, unit)| *sum = sum.wrapping_sub(*unit));
+                    }
                 }
-            }
-            masses[to as usize] = masses[to as usize].wrapping_add(mass);
-            if let Some(left) = masses.get_mut(from as usize) {
-                *left = left.wrapping_sub(mass);
+                masses[to as usize] = masses[to as usize].wrapping_add(mass);
+                if let Some(left) = masses.get_mut(from as usize) {
+                    *left = left.wrapping_sub(mass);
+                }
             }
         }
         for (total, more) in totals.iter_mut().zip(row_totals(self.rows, fixed)) {

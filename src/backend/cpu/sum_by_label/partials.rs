@@ -336,11 +336,12 @@ impl Partials {
             let message = "weights must be given if, and only if, the fixed-point units were planned for them";
             return Err(Error::parameter("weights", message));
         }
-        match rows.labels.iter().find(|&&label| label as usize >= self.layout.k) {
-            Some(label) => {
-                Err(Error::parameter("labels", format!("label {label}, but there are {} clusters", self.layout.k)))
-            }
-            None => Ok(()),
+        // No early end: then the compiler looks at a vector of them at once.
+        let k = self.layout.k;
+        if rows.labels.iter().fold(false, |is_wrong, &label| is_wrong | (label as usize >= k)) {
+            let message = format!("a label is no cluster: there are {k}");
+            return Err(Error::parameter("labels", message));
         }
+        Ok(())
     }
 }
