@@ -283,7 +283,7 @@ pub(super) enum AlgorithmName {
     Auto,
     /// Every distance in every round
     Lloyd,
-    /// Distance bounds that skip work; this version runs lloyd in its place
+    /// Bounds that rule out most distances, on processors; the result is the same
     Bounded,
 }
 

@@ -1,6 +1,6 @@
 //! `superstep kmeans`: reads a table, fits it, writes what was asked for.
 
-use super::args::{AlgorithmName, EmptyPolicy, KMeansArgs, ResourceArgs};
+use super::args::{EmptyPolicy, KMeansArgs, ResourceArgs};
 use super::failure::Failure;
 use super::interrupt::Interrupt;
 use super::outputs::Outputs;
@@ -24,9 +24,6 @@ pub(super) fn run(args: &KMeansArgs, ranks: &Arc<dyn Collective>) -> Result<Ende
     let reporter = Arc::new(Reporter::new(args.verbosity.quiet || ranks::is_silent()));
     let reply = "the round that runs is the last, its results are written";
     let interrupt = Interrupt::catch(args.verbosity.quiet, reply)?;
-    if args.algorithm == AlgorithmName::Bounded {
-        reporter.warn("--algorithm bounded: this version runs lloyd instead, with the same result");
-    }
     let session = open_session_of(ranks, &args.device, &args.resources, &interrupt)?;
 
     let load = Instant::now();
@@ -152,8 +149,7 @@ fn report(model: &KMeansModel, devices: Vec<DeviceLine>, seconds: Seconds) -> Fi
         d: model.columns(),
         k: model.k(),
         metric: model.metric().to_string(),
-        // The one there is, whatever was asked for.
-        algorithm: "lloyd".into(),
+        algorithm: model.algorithm().to_string(),
         device: device::joined(&devices),
         devices,
         seed: model.seed(),

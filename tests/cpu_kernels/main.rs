@@ -1,6 +1,7 @@
 //! The kernels of the processor, on every instruction set at hand, against oracles written for these tests.
 
 mod assign;
+mod bounded;
 mod distances;
 mod medians;
 mod oracle;

@@ -12,6 +12,7 @@
 
 use super::metric::Metric;
 use super::model::KMeansModel;
+use super::params::Algorithm;
 use super::progress::Timings;
 use crate::data::output::write_whole;
 use crate::{Error, Place, Result};
@@ -107,6 +108,7 @@ impl KMeansModel {
         }
         Ok(Self {
             metric,
+            algorithm: Algorithm::Auto,
             centroids,
             prepared,
             origin,

@@ -26,6 +26,7 @@ use std::time::{Duration, Instant};
 
 /// What one start came to, in the space of the kernels.
 struct Outcome {
+    algorithm: Algorithm,
     centroids: Array2<f32>,
     labels: Vec<u32>,
     inertia: f64,
@@ -202,7 +203,8 @@ impl KMeans {
         let inertia = inertia(prepared, self.metric, &centroids, &labels)?;
         let (converged, interrupted) = (run.stop == Stop::Criterion, run.stop == Stop::Interrupted);
         let pin = run.pin;
-        Ok(Outcome { centroids, labels, inertia, iterations, converged, interrupted, trace, pin, streamed })
+        let algorithm = if bounds.is_some() { Algorithm::Bounded } else { Algorithm::Lloyd };
+        Ok(Outcome { algorithm, centroids, labels, inertia, iterations, converged, interrupted, trace, pin, streamed })
     }
 
     /// Memory for bounds, where they are wanted and it is there.
@@ -213,8 +215,11 @@ impl KMeans {
             Algorithm::Bounded => true,
             Algorithm::Auto => search::pays(k, d),
         };
-        let bytes = prepared.own_rows().saturating_mul(search::bytes_a_row(k, d) as u64);
-        wanted.then(|| session.memory().reserve("bounds", bytes).ok()).flatten()
+        wanted.then(|| session.memory().reserve("bounds", self.bytes_of_bounds(prepared)).ok()).flatten()
+    }
+
+    fn bytes_of_bounds(&self, prepared: &Prepared) -> u64 {
+        prepared.own_rows().saturating_mul(search::bytes_a_row(self.k, prepared.columns()) as u64)
     }
 
     /// What the queue starts from.
@@ -262,12 +267,21 @@ impl KMeans {
 
     fn model(&self, prepared: &Prepared, outcome: Outcome, timings: Timings) -> Result<KMeansModel> {
         let dataset = prepared.dataset();
-        let Outcome { mut centroids, mut labels, inertia, iterations, converged, interrupted, trace, streamed, pin: _ } =
+        let algorithm = outcome.algorithm;
+        let Outcome { mut centroids, mut labels, inertia, iterations, converged, interrupted, trace, streamed, .. } =
             outcome;
         let mut sizes = vec![0_u64; self.k];
         labels.iter().for_each(|&label| sizes[label as usize] += 1);
         prepared.collective().all_reduce_u64(ReduceOp::Sum, &mut sizes)?;
         let mut warnings = Vec::new();
+        if self.algorithm == Algorithm::Bounded && algorithm == Algorithm::Lloyd {
+            let bytes = self.bytes_of_bounds(prepared);
+            warnings.push(format!(
+                "lloyd ran in place of bounded, with the same result: bounds are kept on processors, and would take {} MB \
+                 here",
+                bytes.div_ceil(1 << 20)
+            ));
+        }
         let distinct = sizes.iter().filter(|&&size| size > 0).count();
         if distinct < self.k {
             warnings.push(format!(
@@ -291,6 +305,7 @@ impl KMeans {
         let restored = Array2::from_shape_vec((centroids.nrows(), dataset.columns()), restored.collect())
             .map_err(|error| Error::parameter("k", error.to_string()))?;
         Ok(KMeansModel {
+            algorithm,
             metric: self.metric,
             centroids: restored,
             prepared: centroids,

@@ -1,6 +1,7 @@
 //! A fitted model: centroids, labels, and what can be asked of them.
 
 use super::metric::Metric;
+use super::params::Algorithm;
 use super::progress::{Round, Timings};
 use crate::backend::cpu::{self, Isa, Nearest, Scratch};
 use crate::data::RowSource;
@@ -20,6 +21,7 @@ const BLOCK: usize = 1024;
 #[derive(Debug, Clone)]
 pub struct KMeansModel {
     pub(super) metric: Metric,
+    pub(super) algorithm: Algorithm,
     /// k × d, in the data's own space.
     pub(super) centroids: Array2<f64>,
     /// The same in the space in which distances are computed.
@@ -55,6 +57,12 @@ impl KMeansModel {
     /// haversine (see [`Metric`]).
     pub fn inertia(&self) -> f64 {
         self.inertia
+    }
+
+    /// The algorithm that ran: [`Algorithm::Lloyd`] or [`Algorithm::Bounded`]; [`Algorithm::Auto`] for a model that was
+    /// loaded, as files do not keep it.
+    pub fn algorithm(&self) -> Algorithm {
+        self.algorithm
     }
 
     /// How many times the centroids were updated (scikit-learn's `n_iter_`).

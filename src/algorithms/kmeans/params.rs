@@ -34,6 +34,16 @@ pub enum Algorithm {
     Bounded,
 }
 
+impl std::fmt::Display for Algorithm {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Auto => "auto",
+            Self::Lloyd => "lloyd",
+            Self::Bounded => "bounded",
+        })
+    }
+}
+
 /// K-means clustering, ready to fit.
 ///
 /// Partitions n rows of d columns into k clusters so that the sum of the distances of the rows to their clusters'

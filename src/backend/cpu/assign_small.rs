@@ -33,9 +33,11 @@ impl Relative {
         smallest * self.factor + self.underflow
     }
 
-    /// The distance is at least this; 0 where the value is no number.
+    /// The distance is at least this; 0 where the value is no number. One that overflowed says that it is as large as an
+    /// f32 can be.
     #[inline(always)]
     fn at_least(self, value: f32) -> f32 {
+        let value = if value > f32::MAX { f32::MAX } else { value };
         let least = value / self.factor - self.underflow;
         if least > 0.0 { least } else { 0.0 }
     }

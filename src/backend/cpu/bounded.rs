@@ -209,6 +209,11 @@ impl Guide {
     /// When the lengths do not fit.
     pub fn doubts(&self, bounds: &mut BlockBounds, scratch: &mut BoundScratch, labels: &[u32]) -> Result<bool> {
         self.check(bounds, labels)?;
+        let k = self.nearest.count();
+        if labels.iter().fold(false, |is_wrong, &label| is_wrong | (label as usize >= k)) {
+            return Err(Error::parameter("labels", format!("a label is no cluster: there are {k}")));
+        }
+        scratch.rows = labels.len();
         let isa = self.nearest.isa();
         isa.run(Doubt { guide: self, bounds, scratch, labels });
         match &self.reduced {
@@ -233,6 +238,10 @@ impl Guide {
     ) -> Result<()> {
         self.check(bounds, labels)?;
         self.nearest.check(values, labels)?;
+        if scratch.rows != labels.len() {
+            let message = format!("it is of {} rows, and these are {}", scratch.rows, labels.len());
+            return Err(Error::parameter("scratch", message));
+        }
         self.run(values, bounds, scratch, labels, false);
         Ok(())
     }
@@ -315,8 +324,9 @@ fn stored_upper(upper: f32, drift_below: f32) -> f32 {
     difference + difference.abs() * (ROUNDING / 2.0)
 }
 
-/// How a lower bound is stored: not more than the sum.
+/// How a lower bound is stored: not more than the sum, and finite where that is beyond an f32.
 #[inline(always)]
 fn stored_lower(lower: f32, drift_below: f32) -> f32 {
-    (lower + drift_below) * (1.0 - ROUNDING / 2.0)
+    let sum = (lower + drift_below) * (1.0 - ROUNDING / 2.0);
+    if sum < f32::MAX { sum } else { f32::MAX }
 }

@@ -20,6 +20,8 @@ pub struct BoundScratch {
     /// Rows and clusters that were not told apart in fewer columns.
     pub(super) pairs: Vec<(u16, u32)>,
     pub(super) candidates: Vec<u32>,
+    /// The rows of the block that the above is of.
+    pub(super) rows: usize,
     pub(super) measured: u64,
     pub(super) rescued: u64,
 }
