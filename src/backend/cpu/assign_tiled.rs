@@ -50,25 +50,32 @@ impl Dot {
 
     /// The bound for `k × d` centroids.
     pub(super) fn new(centroids: &[f32], d: usize) -> Self {
-        Self::bounding(centroids, d, d, 0.0, 1.0)
+        let chain = (d.min(TILE) + d.div_ceil(TILE)).max(d.min(d / 8 + 24));
+        Self::bounding(centroids, d, chain, 0.0, 1.0)
     }
 
     /// The bound for centroids of `d` columns that are measured in `width` of a basis: products of rows are off by another
     /// `tau·X·C`, and rows as well as centroids may be longer there by a hundredth.
     pub(super) fn in_basis(centroids: &[f32], d: usize, width: usize, tau: f64) -> Self {
-        Self::bounding(centroids, d, width, tau, 1.02)
+        let chain = (width.min(TILE) + width.div_ceil(TILE)).max(width.min(width / 8 + 24));
+        Self::bounding(centroids, d, chain, tau, 1.02)
     }
 
-    fn bounding(centroids: &[f32], d: usize, width: usize, tau: f64, longer: f64) -> Self {
+    /// The bound where all columns are summed in one go.
+    pub(super) fn in_one_sum(centroids: &[f32], d: usize) -> Self {
+        Self::bounding(centroids, d, d, 0.0, 1.0)
+    }
+
+    /// The bound where a product passes at most `chain` additions.
+    fn bounding(centroids: &[f32], d: usize, chain: usize, tau: f64, longer: f64) -> Self {
         let largest_square = centroids.chunks_exact(d).map(square_norm).fold(0.0, f64::max);
         let largest_norm = largest_square.sqrt() * (1.0 + 1e-9);
-        let chain = (width.min(TILE) + width.div_ceil(TILE)).max(width.min(width / 8 + 24)) + 3;
         let subnormal = d as f64 * 2f64.powi(-149);
         let per_reach = 2.0 * (d + 3) as f64 * 2f64.powi(-53) + 2f64.powi(-22);
         let fixed = 2.0 * (gamma(4) * largest_norm * largest_norm + 4.0 * (subnormal + 2f64.powi(-147)));
         let above = |bound: f64| ((bound * (1.0 + 2f64.powi(-19))) as f32).next_up();
         Self {
-            per_product: above(longer * 2.0 * 2.0 * (gamma(chain) + tau)),
+            per_product: above(longer * 2.0 * 2.0 * (gamma(chain + 3) + tau)),
             largest_norm: above(largest_norm),
             fixed: above(fixed),
             per_reach: above(longer * per_reach),

@@ -35,7 +35,6 @@ pub use state::{BlockBounds, Bounds};
 use super::nearest::AnyForm;
 use super::panels::Packing;
 use super::screen::ROUNDING;
-use super::simd::{Kernel, Simd};
 use super::{Distance, Isa, Nearest, exact, groups};
 use crate::{Error, Result};
 use doubt::Doubt;
@@ -184,7 +183,7 @@ impl Guide {
             None => self.run(values, bounds, scratch, labels, true),
             Some(reduced) => {
                 let isa = self.nearest.isa();
-                isa.run(SquaredLengths { rows: values, d: self.nearest.columns(), out: bounds.squares });
+                isa.run(exact::SquaredLengths { rows: values, d: self.nearest.columns(), out: bounds.squares });
                 reduced.project(isa, values, bounds.reduced);
                 bounds.upper.fill(f32::INFINITY);
                 bounds.lower.fill(0.0);
@@ -270,24 +269,6 @@ impl Guide {
             return Ok(());
         }
         Err(Error::parameter("bounds", format!("they are not those of {rows} rows and {} groups", self.groups())))
-    }
-}
-
-/// The squared lengths of rows, rounded once.
-struct SquaredLengths<'a> {
-    rows: &'a [f32],
-    d: usize,
-    out: &'a mut [f32],
-}
-
-impl Kernel for SquaredLengths<'_> {
-    type Output = ();
-
-    #[inline(always)]
-    fn run<S: Simd>(self, _: S) {
-        for (row, out) in self.rows.chunks_exact(self.d).zip(self.out) {
-            *out = exact::squared_length(row) as f32;
-        }
     }
 }
 

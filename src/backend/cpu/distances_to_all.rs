@@ -6,7 +6,7 @@ use super::simd::{Kernel, Simd};
 use crate::{Error, Result};
 
 /// Rows are taken sixteen at a time, one a lane: no sum crosses lanes, so the bits are the same on every processor.
-const LANES: usize = 16;
+pub(super) const LANES: usize = 16;
 
 /// The distances of n rows to m points of d columns, in difference form: `out` is n × m.
 ///
@@ -88,4 +88,18 @@ fn sixteen<const CITYBLOCK: bool>(columns: &[[f32; LANES]], point: &[f32]) -> [f
         }
     }
     totals
+}
+
+/// The distance of one row to one point, with the same bits: the columns are added in the same order.
+pub(super) fn one(row: &[f32], point: &[f32], distance: Distance) -> f32 {
+    let mut total = 0.0_f32;
+    for (row, point) in row.chunks(LANES).zip(point.chunks(LANES)) {
+        let mut sum = 0.0_f32;
+        for (x, c) in row.iter().zip(point) {
+            let difference = x - c;
+            sum += if distance == Distance::CityBlock { difference.abs() } else { difference * difference };
+        }
+        total += sum;
+    }
+    total
 }

@@ -3,6 +3,7 @@
 use ndarray::ArrayView2;
 
 use super::Distance;
+use super::simd::{Kernel, Simd};
 use crate::{Error, Result};
 
 /// How many centroids are measured side by side: the additions of one sum wait for each other, those of four overlap.
@@ -65,6 +66,24 @@ pub(super) fn squared_length(row: &[f32]) -> f64 {
     }
     let [a, b, c, d, e, f, g, h] = sums;
     ((a + e) + (c + g)) + ((b + f) + (d + h))
+}
+
+/// The squared lengths of rows, rounded once.
+pub(super) struct SquaredLengths<'a> {
+    pub(super) rows: &'a [f32],
+    pub(super) d: usize,
+    pub(super) out: &'a mut [f32],
+}
+
+impl Kernel for SquaredLengths<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<S: Simd>(self, _: S) {
+        for (row, out) in self.rows.chunks_exact(self.d).zip(self.out) {
+            *out = squared_length(row) as f32;
+        }
+    }
 }
 
 /// The nearest so far.

@@ -8,6 +8,7 @@
 mod assign_small;
 mod assign_tiled;
 mod bounded;
+mod closer;
 mod distances_to_all;
 mod exact;
 mod groups;
@@ -24,6 +25,7 @@ mod simd;
 pub mod sum_by_label;
 
 pub use bounded::{BlockBounds, BoundScratch, Bounds, Guide};
+pub use closer::Closer;
 pub use distances_to_all::distances_to_all;
 pub use exact::nearest_row;
 pub use host::{free_memory, info};

@@ -250,7 +250,7 @@ impl<S: Simd, F: Form> Block<'_, S, F> {
             } else {
                 match S::ROWS {
                     2 => self.pass::<4, 1>(&panel, state),
-                    _ => self.pass::<12, 1>(&panel, state),
+                    _ => self.pass::<8, 1>(&panel, state),
                 }
             }
         }
@@ -279,7 +279,7 @@ impl<S: Simd, F: Form> Block<'_, S, F> {
     /// The sums of `ROWS` rows with the centroids of a panel over the columns of a tile. Rows behind the last are its
     /// copies.
     #[inline(always)]
-    fn tile_sums<const ROWS: usize, const V: usize>(
+    pub(super) fn tile_sums<const ROWS: usize, const V: usize>(
         &self,
         row: usize,
         column: usize,

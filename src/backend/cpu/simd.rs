@@ -44,6 +44,12 @@ pub(super) trait Simd: Copy {
     /// Runs a kernel compiled for this instruction set.
     fn run<K: Kernel>(self, kernel: K) -> K::Output;
 
+    /// Asks the memory for values that will be needed soon, where the instruction set has a way to.
+    #[inline(always)]
+    fn prefetch(self, values: &[f32]) {
+        let _ = values;
+    }
+
     /// The same value in each lane.
     fn splat(self, value: f32) -> Self::Vector;
 

@@ -5,7 +5,7 @@ use crate::algorithms::kmeans::params::KMeans;
 use crate::algorithms::kmeans::plan::rows_a_block;
 use crate::algorithms::kmeans::prepare::Prepared;
 use crate::algorithms::kmeans::progress::Progress;
-use crate::backend::cpu::{Isa, distances_to_all};
+use crate::backend::cpu::{Closer, Distance, Isa, distances_to_all};
 use crate::data::RowSource;
 use crate::queue::{
     AllReduce, ComContext, ComputeFunction, Gather, Gathered, IterationListener, Key, Objects, Session,
@@ -29,9 +29,17 @@ const POTENTIALS: Key<Vec<i64>> = Key::new("potentials");
 const BLOCKS: Key<Array2<i64>> = Key::new("blocks");
 /// Each row's distance to the nearest of the centroids chosen, but the newest.
 const CLOSEST: Key<Vec<f32>> = Key::new("closest");
+/// Each row's squared length, for the screen.
+const SQUARES: Key<Vec<f32>> = Key::new("squares");
 /// The potential of each task, and of all tasks.
 const TOTAL: Key<i64> = Key::new("total");
 const TOTALS: Key<Gathered<i64>> = Key::new("totals");
+
+/// From this number of columns on, rows are screened before they are measured.
+const SCREENED: usize = 16;
+/// Where more than one in so many pairs of a row and a point passes the screen, all are measured at once: sixteen rows in
+/// lanes then outrun single ones.
+const MEASURED_AT_ONCE: usize = 16;
 
 /// k centroids by greedy k-means++.
 ///
@@ -70,6 +78,11 @@ pub(super) fn choose(kmeans: &KMeans, session: &Session, prepared: &Prepared, se
         chosen.slice_mut(ndarray::s![done.., ..]).assign(&rest.slice(ndarray::s![known.., ..]));
     }
     Ok(chosen)
+}
+
+/// Rows whose potential is kept as one number: a draw looks through that many.
+fn block(columns: usize) -> usize {
+    rows_a_block(columns).min(512)
 }
 
 struct Settings {
@@ -170,7 +183,7 @@ impl Draw {
             return Ok(None);
         }
         let (rows, blocks) = (cx.rows(POINTS)?, cx.get(BLOCKS)?.column(*cx.get(BEST)? as usize));
-        let length = rows_a_block(rows.columns());
+        let length = block(rows.columns());
         let mut left = target;
         for (block, &total) in blocks.iter().enumerate() {
             if left < total {
@@ -204,11 +217,14 @@ impl Draw {
 
 /// Brings every row's distance up to date with the centroid chosen last, and finds the potential that each candidate would
 /// leave: one pass over the rows.
+///
+/// What a candidate changes is summed, not what it leaves: most rows are nearer to a centroid already chosen, and a screen
+/// shows so without their exact distance.
 struct Evaluate(Arc<Settings>);
 
 impl ComputeFunction for Evaluate {
     fn objects(&self) -> Objects {
-        let objects = Objects::reads((POINTS, NEWEST, CANDIDATES)).updates((CLOSEST, BLOCKS, POTENTIALS));
+        let objects = Objects::reads((POINTS, NEWEST, BEST, CANDIDATES)).updates((CLOSEST, SQUARES, BLOCKS, POTENTIALS));
         self.0.draws.with_weights(objects)
     }
 
@@ -217,9 +233,12 @@ impl ComputeFunction for Evaluate {
             return Ok(());
         }
         let count = cx.rows(POINTS)?.len();
-        let mut closest = if cx.contains(CLOSEST) { cx.take(CLOSEST)? } else { vec![f32::INFINITY; count] };
-        let blocks = self.evaluate(cx, &mut closest)?;
+        let is_first = !cx.contains(CLOSEST);
+        let mut closest = if is_first { vec![f32::INFINITY; count] } else { cx.take(CLOSEST)? };
+        let mut squares = if is_first { vec![0.0; count] } else { cx.take(SQUARES)? };
+        let blocks = self.evaluate(cx, &mut closest, &mut squares)?;
         cx.put(CLOSEST, closest)?;
+        cx.put(SQUARES, squares)?;
         cx.put(POTENTIALS, blocks.columns().into_iter().map(|column| column.sum()).collect())?;
         cx.put(BLOCKS, blocks)
     }
@@ -227,34 +246,108 @@ impl ComputeFunction for Evaluate {
 
 impl Evaluate {
     /// The potential that each candidate would leave in each block of rows: blocks × candidates.
-    fn evaluate(&self, cx: &ComContext, closest: &mut [f32]) -> Result<Array2<i64>> {
-        let (rows, draws, isa) = (cx.rows(POINTS)?, &self.0.draws, Isa::detect());
-        let weights = if draws.weighted { Some(cx.rows(WEIGHTS)?) } else { None };
+    fn evaluate(&self, cx: &ComContext, closest: &mut [f32], squares: &mut [f32]) -> Result<Array2<i64>> {
+        let rows = cx.rows(POINTS)?;
+        let weights = if self.0.draws.weighted { Some(cx.rows(WEIGHTS)?) } else { None };
         let (newest, candidates) = (cx.get(NEWEST)?, cx.get(CANDIDATES)?);
-        let (has_newest, count) = (usize::from(!newest.is_empty()), candidates.nrows());
-        let points: Vec<f32> = newest.iter().chain(candidates).copied().collect();
-        let length = rows_a_block(rows.columns());
-        let blocks = closest.par_chunks_mut(length).enumerate().map(|(block, closest)| {
+        let before = if cx.contains(BLOCKS) { Some(cx.get(BLOCKS)?.column(*cx.get(BEST)? as usize)) } else { None };
+        let points = newest.iter().chain(candidates).copied().collect();
+        let pass = Pass::new(&self.0.draws, points, usize::from(!newest.is_empty()), rows.columns())?;
+        let length = block(rows.columns());
+        let blocks = closest.par_chunks_mut(length).zip(squares.par_chunks_mut(length)).enumerate();
+        let blocks = blocks.map(|(block, (closest, squares))| {
             let (mut scratch, mut weight_scratch) = (Vec::new(), Vec::new());
             let range = block * length..block * length + closest.len();
             let values = rows.read(range.clone(), &mut scratch)?;
             let weights = weights.as_ref().map(|w| w.read(range, &mut weight_scratch)).transpose()?;
-            let mut distances = vec![0.0; closest.len() * (has_newest + count)];
-            distances_to_all(values, &points, rows.columns(), draws.distance, isa, &mut distances)?;
-            let mut totals = vec![0; count];
-            for (at, (closest, distances)) in closest.iter_mut().zip(distances.chunks(has_newest + count)).enumerate() {
-                let (newest, candidates) = distances.split_at(has_newest);
-                *closest = newest.iter().fold(*closest, |closest, distance| closest.min(*distance));
-                let weight = weights.map(|weights| weights[at]);
-                for (total, distance) in totals.iter_mut().zip(candidates) {
-                    *total += draws.potential(closest.min(*distance), weight);
-                }
+            if let (Some(closer), None) = (&pass.closer, &before) {
+                closer.squared_lengths(values, squares)?;
             }
-            Ok::<_, Error>(totals)
+            let mut state = Rows { values, weights, closest, squares };
+            match (&pass.closer, &before) {
+                (Some(closer), Some(before)) => pass.screened(closer, &mut state, before[block]),
+                _ => pass.measured(&mut state),
+            }
         });
         let blocks = blocks.collect::<Result<Vec<Vec<i64>>>>()?;
-        let shape = (blocks.len(), count);
+        let shape = (blocks.len(), candidates.nrows());
         Array2::from_shape_vec(shape, blocks.concat()).map_err(|error| Error::parameter("init", error.to_string()))
+    }
+}
+
+/// A block of rows on its way through a round.
+struct Rows<'a> {
+    values: &'a [f32],
+    weights: Option<&'a [f32]>,
+    closest: &'a mut [f32],
+    squares: &'a [f32],
+}
+
+/// What the blocks of a round have in common.
+struct Pass<'a> {
+    draws: &'a Draws,
+    /// The centroid chosen last, if any, and the candidates.
+    points: Vec<f32>,
+    has_newest: usize,
+    columns: usize,
+    closer: Option<Closer>,
+}
+
+impl<'a> Pass<'a> {
+    fn new(draws: &'a Draws, points: Vec<f32>, has_newest: usize, columns: usize) -> Result<Self> {
+        // For few columns the exact distance takes no longer than the screen.
+        let screens = draws.distance == Distance::SquaredEuclidean && columns >= SCREENED && points.len() / columns <= 32;
+        let closer = screens.then(|| Closer::new(&points, columns, Isa::detect())).transpose()?;
+        Ok(Self { draws, points, has_newest, columns, closer })
+    }
+
+    /// By the distance of every row to every point.
+    fn measured(&self, rows: &mut Rows) -> Result<Vec<i64>> {
+        let count = self.points.len() / self.columns;
+        let mut distances = vec![0.0; rows.closest.len() * count];
+        distances_to_all(rows.values, &self.points, self.columns, self.draws.distance, Isa::detect(), &mut distances)?;
+        let mut totals = vec![0; count - self.has_newest];
+        for (at, (closest, distances)) in rows.closest.iter_mut().zip(distances.chunks(count)).enumerate() {
+            let (newest, candidates) = distances.split_at(self.has_newest);
+            *closest = newest.iter().fold(*closest, |closest, distance| closest.min(*distance));
+            let weight = rows.weights.map(|weights| weights[at]);
+            for (total, distance) in totals.iter_mut().zip(candidates) {
+                *total += self.draws.potential(closest.min(*distance), weight);
+            }
+        }
+        Ok(totals)
+    }
+
+    /// By what the candidates change of a potential that is known: that of the block with the centroid chosen last.
+    fn screened(&self, closer: &Closer, rows: &mut Rows, potential: i64) -> Result<Vec<i64>> {
+        let count = rows.closest.len();
+        let mut masks = vec![0; count];
+        closer.screen(rows.values, rows.squares, rows.closest, &mut masks)?;
+        let open: u32 = masks.iter().map(|mask| mask.count_ones()).sum();
+        if open as usize * MEASURED_AT_ONCE > count * self.points.len() / self.columns {
+            return self.measured(rows);
+        }
+        let mut totals = vec![potential; self.points.len() / self.columns - self.has_newest];
+        for (at, &mask) in masks.iter().enumerate().filter(|(_, mask)| **mask != 0) {
+            let (row, weight) = (&rows.values[at * self.columns..][..self.columns], rows.weights.map(|w| w[at]));
+            let closest = &mut rows.closest[at];
+            let points = (0..u32::BITS as usize).filter(|point| mask >> point & 1 == 1);
+            for point in points {
+                let distance = closer.distance(row, point);
+                if distance >= *closest {
+                    continue;
+                }
+                match point.checked_sub(self.has_newest) {
+                    // It comes first, so the candidates are compared with what it leaves.
+                    None => *closest = distance,
+                    Some(candidate) => {
+                        let less = self.draws.potential(*closest, weight) - self.draws.potential(distance, weight);
+                        totals[candidate] -= less;
+                    }
+                }
+            }
+        }
+        Ok(totals)
     }
 }
 

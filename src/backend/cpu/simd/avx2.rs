@@ -36,6 +36,14 @@ impl Simd for Avx2 {
     }
 
     #[inline(always)]
+    fn prefetch(self, values: &[f32]) {
+        for line in values.chunks(16) {
+            // SAFETY: any address may be prefetched: it is a hint that never faults.
+            unsafe { _mm_prefetch::<_MM_HINT_T0>(line.as_ptr().cast()) }
+        }
+    }
+
+    #[inline(always)]
     fn splat(self, value: f32) -> __m256 {
         // SAFETY: `self` proves AVX.
         unsafe { _mm256_set1_ps(value) }

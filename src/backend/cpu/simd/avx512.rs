@@ -40,6 +40,14 @@ impl Simd for Avx512 {
     }
 
     #[inline(always)]
+    fn prefetch(self, values: &[f32]) {
+        for line in values.chunks(16) {
+            // SAFETY: any address may be prefetched: it is a hint that never faults.
+            unsafe { _mm_prefetch::<_MM_HINT_T0>(line.as_ptr().cast()) }
+        }
+    }
+
+    #[inline(always)]
     fn splat(self, value: f32) -> __m512 {
         // SAFETY: `self` proves AVX-512F.
         unsafe { _mm512_set1_ps(value) }
