@@ -35,7 +35,7 @@ pub use state::{BlockBounds, Bounds};
 use super::nearest::AnyForm;
 use super::panels::Packing;
 use super::screen::ROUNDING;
-use super::{Distance, Isa, Nearest, exact, groups};
+use super::{Distance, Isa, Nearest, groups};
 use crate::{Error, Result};
 use doubt::Doubt;
 use drift::Drift;
@@ -182,9 +182,7 @@ impl Guide {
         match &self.reduced {
             None => self.run(values, bounds, scratch, labels, true),
             Some(reduced) => {
-                let isa = self.nearest.isa();
-                isa.run(exact::SquaredLengths { rows: values, d: self.nearest.columns(), out: bounds.squares });
-                reduced.project(isa, values, bounds.reduced);
+                reduced.project(self.nearest.isa(), values, bounds.squares, bounds.reduced);
                 bounds.upper.fill(f32::INFINITY);
                 bounds.lower.fill(0.0);
                 if labels.iter().all(|&label| (label as usize) < self.nearest.count()) {

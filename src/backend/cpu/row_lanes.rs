@@ -104,10 +104,14 @@ impl<F: Form> RowLanes<'_, F> {
         for v in 0..VECTORS {
             let begin = at + v * S::LANES;
             let lanes = count.saturating_sub(begin).min(S::LANES);
-            let mut found = [0.0_f32; 32];
-            simd.store(ids[v], &mut found);
             let labels = &mut self.labels[first + begin.min(count)..][..lanes];
-            labels.iter_mut().zip(&found).for_each(|(label, id)| *label = id.to_bits());
+            if lanes == S::LANES {
+                simd.store(ids[v], bytemuck::cast_slice_mut(labels));
+            } else {
+                let mut found = [0.0_f32; 32];
+                simd.store(ids[v], &mut found);
+                labels.iter_mut().zip(&found).for_each(|(label, id)| *label = id.to_bits());
+            }
             // Negated, so that what is no number is open as well.
             let threshold = self.form.thresholds(simd, smallest[v]);
             let mut open = !simd.less(threshold, second[v]) & (u32::MAX >> (32 - S::LANES));

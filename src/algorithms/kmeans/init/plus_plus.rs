@@ -224,7 +224,8 @@ struct Evaluate(Arc<Settings>);
 
 impl ComputeFunction for Evaluate {
     fn objects(&self) -> Objects {
-        let objects = Objects::reads((POINTS, NEWEST, BEST, CANDIDATES)).updates((CLOSEST, SQUARES, BLOCKS, POTENTIALS));
+        let objects =
+            Objects::reads((POINTS, NEWEST, BEST, CANDIDATES)).updates((CLOSEST, SQUARES, BLOCKS, POTENTIALS));
         self.0.draws.with_weights(objects)
     }
 
@@ -296,7 +297,8 @@ struct Pass<'a> {
 impl<'a> Pass<'a> {
     fn new(draws: &'a Draws, points: Vec<f32>, has_newest: usize, columns: usize) -> Result<Self> {
         // For few columns the exact distance takes no longer than the screen.
-        let screens = draws.distance == Distance::SquaredEuclidean && columns >= SCREENED && points.len() / columns <= 32;
+        let screens =
+            draws.distance == Distance::SquaredEuclidean && columns >= SCREENED && points.len() / columns <= 32;
         let closer = screens.then(|| Closer::new(&points, columns, Isa::detect())).transpose()?;
         Ok(Self { draws, points, has_newest, columns, closer })
     }

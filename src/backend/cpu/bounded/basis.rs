@@ -91,9 +91,9 @@ impl Basis {
         self.tau
     }
 
-    /// A row in the basis: its coordinates, then at least the length of its rest.
+    /// A row in the basis: its coordinates, then at least the length of its rest. Returns its squared length.
     #[inline(always)]
-    fn row<S: Simd>(&self, simd: S, row: &[f32], out: &mut [f32]) {
+    fn row<S: Simd>(&self, simd: S, row: &[f32], out: &mut [f32]) -> f32 {
         let (vectors, d) = (&self.vectors, self.d);
         let mut at = 0;
         while at + 4 <= self.m {
@@ -108,13 +108,15 @@ impl Basis {
         let square = squared_length(row);
         let rest = square - squared_length(&out[..self.m]) + self.rest * square;
         out[self.m] = (rest.max(0.0).sqrt() as f32).next_up();
+        square as f32
     }
 }
 
-/// Rows that are brought into a basis; `out` has [`Basis::width`] values for each.
+/// Rows that are brought into a basis; `out` has [`Basis::width`] values for each, `squares` their squared lengths.
 pub(super) struct Project<'a> {
     pub(super) basis: &'a Basis,
     pub(super) rows: &'a [f32],
+    pub(super) squares: &'a mut [f32],
     pub(super) out: &'a mut [f32],
 }
 
@@ -124,8 +126,8 @@ impl Kernel for Project<'_> {
     #[inline(always)]
     fn run<S: Simd>(self, simd: S) {
         let rows = self.rows.chunks_exact(self.basis.d).zip(self.out.chunks_exact_mut(self.basis.width()));
-        for (row, out) in rows {
-            self.basis.row(simd, row, out);
+        for ((row, out), square) in rows.zip(self.squares) {
+            *square = self.basis.row(simd, row, out);
         }
     }
 }

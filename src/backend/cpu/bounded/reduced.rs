@@ -38,7 +38,8 @@ impl Reduced {
     pub(super) fn new(basis: Arc<Basis>, centroids: &[f32], groups: &Groups, isa: Isa) -> Self {
         let (d, width) = (basis.columns(), basis.width());
         let mut reduced = vec![0.0; centroids.len() / d * width];
-        isa.run(Project { basis: &basis, rows: centroids, out: &mut reduced });
+        let mut squares = vec![0.0; centroids.len() / d];
+        isa.run(Project { basis: &basis, rows: centroids, squares: &mut squares, out: &mut reduced });
         let biases = centroids.chunks_exact(d).map(assign_tiled::bias).collect();
         let form = Dot::in_basis(centroids, d, width, basis.tau());
         let panels = Panels::new(isa, reduced, width, biases, Packing::InGroups(groups));
@@ -78,16 +79,16 @@ impl Reduced {
         self.basis.width()
     }
 
-    /// Brings rows into the basis.
-    pub(super) fn project(&self, isa: Isa, rows: &[f32], out: &mut [f32]) {
-        isa.run(Project { basis: &self.basis, rows, out });
+    /// Brings rows into the basis, and finds their squared lengths.
+    pub(super) fn project(&self, isa: Isa, rows: &[f32], squares: &mut [f32], out: &mut [f32]) {
+        isa.run(Project { basis: &self.basis, rows, squares, out });
     }
 
     /// How many centroids the basis cannot tell from the nearest of a row, in plain code.
     fn candidates(&self, row: &[f32], nearest: &Nearest) -> usize {
         let dot = |a: &[f32], b: &[f32]| a.iter().zip(b).map(|(a, b)| f64::from(*a) * f64::from(*b)).sum::<f64>();
         let mut reduced = vec![0.0; self.width()];
-        self.project(nearest.isa(), row, &mut reduced);
+        self.project(nearest.isa(), row, &mut [0.0], &mut reduced);
         let clusters = 0..nearest.count() as u32;
         let values = |cluster| dot(nearest.centroid(cluster), nearest.centroid(cluster));
         let best = clusters.clone().map(|c| values(c) - 2.0 * dot(row, nearest.centroid(c))).fold(f64::MAX, f64::min);
