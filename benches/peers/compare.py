@@ -100,8 +100,7 @@ def check(name, job, reference):
         sys.exit(f"{name}: {job.name} ends with an inertia of {job.inertia}, {apart:.1e} from superstep's: no equal work")
 
 
-def compare(options, peers):
-    results = {}
+def compare(options, peers, report):
     for name in options.workloads:
         n, d, k, _, iterations = WORKLOADS[name]
         data, init = write(options.data, name)
@@ -114,8 +113,8 @@ def compare(options, peers):
         for job in todo:
             if job.iterations in reference:
                 check(name, job, reference)
-        results[name] = {"n": n, "d": d, "k": k, "programs": [job.result() for job in todo]}
-    return results
+        report.setdefault("workloads", {})[name] = {"n": n, "d": d, "k": k, "programs": [job.result() for job in todo]}
+        save(options, report)
 
 
 def starts(options):
@@ -130,6 +129,8 @@ def starts(options):
     np.save(digits, np.tile(load_digits().data.astype(np.float32), (20, 1)))
     results = {"init": [], "fit": []}
     for name, path, k in (("C", write(folder, "C")[0], 1024), ("pixels", pixels, 64)):
+        if name not in options.starts:
+            continue
         x, theirs, ours, parallel = np.load(path), [], [], []
         for seed in range(options.runs if k < 1000 else 1):
             begin = time.perf_counter()
@@ -142,7 +143,9 @@ def starts(options):
         results["init"].append({"data": name, "k": k, "runs": len(ours), "scikit-learn": statistics.median(theirs),
                                 "superstep": statistics.median(ours), "superstep k-means||": statistics.median(parallel)})
     for name, path, k in (("A", write(folder, "A")[0], 64), ("C", write(folder, "C")[0], 1024),
-                          ("F", write(folder, "F")[0], 1024), ("digits × 20", digits, 10)):
+                          ("F", write(folder, "F")[0], 1024), ("digits", digits, 10)):
+        if name not in options.fits:
+            continue
         x = np.load(path)
         begin = time.perf_counter()
         model = KMeans(k, random_state=0, n_init=1).fit(x)
@@ -179,6 +182,14 @@ def scaling(options):
     return results
 
 
+def save(options, report):
+    """After every step, so that an interrupted comparison leaves what it had."""
+    out = pathlib.Path(options.out)
+    out.with_suffix(".json").write_text(json.dumps(report, indent=1) + "\n")
+    out.with_suffix(".md").write_text(chart.table(report))
+    out.with_suffix(".svg").write_text(chart.svg(report))
+
+
 def machine():
     name = platform.processor() or platform.machine()
     if os.path.exists("/proc/cpuinfo"):
@@ -192,6 +203,8 @@ def main():
     p.add_argument("--workloads", nargs="+", choices=WORKLOADS, default=list(WORKLOADS))
     p.add_argument("--peers", nargs="+", choices=PEERS)
     p.add_argument("--runs", type=int, default=3)
+    p.add_argument("--starts", nargs="*", default=["C", "pixels"], help="data of the comparison of starts")
+    p.add_argument("--fits", nargs="*", default=["A", "C", "F", "digits"], help="data of the comparison of whole fits")
     p.add_argument("--only", choices=("dense", "end", "starts", "scaling"))
     p.add_argument("--program", default=ROOT / "target/release/superstep")
     p.add_argument("--data", default=ROOT / "target/peers")
@@ -200,19 +213,16 @@ def main():
     pathlib.Path(options.data).mkdir(parents=True, exist_ok=True)
     installed = run([sys.executable, HERE / "peer.py", "--list"])
     peers = [name for name in options.peers or installed if name in installed]
-    out = pathlib.Path(options.out)
-    kept = out.with_suffix(".json")
+    kept = pathlib.Path(options.out).with_suffix(".json")
     report = json.loads(kept.read_text()) if kept.exists() and options.only else {}
     report["machine"] = machine()
     if options.only in (None, "dense", "end"):
-        report["workloads"] = {**report.get("workloads", {}), **compare(options, peers)}
+        compare(options, peers, report)
     if options.only in (None, "starts"):
         report["starts"] = starts(options)
     if options.only in (None, "scaling"):
         report["scaling"] = scaling(options)
-    kept.write_text(json.dumps(report, indent=1) + "\n")
-    out.with_suffix(".md").write_text(chart.table(report))
-    out.with_suffix(".svg").write_text(chart.svg(report))
+    save(options, report)
     print(chart.table(report))
 
 

@@ -2,6 +2,7 @@
 
 mod assign;
 mod bounded;
+mod closer;
 mod distances;
 mod medians;
 mod oracle;

@@ -97,8 +97,8 @@ fn without_memory_for_bounds_it_fits_all_the_same() {
 
 #[test]
 fn a_model_says_which_algorithm_ran() {
-    let points = blobs(500, 16, 5, 12);
-    let kmeans = KMeans::new(20).init(Init::Random).n_init(1).session(cpu());
+    let points = blobs(500, 40, 5, 12);
+    let kmeans = KMeans::new(70).init(Init::Random).n_init(1).session(cpu());
     assert_eq!(fit(&kmeans, Algorithm::Lloyd, &points, None).algorithm(), Algorithm::Lloyd);
     assert_eq!(fit(&kmeans, Algorithm::Auto, &points, None).algorithm(), Algorithm::Bounded);
     let few = KMeans::new(2).init(Init::Random).n_init(1).metric(Metric::Euclidean).session(cpu());

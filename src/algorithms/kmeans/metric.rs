@@ -151,8 +151,9 @@ impl Metric {
     }
 }
 
-/// The squared distance in f64, in eight sums: one would make each addition wait for the last.
+/// The squared distance of a row to the first of some centroids in f64, in eight sums: one would make each addition wait for the last.
 fn squared(row: &[f32], centroid: &[f32]) -> f64 {
+    let centroid = centroid.get(..row.len()).unwrap_or(centroid);
     let ((xs, x), (cs, c)) = (row.as_chunks::<8>(), centroid.as_chunks::<8>());
     let mut sums = [0.0_f64; 8];
     for (x, c) in xs.iter().zip(cs) {

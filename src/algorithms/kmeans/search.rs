@@ -151,8 +151,8 @@ pub(super) fn bytes_a_row(k: usize, d: usize) -> usize {
     Guide::bytes_a_row(k, d, Isa::detect())
 }
 
-/// Whether bounds are expected to save more than they cost: to look at those of a row takes as long as to measure about a
-/// hundred values.
+/// Whether bounds are expected to save more than they cost: to look at those of a row, and to measure the few centroids that
+/// they leave, takes as long as to multiply it with about this many values.
 pub(super) fn pays(k: usize, d: usize) -> bool {
-    k >= 2 && k.saturating_mul(d) >= 128
+    k >= 2 && k.saturating_mul(d) >= 2048
 }

@@ -75,6 +75,10 @@ impl Form for Squares {
         (x - centroid) * (x - centroid)
     }
 
+    fn plain(self, row: &[f32], centroid: &[f32]) -> f32 {
+        row.iter().zip(centroid).map(|(&x, &c)| self.term(x, c)).sum()
+    }
+
     #[inline(always)]
     fn finish<S: Simd>(self, simd: S, sum: S::Vector, bias: S::Vector) -> S::Vector {
         simd.add(sum, bias)
@@ -136,6 +140,10 @@ impl Form for Absolutes {
     #[inline(always)]
     fn term(self, x: f32, centroid: f32) -> f32 {
         (x - centroid).abs()
+    }
+
+    fn plain(self, row: &[f32], centroid: &[f32]) -> f32 {
+        row.iter().zip(centroid).map(|(&x, &c)| self.term(x, c)).sum()
     }
 
     #[inline(always)]

@@ -66,6 +66,13 @@ impl Dot {
         Self::bounding(centroids, d, d, 0.0, 1.0)
     }
 
+    /// The bound where that sum begins with `|c|²`, which then passes as many additions.
+    pub(super) fn from_bias(centroids: &[f32], d: usize) -> Self {
+        let form = Self::in_one_sum(centroids, d);
+        let more = 2.0 * gamma(d + 4) * f64::from(form.largest_norm).powi(2);
+        Self { fixed: ((f64::from(form.fixed) + more) as f32).next_up(), ..form }
+    }
+
     /// The bound where a product passes at most `chain` additions.
     fn bounding(centroids: &[f32], d: usize, chain: usize, tau: f64, longer: f64) -> Self {
         let largest_square = centroids.chunks_exact(d).map(square_norm).fold(0.0, f64::max);
@@ -104,6 +111,11 @@ impl Form for Dot {
     #[inline(always)]
     fn term(self, x: f32, centroid: f32) -> f32 {
         x * centroid
+    }
+
+    fn plain(self, row: &[f32], centroid: &[f32]) -> f32 {
+        let products: f32 = row.iter().zip(centroid).map(|(x, c)| x * c).sum();
+        bias(centroid) - 2.0 * products
     }
 
     #[inline(always)]

@@ -5,8 +5,9 @@ use ndarray::ArrayView2;
 use super::Isa;
 use super::assign_small::{Absolutes, Squares};
 use super::assign_tiled::{self, Dot};
-use super::panels::{Packing, Panels};
-use super::row_lanes::{FEW_COLUMNS, RowLanes};
+use super::column_lanes::{self, ColumnLanes};
+use super::panels::{self, Packing, Panels};
+use super::row_lanes::{DotLanes, Doubled, FEW_COLUMNS, RowLanes, SOME_COLUMNS};
 use super::screen::LaneState;
 use super::simd::{Kernel, Simd};
 use crate::{Error, Place, Result};
@@ -41,6 +42,8 @@ pub enum Distance {
 pub struct Nearest {
     panels: Panels,
     form: AnyForm,
+    /// For rows of some columns: the form of sums that begin with the bias, and centroids ready for them.
+    in_lanes: Option<(Dot, Doubled)>,
 }
 
 #[derive(Debug)]
@@ -70,7 +73,15 @@ impl Nearest {
     /// # Errors
     /// When there are no centroids, 2³² − 1 or more, none of their columns, or a value that is not finite.
     pub fn new(centroids: ArrayView2<f32>, distance: Distance, isa: Isa) -> Result<Self> {
-        let packing = if centroids.ncols() <= FEW_COLUMNS { Packing::Alone } else { Packing::InOrder };
+        let d = centroids.ncols();
+        let is_dot = distance == Distance::SquaredEuclidean && d > FEW_COLUMNS;
+        let in_lanes = if is_dot {
+            let isa = if isa.is_available() { isa } else { Isa::Portable };
+            d <= SOME_COLUMNS || column_lanes::serves(centroids.nrows(), d, panels::lanes(isa))
+        } else {
+            d <= FEW_COLUMNS
+        };
+        let packing = if in_lanes { Packing::Alone } else { Packing::InOrder };
         Self::packed(centroids, distance, isa, packing)
     }
 
@@ -96,8 +107,10 @@ impl Nearest {
             AnyForm::Dot(_) => centroids.chunks_exact(d).map(assign_tiled::bias).collect(),
             AnyForm::Squares(_) | AnyForm::Absolutes(_) => vec![0.0; k],
         };
+        let is_some = matches!(form, AnyForm::Dot(_)) && d <= SOME_COLUMNS && matches!(packing, Packing::Alone);
+        let in_lanes = is_some.then(|| (Dot::from_bias(&centroids, d), Doubled::new(&centroids, &biases)));
         let panels = Panels::new(isa, centroids, d, biases, packing);
-        Ok(Self { panels, form })
+        Ok(Self { panels, form, in_lanes })
     }
 
     /// Labels a block of rows, `labels.len() × d` row-major.
@@ -113,8 +126,16 @@ impl Nearest {
     /// Labels rows whose number is right; how many were decided in f64.
     pub(super) fn assign_checked(&self, rows: &[f32], lanes: &mut LaneState, labels: &mut [u32]) -> u64 {
         let (isa, centroids, d) = (self.isa(), self.centroids(), self.columns());
+        if let Some((form, doubled)) = &self.in_lanes {
+            let (form, candidates) = (*form, &mut lanes.candidates);
+            return isa.run(DotLanes { form, doubled, centroids, d, rows, labels, candidates });
+        }
         let candidates = &mut lanes.candidates;
         match self.form {
+            AnyForm::Dot(form) if self.panels.slots() == 0 => {
+                let biases = self.panels.biases();
+                isa.run(ColumnLanes { form, centroids, biases, d, rows, labels, candidates })
+            }
             AnyForm::Dot(form) => self.panels.assign(form, rows, lanes, labels),
             AnyForm::Squares(form) => isa.run(RowLanes { form, centroids, d, rows, labels, candidates }),
             AnyForm::Absolutes(form) if d <= FEW_COLUMNS => {

@@ -106,6 +106,11 @@ impl Panels {
         &self.centroids[cluster as usize * self.d..][..self.d]
     }
 
+    /// What the form adds to the sums of all clusters.
+    pub(super) fn biases(&self) -> &[f32] {
+        &self.biases
+    }
+
     /// What the form adds to the sum of a cluster.
     pub(super) fn bias(&self, cluster: u32) -> f32 {
         self.biases[cluster as usize]

@@ -28,6 +28,9 @@ pub(super) trait Form: Copy {
     /// One column's term by itself.
     fn term(self, x: f32, centroid: f32) -> f32;
 
+    /// The value of a row and a centroid, column after column in plain code.
+    fn plain(self, row: &[f32], centroid: &[f32]) -> f32;
+
     /// The value that is compared, from the finished sum and the centroid's bias.
     fn finish<S: Simd>(self, simd: S, sum: S::Vector, bias: S::Vector) -> S::Vector;
 
