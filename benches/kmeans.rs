@@ -6,7 +6,9 @@
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use ndarray::Array2;
 use std::hint::black_box;
-use superstep::backend::cpu::{Distance, FixedPoint, Isa, Nearest, Partials, Rows, Scratch};
+use superstep::backend::cpu::{
+    BoundScratch, Bounds, Closer, Distance, FixedPoint, Guide, Isa, Nearest, Partials, Rows, Scratch, distances_to_all,
+};
 use superstep::data::Philox;
 use superstep::{Init, KMeans, Session};
 
@@ -33,6 +35,59 @@ fn assign(criterion: &mut Criterion) {
             group.throughput(Throughput::Elements((n * d) as u64));
             group.bench_function(BenchmarkId::new(isa.as_str(), format!("{n}x{d},{k}")), |bencher| {
                 bencher.iter(|| nearest.assign(black_box(values), &mut scratch, &mut labels));
+            });
+        }
+    }
+}
+
+/// A round with bounds: centroids have moved by a thousandth, and what that leaves open is measured.
+fn bounded(criterion: &mut Criterion) {
+    let mut group = criterion.benchmark_group("bounded");
+    for (n, d, k) in SHAPES.into_iter().filter(|(_, d, k)| d * k > 2048) {
+        let rows = blobs(n, d, k);
+        let values = rows.as_slice().expect("an array that was just made is contiguous");
+        let start = rows.slice(ndarray::s![..k, ..]).to_owned();
+        let sample = &values[..1000 * d];
+        for isa in Isa::available() {
+            let guide = Guide::new(start.view(), start.view(), Distance::SquaredEuclidean, isa, sample);
+            let mut guide = guide.expect("the centroids are finite");
+            let (mut bounds, mut scratch) = (Bounds::new(n, n, &guide), BoundScratch::default());
+            let (mut labels, mut round) = (vec![u32::MAX; n], 0_i32);
+            let mut block = bounds.blocks().remove(0);
+            guide.seed(values, &mut block, &mut scratch, &mut labels).expect("the lengths fit");
+            group.throughput(Throughput::Elements((n * d) as u64));
+            group.bench_function(BenchmarkId::new(isa.as_str(), format!("{n}x{d},{k}")), |bencher| {
+                bencher.iter(|| {
+                    round += 1;
+                    let centroids = start.mapv(|c| c * (1.0 + 1e-3 * (round % 7) as f32));
+                    guide = guide.moved(centroids.view()).expect("the shape is the same");
+                    if guide.doubts(&mut block, &mut scratch, &labels).expect("the lengths fit") {
+                        guide.reassign(values, &mut block, &mut scratch, &mut labels).expect("the lengths fit");
+                    }
+                });
+            });
+        }
+    }
+}
+
+/// The screen of k-means++, and the exact distances that it saves.
+fn candidates(criterion: &mut Criterion) {
+    let mut group = criterion.benchmark_group("candidates");
+    for (n, d, _) in SHAPES.into_iter().filter(|(_, d, _)| *d >= 16) {
+        let rows = blobs(n, d, 50);
+        let values = rows.as_slice().expect("an array that was just made is contiguous");
+        let points = &values[..9 * d];
+        for isa in Isa::available() {
+            let closer = Closer::new(points, d, isa).expect("there are nine points");
+            let (mut squares, mut masks, mut out) = (vec![0.0; n], vec![0; n], vec![0.0; 9 * n]);
+            closer.squared_lengths(values, &mut squares).expect("the lengths fit");
+            group.throughput(Throughput::Bytes((n * d * size_of::<f32>()) as u64));
+            group.bench_function(BenchmarkId::new(format!("screen, {isa}"), format!("{n}x{d}")), |bencher| {
+                bencher.iter(|| closer.screen(black_box(values), &squares, &squares, &mut masks));
+            });
+            group.bench_function(BenchmarkId::new(format!("distances, {isa}"), format!("{n}x{d}")), |bencher| {
+                bencher
+                    .iter(|| distances_to_all(black_box(values), points, d, Distance::SquaredEuclidean, isa, &mut out));
             });
         }
     }
@@ -75,5 +130,5 @@ fn iteration(criterion: &mut Criterion) {
     }
 }
 
-criterion_group!(benches, assign, update, iteration);
+criterion_group!(benches, assign, bounded, candidates, update, iteration);
 criterion_main!(benches);

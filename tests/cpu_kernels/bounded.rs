@@ -123,9 +123,12 @@ fn near_a_surface(n: usize, d: usize, k: usize, make: impl Fn(f32) -> f32) -> Ca
     Case { name: format!("a surface, n {n}, d {d}, k {k}"), rows, centroids }
 }
 
+/// What becomes of a value.
+type Way = fn(f32) -> f32;
+
 #[test]
 fn bounds_in_fewer_columns_change_no_label() {
-    let ways: [(&str, fn(f32) -> f32); 5] = [
+    let ways: [(&str, Way); 5] = [
         ("as they are", |x| x),
         ("offset 1e4", |x| x + 1e4),
         ("tiny", |x| x * 1e-38),

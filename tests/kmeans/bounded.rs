@@ -63,9 +63,12 @@ fn so_it_does_with_weights_and_every_way_with_empty_clusters() {
     }
 }
 
+/// What becomes of a value in a row.
+type Way = fn(usize, f32) -> f32;
+
 #[test]
 fn so_it_does_on_data_made_to_break_bounds() {
-    let ways: [(&str, fn(usize, f32) -> f32); 5] = [
+    let ways: [(&str, Way); 5] = [
         ("few distinct values, full of ties", |_, x| x.round()),
         ("every row twice over", |row, x| if row.is_multiple_of(2) { x } else { 0.5 }),
         ("offset 10⁶", |_, x| 1e6 + x),

@@ -51,6 +51,9 @@ impl std::fmt::Display for Algorithm {
 /// of its rows, until nothing moves. Definitions and defaults are scikit-learn's: greedy k-means++ start, at most 300
 /// rounds, `tol` relative to the mean variance of the columns, empty clusters relocated to the farthest rows.
 ///
+/// On processors [`Algorithm::Bounded`] leaves out the distances that bounds rule out, with the same bits as
+/// [`Algorithm::Lloyd`]; [`Algorithm::Auto`] takes it where it pays.
+///
 /// The same input, seed and device give the same bits on every run; on the CPU for any number of threads. Sums are
 /// exact integers (see [`FixedPoint`](crate::backend::cpu::FixedPoint)), so the number of partitions or devices does not
 /// change them.

@@ -3,7 +3,7 @@
 use super::metric::Metric;
 use super::plan::rows_a_block;
 use crate::backend::ReduceOp;
-use crate::backend::cpu::{FixedPoint, WideColumns, prefer_large_pages};
+use crate::backend::cpu::{FixedPoint, WideColumns};
 use crate::collective::Collective;
 use crate::data::wire::{read_list, write_list};
 use crate::data::{ALL_ZERO, Dataset, RowSource, Statistics, Tree, blocks_of, rows_of_block};
@@ -63,7 +63,6 @@ impl<'a> Prepared<'a> {
         let room = memory.reserve_up_to((share.end - share.start).saturating_mul(row), row);
         let rows = room.bytes() / row;
         let mut values = vec![0.0; rows as usize * self.columns];
-        prefer_large_pages(&mut values);
         let length = rows_a_block(self.columns);
         let pieces = values.par_chunks_mut(length * self.columns).enumerate();
         let at = |piece: usize| share.start + (piece * length) as u64;

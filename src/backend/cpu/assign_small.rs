@@ -46,7 +46,7 @@ impl Relative {
     #[inline(always)]
     fn at_most(self, value: f32) -> f32 {
         let most = self.threshold(value);
-        if most >= 0.0 && most < f32::MAX { most } else { f32::INFINITY }
+        if (0.0..f32::MAX).contains(&most) { most } else { f32::INFINITY }
     }
 }
 

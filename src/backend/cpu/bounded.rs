@@ -67,6 +67,7 @@ impl Guide {
     ///
     /// # Errors
     /// As [`Nearest::new`], when `before` has another shape, and when the sample is no whole rows.
+    #[expect(clippy::needless_pass_by_value, reason = "views are handed over by value, as ndarray does")]
     pub fn new(
         centroids: ArrayView2<f32>,
         before: ArrayView2<f32>,
@@ -108,6 +109,7 @@ impl Guide {
     ///
     /// # Errors
     /// As [`Nearest::new`], and when the centroids have another shape.
+    #[expect(clippy::needless_pass_by_value, reason = "views are handed over by value, as ndarray does")]
     pub fn moved(&self, centroids: ArrayView2<f32>) -> Result<Self> {
         let (k, d, isa) = (self.nearest.count(), self.nearest.columns(), self.nearest.isa());
         if (k, d) != centroids.dim() {
@@ -253,10 +255,14 @@ impl Guide {
     ) {
         let (guide, isa) = (self, self.nearest.isa());
         match self.nearest.form() {
-            AnyForm::Dot(form) => isa.run(Reassign { guide, form: *form, values, bounds, scratch, labels, seeds }),
-            AnyForm::Squares(form) => isa.run(Reassign { guide, form: *form, values, bounds, scratch, labels, seeds }),
+            AnyForm::Dot(form) => {
+                isa.run(Reassign { guide, form: *form, values, bounds, scratch, labels, seeds });
+            }
+            AnyForm::Squares(form) => {
+                isa.run(Reassign { guide, form: *form, values, bounds, scratch, labels, seeds });
+            }
             AnyForm::Absolutes(form) => {
-                isa.run(Reassign { guide, form: *form, values, bounds, scratch, labels, seeds })
+                isa.run(Reassign { guide, form: *form, values, bounds, scratch, labels, seeds });
             }
         }
     }

@@ -79,7 +79,7 @@ impl Closer {
         Ok(())
     }
 
-    /// The squared distance of a row to a point, with the bits of [`distances_to_all`](super::distances_to_all); infinite
+    /// The squared distance of a row to a point, with the bits of [`distances_to_all`](super::distances_to_all()); infinite
     /// where there is no such point.
     pub fn distance(&self, row: &[f32], point: usize) -> f32 {
         if point >= self.panels.count() || row.len() != self.panels.columns() {

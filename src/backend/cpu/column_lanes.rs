@@ -52,8 +52,8 @@ impl Kernel for ColumnLanes<'_> {
                 for (j, (value, lanes)) in values.iter_mut().zip(lanes).enumerate() {
                     let whole = d / S::LANES * S::LANES;
                     let mut product = simd.reduce_add(simd.load(lanes));
-                    for i in whole..d {
-                        product += row[i] * self.centroids[j * d + i];
+                    for (x, c) in row[whole..].iter().zip(&self.centroids[j * d + whole..]) {
+                        product += x * c;
                     }
                     *value = self.biases[j] - 2.0 * product;
                 }
@@ -104,7 +104,9 @@ impl ColumnLanes<'_> {
         }
         let threshold = self.form.threshold(values[label as usize], self.form.margin(square));
         self.candidates.clear();
-        let near = values.iter().zip(0..).filter(|(value, _)| !(**value > threshold));
+        // What is no number is not farther, and goes to f64 as well.
+        let is_farther = |value: f32| value > threshold;
+        let near = values.iter().zip(0..).filter(|(value, _)| !is_farther(**value));
         self.candidates.extend(near.map(|(_, j)| j));
         self.labels[at] = exact::nearest_of(Dot::DISTANCE, row, self.centroids, self.candidates);
         1

@@ -38,32 +38,3 @@ fn group_memory() -> Option<u64> {
     let number = |file: &str| std::fs::read_to_string(folder.join(file)).ok()?.trim().parse::<u64>().ok();
     Some(number("memory.max")?.saturating_sub(number("memory.current")?))
 }
-
-/// Asks the system to back a large array by large pages, before it is first written: where programs have to ask (Linux'
-/// `madvise` setting), rows that are read once a round otherwise cost a page walk for every 4 KiB, which at 784 columns and
-/// 10 clusters took longer than the arithmetic. Elsewhere, and where it is refused, nothing happens.
-pub fn prefer_large_pages<T>(values: &mut [T]) {
-    #[cfg(target_os = "linux")]
-    {
-        let page = rustix::param::page_size();
-        let (start, bytes) = (values.as_mut_ptr() as usize, size_of_val(values));
-        let first = start.next_multiple_of(page);
-        let length = (start + bytes).saturating_sub(first) / page * page;
-        if length >= LARGE {
-            // SAFETY: the pages lie wholly within `values`, which is borrowed mutably, and the advice changes how they are
-            // backed, never what they hold.
-            let advised = unsafe {
-                let at = values.as_mut_ptr().cast::<u8>().add(first - start).cast();
-                rustix::mm::madvise(at, length, rustix::mm::Advice::LinuxHugepage)
-            };
-            // A kernel without large pages refuses, and nothing is lost.
-            let _ = advised;
-        }
-    }
-    #[cfg(not(target_os = "linux"))]
-    let _ = values;
-}
-
-/// Below this a large page would be mostly empty.
-#[cfg(target_os = "linux")]
-const LARGE: usize = 4 << 20;

@@ -29,7 +29,7 @@ pub use bounded::{BlockBounds, BoundScratch, Bounds, Guide};
 pub use closer::Closer;
 pub use distances_to_all::distances_to_all;
 pub use exact::nearest_row;
-pub use host::{free_memory, info, prefer_large_pages};
+pub use host::{free_memory, info};
 pub use isa::Isa;
 pub use median_digit::{DIGITS, VALUES, median_digit};
 pub use median_pick::{MedianState, median_pick};

@@ -72,6 +72,7 @@ impl Nearest {
     ///
     /// # Errors
     /// When there are no centroids, 2³² − 1 or more, none of their columns, or a value that is not finite.
+    #[expect(clippy::needless_pass_by_value, reason = "views are handed over by value, as ndarray does")]
     pub fn new(centroids: ArrayView2<f32>, distance: Distance, isa: Isa) -> Result<Self> {
         let d = centroids.ncols();
         let is_dot = distance == Distance::SquaredEuclidean && d > FEW_COLUMNS;

@@ -141,6 +141,8 @@ fn settle<F: Form>(form: F, row: &[f32], centroids: &[f32], candidates: &mut Vec
     let threshold = form.threshold(smallest, form.margin(square));
     candidates.clear();
     let all = centroids.chunks_exact(row.len()).zip(0..);
-    candidates.extend(all.filter(|(centroid, _)| !(value(centroid) > threshold)).map(|(_, j)| j));
+    // What is no number is not farther, and goes to f64 as well.
+    let is_farther = |centroid: &[f32]| value(centroid) > threshold;
+    candidates.extend(all.filter(|(centroid, _)| !is_farther(centroid)).map(|(_, j)| j));
     exact::nearest_of(F::DISTANCE, row, centroids, candidates)
 }

@@ -114,8 +114,8 @@ fn along<F: Form, S: Simd, const N: usize, const A: usize>(
     let mut totals = [0.0; N];
     for n in 0..N {
         let mut total = sums[n][0];
-        for a in 1..A {
-            total = simd.add(total, sums[n][a]);
+        for &more in &sums[n][1..] {
+            total = simd.add(total, more);
         }
         totals[n] = simd.reduce_add(total);
         for i in at..d {

@@ -43,7 +43,7 @@ pub(super) struct Basis {
 impl Basis {
     /// The leading directions of some points, `n × d`, by subspace iteration (Halko, Martinsson and Tropp, "Finding
     /// structure with randomness", SIAM Review 53, 2011); starts from points themselves. None where they span less.
-    pub(super) fn leading(points: ArrayView2<f32>, m: usize) -> Option<Self> {
+    pub(super) fn leading(points: &ArrayView2<f32>, m: usize) -> Option<Self> {
         let (n, d) = points.dim();
         if m == 0 || n < m || d < m {
             return None;
@@ -52,7 +52,7 @@ impl Basis {
         for _ in 0..PASSES {
             orthonormalise(&mut vectors)?;
             let coordinates = points.dot(&vectors.t());
-            vectors = coordinates.t().dot(&points);
+            vectors = coordinates.t().dot(points);
         }
         orthonormalise(&mut vectors)?;
         Self::of(vectors.iter().copied().collect(), m, d)

@@ -2,7 +2,7 @@
 
 use super::scratch::BoundScratch;
 use super::state::BlockBounds;
-use super::{Guide, upper_now};
+use super::{Guide, is_above, upper_now};
 use crate::backend::cpu::simd::{Kernel, Simd};
 
 /// Finds the rows whose label the bounds leave open.
@@ -38,7 +38,8 @@ impl Kernel for Doubt<'_, '_> {
         let mut count = 0;
         for (row, (lower, upper)) in lower.iter().zip(&*upper).enumerate() {
             open[count] = row as u16;
-            count += usize::from(!(lower > upper));
+            let is_settled = lower > upper;
+            count += usize::from(!is_settled);
         }
         open.truncate(count);
     }
@@ -57,7 +58,7 @@ pub(super) fn ask(guide: &Guide, bounds: &BlockBounds, scratch: &mut BoundScratc
         let mut count = 0;
         for &at in &*open {
             let row = usize::from(at);
-            let is_near = !(lower[row] - drift > upper[row]);
+            let is_near = !is_above(lower[row], drift, upper[row]);
             list[count] = at;
             count += usize::from(is_near);
             asked[row] |= u16::from(is_near);

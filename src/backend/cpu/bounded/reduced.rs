@@ -59,7 +59,7 @@ impl Reduced {
         let points: Vec<f32> =
             sample.iter().copied().chain(some.flat_map(|c| c.iter().map(|value| value * weight))).collect();
         let points = ndarray::ArrayView2::from_shape((points.len() / d, d), &points).ok()?;
-        let basis = Basis::leading(points, width - 1)?;
+        let basis = Basis::leading(&points, width - 1)?;
         let reduced = Self::new(Arc::new(basis), nearest.centroids(), groups, isa);
         let (mut left, mut tried) = (0, 0);
         for row in sample.chunks_exact(d).step_by((rows / TRIED).max(1)) {
@@ -180,7 +180,8 @@ impl Narrow<'_, '_> {
                     );
                     column.value[at] = simd.reduce_min(farther);
                     (column.square[at], column.margin[at]) = (self.bounds.squares[row], known.margin[row]);
-                    if !(known.best[row] < f32::INFINITY) {
+                    let is_known = known.best[row] < f32::INFINITY;
+                    if !is_known {
                         // Nothing is known of the row: all are candidates.
                         (near, crowded) = (u32::MAX, u32::MAX);
                     }

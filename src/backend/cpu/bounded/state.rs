@@ -1,7 +1,6 @@
 //! The bounds of a task's rows.
 
 use super::Guide;
-use crate::backend::cpu::prefer_large_pages;
 
 /// The bounds of some rows, block by block; nothing is known of them before [`Guide::seed`](super::Guide::seed).
 #[derive(Debug, Clone, Default)]
@@ -33,9 +32,7 @@ impl Bounds {
     /// Room for the bounds of `rows` rows, in blocks of `block`, as a guide makes them.
     pub fn new(rows: usize, block: usize, guide: &Guide) -> Self {
         let (groups, width) = (guide.groups(), guide.width());
-        let (mut lower, mut reduced) = (vec![0.0; rows * groups], vec![0.0; rows * width]);
-        prefer_large_pages(&mut lower);
-        prefer_large_pages(&mut reduced);
+        let (lower, reduced) = (vec![0.0; rows * groups], vec![0.0; rows * width]);
         let (upper, squares) = (vec![f32::INFINITY; rows], vec![0.0; rows]);
         Self { block: block.max(1), groups, upper, squares, lower, width, reduced }
     }

@@ -97,12 +97,12 @@ impl DotLanes<'_> {
                     }
                 }
             }
-            for j in 0..TOGETHER {
-                let id = simd.splat(f32::from_bits((group * TOGETHER + j) as u32));
+            for (values, j) in sums.iter().zip(0_u32..) {
+                let id = simd.splat(f32::from_bits((group * TOGETHER) as u32 + j));
                 for v in 0..VECTORS {
-                    second[v] = simd.min(second[v], simd.max(smallest[v], sums[j][v]));
-                    ids[v] = simd.select_less(sums[j][v], smallest[v], id, ids[v]);
-                    smallest[v] = simd.min(smallest[v], sums[j][v]);
+                    second[v] = simd.min(second[v], simd.max(smallest[v], values[v]));
+                    ids[v] = simd.select_less(values[v], smallest[v], id, ids[v]);
+                    smallest[v] = simd.min(smallest[v], values[v]);
                 }
             }
         }
