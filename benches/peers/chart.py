@@ -20,7 +20,7 @@ def table(report):
     if workloads:
         lines += ["| workload (n × d, k) | " + " | ".join(programs) + " | lloyd: best plain peer ÷ superstep | to the end: best peer ÷ superstep |",
                   "| --- |" + " --- |" * (len(programs) + 2)]
-    for name, workload in workloads.items():
+    for name, workload in sorted(workloads.items()):
         times = seconds(workload)
         cells = [f"{times[p]:.4f}" if p in times else "–" for p in programs]
         peers = [p for p in times if not p.startswith("superstep")]
@@ -32,9 +32,9 @@ def table(report):
             time, who = best(times, peers)
             end = f"{time / times['superstep']:.2f} ({who})"
         lines.append(f"| {name} {workload['n']:,} × {workload['d']}, {workload['k']} | " + " | ".join(cells) + f" | {dense} | {end} |")
-    for workload in list(workloads.items())[:1]:
+    if workloads:
         runs = sorted({program["runs"] for w in workloads.values() for program in w["programs"]})
-        lines += ["", f"Medians of {' or '.join(map(str, runs))} runs. superkmeans draws its own first centroids and skips by probability."]
+        lines += ["", f"Medians of {' or '.join(map(str, runs))} runs. A dash: not measured. superkmeans draws its own first centroids and skips by probability."]
     if "starts" in report:
         lines += ["", "| start | k | runs | scikit-learn, s | superstep k-means++, s | ratio | superstep k-means\\|\\|, s |", "| --- |" + " --- |" * 6]
         for row in report["starts"]["init"]:
@@ -57,13 +57,13 @@ def table(report):
 def svg(report):
     """Bars of speed, one group a workload: iterations a second, the best peer of the group being 1."""
     groups = []
-    for name, workload in report.get("workloads", {}).items():
+    for name, workload in sorted(report.get("workloads", {}).items()):
         times = seconds(workload)
         peers = [p for p in times if not p.startswith("superstep")]
         if peers:
             groups.append((name, workload, times, best(times, peers)[0]))
     names = [name for name in COLOURS if any(name in times for _, _, times, _ in groups)]
-    bar, gap, left, top, height = 15, 26, 52, 64, 220
+    bar, gap, left, top, height = 15, 26, 52, 82, 220
     width = left + sum(len(times) * bar + gap for _, _, times, _ in groups) + 12
     width = max(width, 700)
     most = max((one / time for _, _, times, one in groups for time in times.values()), default=1)
