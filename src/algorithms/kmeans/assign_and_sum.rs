@@ -4,11 +4,11 @@ use super::keys::{
     CENTROIDS, DISTANCES, EXPONENTS, LABELS, NEAREST, NO_LABEL, PARTIALS, POINTS, SUMMARY, Summary, WEIGHTS,
 };
 use super::plan::Plan;
+use super::workers::{self, Workers};
+use crate::Result;
 use crate::backend::cpu::{Isa, Nearest, Partials, Rows, Scratch};
 use crate::queue::{ComContext, ComputeFunction, Objects, Shader, ShapeRule, TaskRows};
-use crate::{Error, Result};
 use rayon::prelude::*;
-use std::sync::{Mutex, PoisonError};
 
 /// Gives every device sums of nothing before the first round.
 pub(super) struct NoSums(pub(super) Plan);
@@ -81,21 +81,14 @@ impl AssignAndSum {
         let rows = cx.rows(POINTS)?;
         let weights = if self.0.weighted { Some(cx.rows(WEIGHTS)?) } else { None };
         let nearest = Nearest::new(cx.get(CENTROIDS)?.view(), self.0.distance(), Isa::detect())?;
-        // One accumulator for each thread that takes part: they are as large as the centroids.
-        let idle: Mutex<Vec<Worker>> = Mutex::default();
+        let workers = Workers::none();
         let rows_a_block = self.0.block();
         labels.par_chunks_mut(rows_a_block).enumerate().try_for_each(|(block, labels)| {
-            let worker = idle.lock().unwrap_or_else(PoisonError::into_inner).pop();
-            let mut worker = worker.map_or_else(|| Worker::new(&self.0), Ok)?;
-            worker.block(&nearest, &rows, weights.as_ref(), block * rows_a_block, labels)?;
-            idle.lock().unwrap_or_else(PoisonError::into_inner).push(worker);
-            Ok::<(), Error>(())
+            let first = block * rows_a_block;
+            workers
+                .work(|| Worker::new(&self.0), |worker| worker.block(&nearest, &rows, weights.as_ref(), first, labels))
         })?;
-        let workers = idle.into_inner().unwrap_or_else(PoisonError::into_inner);
-        let mut partials = workers.into_iter().map(|worker| worker.partials);
-        let mut total = partials.next().map_or_else(|| self.0.partials(), Ok)?;
-        partials.try_for_each(|partial| total.merge(&partial))?;
-        Ok(total)
+        workers::total(&self.0, workers.into_all().into_iter().map(|worker| worker.partials))
     }
 
     fn assign(&self) -> Shader {

@@ -24,6 +24,7 @@ mod search;
 pub mod steps;
 mod update;
 mod watch;
+mod workers;
 
 pub use init::Init;
 pub use metric::{EARTH_RADIUS_KM, Metric};

@@ -7,11 +7,11 @@
 use super::keys::{BOUNDS, CENTROIDS, CHANGES, LABELS, NO_LABEL, PARTIALS, POINTS, SEARCH, SUMS, WEIGHTS};
 use super::plan::Plan;
 use super::search::Search;
+use super::workers::{self, Workers};
+use crate::Result;
 use crate::backend::cpu::{BlockBounds, BoundScratch, Bounds, Partials, Rows, Scratch};
 use crate::queue::{ComContext, ComputeFunction, Objects, ShapeRule, TaskRows};
-use crate::{Error, Result};
 use rayon::prelude::*;
-use std::sync::{Mutex, PoisonError};
 
 /// Labels each row with its nearest centroid, and finds what the rows that moved change in the sums.
 pub(super) struct Reassign(pub(super) Plan);
@@ -46,15 +46,9 @@ impl Reassign {
         let rows = cx.rows(POINTS)?;
         let weights = if self.0.weighted { Some(cx.rows(WEIGHTS)?) } else { None };
         let task = Task { search: cx.get(SEARCH)?, rows: &rows, weights: weights.as_ref() };
-        // One accumulator for each thread that takes part: they are as large as the centroids.
-        let idle: Mutex<Vec<Worker>> = Mutex::default();
-        let length = self.0.block();
+        let (workers, length) = (Workers::none(), self.0.block());
         let run = |block: usize, labels: &mut [u32], bounds: Option<&mut BlockBounds>| {
-            let worker = idle.lock().unwrap_or_else(PoisonError::into_inner).pop();
-            let mut worker = worker.map_or_else(|| Worker::new(&self.0), Ok)?;
-            worker.block(&task, block * length, labels, bounds)?;
-            idle.lock().unwrap_or_else(PoisonError::into_inner).push(worker);
-            Ok::<(), Error>(())
+            workers.work(|| Worker::new(&self.0), |worker| worker.block(&task, block * length, labels, bounds))
         };
         let blocks = labels.par_chunks_mut(length).enumerate();
         if let Search::Everything(_) = task.search {
@@ -63,12 +57,9 @@ impl Reassign {
             let bounds = bounds.blocks();
             blocks.zip(bounds).try_for_each(|((block, labels), mut bounds)| run(block, labels, Some(&mut bounds)))?;
         }
-        let workers = idle.into_inner().unwrap_or_else(PoisonError::into_inner);
+        let workers = workers.into_all();
         task.search.note(workers.iter().map(|worker| worker.bounded.counts().0).sum());
-        let mut changes = workers.into_iter().map(|worker| worker.changes);
-        let mut total = changes.next().map_or_else(|| self.0.partials(), Ok)?;
-        changes.try_for_each(|more| total.merge(&more))?;
-        Ok(total)
+        workers::total(&self.0, workers.into_iter().map(|worker| worker.changes))
     }
 }
 

@@ -51,6 +51,11 @@ impl Object for Search {}
 impl Object for Bounds {}
 
 impl Search {
+    /// Searches on with bounds, of which nothing has been measured in this round.
+    fn go_on(guide: Guide) -> Self {
+        Self::Bounded(Bounded { guide: Arc::new(guide), measured: Arc::default() })
+    }
+
     /// The centroids of the round.
     pub(super) fn nearest(&self) -> &Nearest {
         match self {
@@ -84,9 +89,9 @@ impl ComputeFunction for Steer {
         let before = if cx.contains(SEARCH) { Some(cx.take(SEARCH)?) } else { None };
         let (isa, distance, centroids) = (Isa::detect(), self.plan.distance(), cx.get(CENTROIDS)?.view());
         let search = match before {
-            Some(Search::Seed(guide)) => self.go_on(&guide.moved(centroids)?),
+            Some(Search::Seed(guide)) => Search::go_on(guide.moved(centroids)?),
             Some(Search::Bounded(bounded)) if !self.is_too_loose(&bounded) => {
-                self.go_on(&bounded.guide.moved(centroids)?)
+                Search::go_on(bounded.guide.moved(centroids)?)
             }
             _ => match self.begin(cx)? {
                 Some(guide) => Search::Seed(Arc::new(guide)),
@@ -98,7 +103,7 @@ impl ComputeFunction for Steer {
 }
 
 impl Steer {
-    /// Some rows, for bounds in fewer columns: none where to look for these would take longer than half a round.
+    /// Some rows, for bounds in fewer columns: none where to look for these would take longer than two rounds.
     fn sample(&self, cx: &ComContext) -> Result<Vec<f32>> {
         let Plan { k, d, .. } = self.plan;
         let rows = cx.rows(POINTS)?;
@@ -112,10 +117,6 @@ impl Steer {
             sample.extend_from_slice(rows.read(row..row + 1, &mut scratch)?);
         }
         Ok(sample)
-    }
-
-    fn go_on(&self, guide: &Guide) -> Search {
-        Search::Bounded(Bounded { guide: Arc::new(guide.clone()), measured: Arc::default() })
     }
 
     fn is_too_loose(&self, bounded: &Bounded) -> bool {

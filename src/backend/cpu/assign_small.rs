@@ -4,7 +4,7 @@
 //! that an offset of the data costs nothing. For few columns that is the better bargain.
 
 use super::Distance;
-use super::screen::{Form, ROUNDING, TILE, gamma, sums_along};
+use super::screen::{Form, ROUNDING, chain, gamma, sums_along};
 use super::simd::Simd;
 
 /// How far a sum of differences can be off.
@@ -23,7 +23,7 @@ struct Relative {
 
 impl Relative {
     fn new(d: usize) -> Self {
-        let gamma = gamma((d.min(TILE) + d.div_ceil(TILE)).max(d.min(d / 8 + 24)) + 7);
+        let gamma = gamma(chain(d) + 7);
         let factor = if gamma < 0.5 { (1.0 + gamma) / (1.0 - gamma) } else { f64::INFINITY };
         Self { factor: factor as f32, underflow: ((d + 1) as f64 * 2f64.powi(-147)) as f32 }
     }
@@ -73,10 +73,6 @@ impl Form for Squares {
     #[inline(always)]
     fn term(self, x: f32, centroid: f32) -> f32 {
         (x - centroid) * (x - centroid)
-    }
-
-    fn plain(self, row: &[f32], centroid: &[f32]) -> f32 {
-        row.iter().zip(centroid).map(|(&x, &c)| self.term(x, c)).sum()
     }
 
     #[inline(always)]
@@ -140,10 +136,6 @@ impl Form for Absolutes {
     #[inline(always)]
     fn term(self, x: f32, centroid: f32) -> f32 {
         (x - centroid).abs()
-    }
-
-    fn plain(self, row: &[f32], centroid: &[f32]) -> f32 {
-        row.iter().zip(centroid).map(|(&x, &c)| self.term(x, c)).sum()
     }
 
     #[inline(always)]

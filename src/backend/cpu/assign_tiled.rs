@@ -4,7 +4,7 @@
 //! [`screen`](super::screen)). A row costs `2·k·d` operations.
 
 use super::Distance;
-use super::screen::{Form, ROUNDING, TILE, gamma, sums_along};
+use super::screen::{Form, ROUNDING, chain, gamma, sums_along};
 use super::simd::Simd;
 
 /// Beyond this bound on `(|x| + |c|)²`, sums of f32 may overflow: the row is decided in f64 over all clusters.
@@ -25,7 +25,7 @@ const LARGEST: f32 = 8.0e37; // about 2^126
 /// is off by less than `(d + 2)·2⁻⁵³` of a distance, which is at most `(X + C)²`. Hence, if `c_j`'s value exceeds the
 /// smallest by more than `2E + 2(d + 3)·2⁻⁵³·(X + C)²`, its f64 distance is strictly larger than that of the smallest.
 /// The threshold is formed in f32: for the rounding of the margin and of the sum, `2⁻²³·(X + C)²` are added, as all
-/// values are at most `(X + C)²`; as much again, so that the margin also bounds `|x|² + s` when `|x|²` was rounded once. (Where `d` is below [`TILE`], so is the chain: the bound takes the real length.)
+/// values are at most `(X + C)²`; as much again, so that the margin also bounds `|x|² + s` when `|x|²` was rounded once. (Where `d` is below `TILE`, so is the chain: the bound takes the real length.)
 ///
 /// Margins themselves are formed in f32, four bytes a row in vectors: each factor here is rounded up, and one of 1 + 2⁻¹⁹
 /// answers the dozen roundings of the formula.
@@ -50,15 +50,13 @@ impl Dot {
 
     /// The bound for `k × d` centroids.
     pub(super) fn new(centroids: &[f32], d: usize) -> Self {
-        let chain = (d.min(TILE) + d.div_ceil(TILE)).max(d.min(d / 8 + 24));
-        Self::bounding(centroids, d, chain, 0.0, 1.0)
+        Self::bounding(centroids, d, chain(d), 0.0, 1.0)
     }
 
     /// The bound for centroids of `d` columns that are measured in `width` of a basis: products of rows are off by another
     /// `tau·X·C`, and rows as well as centroids may be longer there by a hundredth.
     pub(super) fn in_basis(centroids: &[f32], d: usize, width: usize, tau: f64) -> Self {
-        let chain = (width.min(TILE) + width.div_ceil(TILE)).max(width.min(width / 8 + 24));
-        Self::bounding(centroids, d, chain, tau, 1.02)
+        Self::bounding(centroids, d, chain(width), tau, 1.02)
     }
 
     /// The bound where all columns are summed in one go.
@@ -126,7 +124,7 @@ impl Form for Dot {
     #[inline(always)]
     fn margins<S: Simd>(self, simd: S, rows: &[f32], d: usize, margins: &mut [f32]) {
         for (row, norm) in rows.chunks_exact(d).zip(&mut *margins) {
-            *norm = square_sum(simd, row);
+            [*norm] = sums_along(Self::PLAIN, simd, row, [row]);
         }
         // A pass of its own, that the compiler vectorises.
         for margin in margins {
@@ -181,17 +179,4 @@ impl Form for Dot {
     fn threshold(self, smallest: f32, margin: f32) -> f32 {
         smallest + margin
     }
-}
-
-/// `|x|²` in f32, in any order.
-#[inline(always)]
-fn square_sum<S: Simd>(simd: S, row: &[f32]) -> f32 {
-    let mut sums = simd.splat(0.0);
-    let vectors = row.chunks_exact(S::LANES);
-    let rest: f32 = vectors.remainder().iter().map(|x| x * x).sum();
-    for vector in vectors {
-        let x = simd.load(vector);
-        sums = simd.mul_add(x, x, sums);
-    }
-    simd.reduce_add(sums) + rest
 }

@@ -96,8 +96,8 @@ impl Guide {
             }
         }
         let groups = Groups::new(&shifts, group_size(k, d, lanes));
-        let packing = if groups.size() == 1 { Packing::Alone } else { Packing::InGroups(&groups) };
-        Ok(Self::begun(Nearest::packed(centroids, distance, isa, packing)?, groups, None))
+        let nearest = Nearest::packed(centroids, distance, isa, packing(&groups, false))?;
+        Ok(Self::begun(nearest, groups, None))
     }
 
     fn begun(nearest: Nearest, groups: Groups, reduced: Option<Reduced>) -> Self {
@@ -117,8 +117,7 @@ impl Guide {
             return Err(Error::parameter("centroids", message));
         }
         let distance = self.nearest.distance();
-        let is_alone = self.reduced.is_some() || self.groups.size() == 1;
-        let packing = if is_alone { Packing::Alone } else { Packing::InGroups(&self.groups) };
+        let packing = packing(&self.groups, self.is_reduced());
         let nearest = Nearest::packed(centroids, distance, isa, packing)?;
         let reduced = self.reduced.as_ref().map(|reduced| reduced.moved(nearest.centroids(), &self.groups, isa));
         let rows = self.nearest.centroids().chunks_exact(d).zip(nearest.centroids().chunks_exact(d));
@@ -274,6 +273,11 @@ impl Guide {
         }
         Err(Error::parameter("bounds", format!("they are not those of {rows} rows and {} groups", self.groups())))
     }
+}
+
+/// Groups are measured in panels, but where each centroid is one, or only what fewer columns leave is measured.
+fn packing(groups: &Groups, is_reduced: bool) -> Packing<'_> {
+    if is_reduced || groups.size() == 1 { Packing::Alone } else { Packing::InGroups(groups) }
 }
 
 /// How many centroids share a bound: one, or whole panels. (Groups of one vector, 8 of AVX2, took a third more time at

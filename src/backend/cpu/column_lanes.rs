@@ -6,7 +6,7 @@
 
 use super::assign_tiled::Dot;
 use super::exact;
-use super::screen::Form;
+use super::screen::{Form, sums_along};
 use super::simd::{Kernel, Simd};
 
 /// Rows whose sums are in registers at once, and the most centroids: ten sums, and what they are made of.
@@ -66,7 +66,7 @@ impl Kernel for ColumnLanes<'_> {
 
 impl ColumnLanes<'_> {
     /// The products of a block of rows with all centroids, lane by lane. A tile of the columns of all centroids stays in the
-    /// nearest cache while the rows pass: read whole for each row they would not (a third of the speed at 784 × 10).
+    /// nearest cache while the rows pass.
     #[inline(always)]
     fn multiply<S: Simd>(&self, simd: S, rows: &[f32], sums: &mut [f32]) {
         let (k, d) = (self.biases.len(), self.d);
@@ -96,7 +96,7 @@ impl ColumnLanes<'_> {
     /// Labels a row from its values. Returns 1 where f64 had to decide.
     #[inline(always)]
     fn decide<S: Simd>(&mut self, simd: S, at: usize, row: &[f32], values: &[f32]) -> u64 {
-        let square = square_sum(simd, row);
+        let [square] = sums_along(Dot::PLAIN, simd, row, [row]);
         let (label, is_settled) = nearest(self.form, values, square);
         self.labels[at] = label;
         if is_settled {
@@ -154,22 +154,6 @@ fn products<S: Simd, const N: usize>(
             simd.store(totals[row][j], &mut sums[places[row] + j * S::LANES..]);
         }
     }
-}
-
-/// `|x|²` in f32, in any order.
-#[inline(always)]
-fn square_sum<S: Simd>(simd: S, row: &[f32]) -> f32 {
-    const SUMS: usize = 4;
-    let mut sums = [simd.splat(0.0); SUMS];
-    let chunks = row.chunks_exact(SUMS * S::LANES);
-    let rest: f32 = chunks.remainder().iter().map(|x| x * x).sum();
-    for chunk in chunks {
-        for v in 0..SUMS {
-            let x = simd.load(&chunk[v * S::LANES..]);
-            sums[v] = simd.mul_add(x, x, sums[v]);
-        }
-    }
-    simd.reduce_add(simd.add(simd.add(sums[0], sums[1]), simd.add(sums[2], sums[3]))) + rest
 }
 
 /// The smallest of some values, and whether the form's margin sets it apart from all others.

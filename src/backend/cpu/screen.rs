@@ -12,7 +12,7 @@ use super::{Distance, exact};
 
 /// Columns summed in one go; the sums of such tiles are added after. A panel's tile is 16 KB at 32 lanes, half of an L1
 /// cache, and short sums bound the rounding error of long rows: 128 + d/128 roundings instead of d.
-pub(super) const TILE: usize = 128;
+const TILE: usize = 128;
 
 /// Rows that pass over a panel's tile before the next is fetched.
 pub(super) const BLOCK: usize = 96;
@@ -29,7 +29,9 @@ pub(super) trait Form: Copy {
     fn term(self, x: f32, centroid: f32) -> f32;
 
     /// The value of a row and a centroid, column after column in plain code.
-    fn plain(self, row: &[f32], centroid: &[f32]) -> f32;
+    fn plain(self, row: &[f32], centroid: &[f32]) -> f32 {
+        row.iter().zip(centroid).map(|(&x, &c)| self.term(x, c)).sum()
+    }
 
     /// The value that is compared, from the finished sum and the centroid's bias.
     fn finish<S: Simd>(self, simd: S, sum: S::Vector, bias: S::Vector) -> S::Vector;
@@ -399,6 +401,11 @@ impl<S: Simd, F: Form> Block<'_, S, F> {
 #[inline(always)]
 pub(super) fn slot(ids: &[f32], lane: usize) -> usize {
     ids[lane].to_bits() as usize * ids.len() + lane
+}
+
+/// The most additions that a term passes, whether its sum is taken in tiles or [`along`] the row.
+pub(super) fn chain(d: usize) -> usize {
+    (d.min(TILE) + d.div_ceil(TILE)).max(d.min(d / 8 + 24))
 }
 
 /// `n·u / (1 − n·u)` with `u = 2⁻²⁴`: the relative error of `n` roundings in a chain (Higham, *Accuracy and Stability
