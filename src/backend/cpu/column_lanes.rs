@@ -6,10 +6,10 @@
 
 use super::assign_tiled::Dot;
 use super::exact;
-use super::screen::{Form, sums_along};
+use super::screen::Form;
 use super::simd::{Kernel, Simd};
 
-/// Rows whose sums are in registers at once, and the most centroids: ten sums, and what they are made of.
+/// Rows whose sums are in registers at once, and the most centroids: ten sums, two of squares, and what they are made of.
 const ROWS: usize = 2;
 const TOGETHER: usize = 5;
 
@@ -23,9 +23,38 @@ pub(super) fn serves(k: usize, d: usize, lanes: usize) -> bool {
     lanes >= 8 && d >= 8 * lanes && k <= 4 * lanes && k.next_multiple_of(lanes) * 4 >= k * 5
 }
 
+/// A few centroids made ready: part after part, each vector by vector, so that they are read from end to end.
+#[derive(Debug)]
+pub(super) struct FewCentroids {
+    /// The whole vectors of all columns.
+    values: Vec<f32>,
+    /// The columns in these.
+    whole: usize,
+    /// Centroids in a part, but for the last: all as equal as can be, as five and one would take as long as two fives.
+    part: usize,
+}
+
+impl FewCentroids {
+    /// Packs `k` centroids, `k × d`, for vectors of `lanes`.
+    pub(super) fn new(centroids: &[f32], k: usize, lanes: usize) -> Self {
+        let (d, part) = (centroids.len() / k, k.div_ceil(k.div_ceil(TOGETHER)));
+        let whole = d / lanes * lanes;
+        let mut values = Vec::with_capacity(k * whole);
+        for part in centroids.chunks(part * d) {
+            for column in (0..whole).step_by(lanes) {
+                for centroid in part.chunks_exact(d) {
+                    values.extend_from_slice(&centroid[column..column + lanes]);
+                }
+            }
+        }
+        Self { values, whole, part }
+    }
+}
+
 /// Labels long rows.
 pub(super) struct ColumnLanes<'a> {
     pub(super) form: Dot,
+    pub(super) few: &'a FewCentroids,
     /// `k × d`, and what the form adds to their sums.
     pub(super) centroids: &'a [f32],
     pub(super) biases: &'a [f32],
@@ -41,23 +70,28 @@ impl Kernel for ColumnLanes<'_> {
 
     #[inline(always)]
     fn run<S: Simd>(mut self, simd: S) -> u64 {
-        let (k, d) = (self.biases.len(), self.d);
-        let (mut sums, mut values, mut unsettled) = (vec![0.0; BLOCK * k * S::LANES], vec![0.0; k], 0);
+        let (k, d, whole) = (self.biases.len(), self.d, self.few.whole);
+        // The last sums are those of the squares.
+        let (mut sums, mut values, mut unsettled) = (vec![0.0; BLOCK * (k + 1) * S::LANES], vec![0.0; k], 0);
         for first in (0..self.labels.len()).step_by(BLOCK) {
             let count = (self.labels.len() - first).min(BLOCK);
-            let rows = &self.rows[first * d..][..count * d];
-            self.multiply(simd, rows, &mut sums);
+            let (rows, ahead) = self.rows[first * d..].split_at(count * d);
+            self.multiply(simd, rows, ahead, &mut sums);
             for (at, row) in rows.chunks_exact(d).enumerate() {
-                let lanes = sums[at * k * S::LANES..].chunks_exact(S::LANES);
-                for (j, (value, lanes)) in values.iter_mut().zip(lanes).enumerate() {
-                    let whole = d / S::LANES * S::LANES;
+                let sums = &sums[at * (k + 1) * S::LANES..][..(k + 1) * S::LANES];
+                let (products, squares) = sums.split_at(k * S::LANES);
+                for (j, (value, lanes)) in values.iter_mut().zip(products.chunks_exact(S::LANES)).enumerate() {
                     let mut product = simd.reduce_add(simd.load(lanes));
                     for (x, c) in row[whole..].iter().zip(&self.centroids[j * d + whole..]) {
                         product += x * c;
                     }
                     *value = self.biases[j] - 2.0 * product;
                 }
-                unsettled += self.decide(simd, first + at, row, &values);
+                let mut square = simd.reduce_add(simd.load(squares));
+                for x in &row[whole..] {
+                    square += x * x;
+                }
+                unsettled += self.decide(first + at, row, &values, square);
             }
         }
         unsettled
@@ -65,38 +99,46 @@ impl Kernel for ColumnLanes<'_> {
 }
 
 impl ColumnLanes<'_> {
-    /// The products of a block of rows with all centroids, lane by lane. A tile of the columns of all centroids stays in the
-    /// nearest cache while the rows pass.
+    /// The products of a block of rows with all centroids, and with themselves, lane by lane. A tile of the columns of all
+    /// centroids stays in the nearest cache while the rows pass; meanwhile the rows `ahead` are fetched from end to end,
+    /// as memory likes it.
     #[inline(always)]
-    fn multiply<S: Simd>(&self, simd: S, rows: &[f32], sums: &mut [f32]) {
+    fn multiply<S: Simd>(&self, simd: S, rows: &[f32], ahead: &[f32], sums: &mut [f32]) {
         let (k, d) = (self.biases.len(), self.d);
-        let (count, whole) = (rows.len() / d, d / S::LANES * S::LANES);
-        // All parts as equal as can be: five and one would take as long as two fives.
-        let part = k.div_ceil(k.div_ceil(TOGETHER));
+        let &FewCentroids { ref values, whole, part } = self.few;
+        let (count, length) = (rows.len() / d, (k + 1) * S::LANES);
+        let passes = whole.div_ceil(TILE) * count.div_ceil(ROWS);
+        let mut ahead = ahead[..ahead.len().min(rows.len())].chunks(rows.len().div_ceil(passes));
         for from in (0..whole).step_by(TILE) {
             let to = (from + TILE).min(whole);
             for row in (0..count).step_by(ROWS) {
+                if let Some(ahead) = ahead.next() {
+                    simd.prefetch(ahead);
+                }
                 let pair = [row, (row + 1).min(count - 1)];
                 let x = pair.map(|row| &rows[row * d + from..row * d + to]);
                 for at in (0..k).step_by(part) {
-                    let centroids = &self.centroids[at * d..];
-                    let places = pair.map(|row| (row * k + at) * S::LANES);
-                    match part.min(k - at) {
-                        1 => products::<S, 1>(simd, x, centroids, d, from, sums, places),
-                        2 => products::<S, 2>(simd, x, centroids, d, from, sums, places),
-                        3 => products::<S, 3>(simd, x, centroids, d, from, sums, places),
-                        4 => products::<S, 4>(simd, x, centroids, d, from, sums, places),
-                        _ => products::<S, TOGETHER>(simd, x, centroids, d, from, sums, places),
+                    let n = part.min(k - at);
+                    let centroids = &values[at * whole..][n * from..n * to];
+                    // The squares go with the first part.
+                    let squares = (at == 0).then_some(pair.map(|row| row * length + k * S::LANES));
+                    let places = pair.map(|row| row * length + at * S::LANES);
+                    let places = Places { products: places, squares, are_new: from == 0 };
+                    match n {
+                        1 => products::<S, 1>(simd, x, centroids, sums, &places),
+                        2 => products::<S, 2>(simd, x, centroids, sums, &places),
+                        3 => products::<S, 3>(simd, x, centroids, sums, &places),
+                        4 => products::<S, 4>(simd, x, centroids, sums, &places),
+                        _ => products::<S, TOGETHER>(simd, x, centroids, sums, &places),
                     }
                 }
             }
         }
     }
 
-    /// Labels a row from its values. Returns 1 where f64 had to decide.
+    /// Labels a row from its values and its squared length. Returns 1 where f64 had to decide.
     #[inline(always)]
-    fn decide<S: Simd>(&mut self, simd: S, at: usize, row: &[f32], values: &[f32]) -> u64 {
-        let [square] = sums_along(Dot::PLAIN, simd, row, [row]);
+    fn decide(&mut self, at: usize, row: &[f32], values: &[f32], square: f32) -> u64 {
         let (label, is_settled) = nearest(self.form, values, square);
         self.labels[at] = label;
         if is_settled {
@@ -113,45 +155,71 @@ impl ColumnLanes<'_> {
     }
 }
 
-/// Adds the products of two rows with `N` centroids over some columns, `from` on, to their sums at two places; begins the
-/// sums where it begins with the columns.
+/// Where the sums of two rows stand, and whether they begin.
+struct Places {
+    products: [usize; ROWS],
+    squares: Option<[usize; ROWS]>,
+    are_new: bool,
+}
+
+/// Adds the products of two rows with `N` centroids over some columns to their sums, and the squares where asked.
 #[inline(always)]
 fn products<S: Simd, const N: usize>(
     simd: S,
     rows: [&[f32]; ROWS],
     centroids: &[f32],
-    d: usize,
-    from: usize,
     sums: &mut [f32],
-    places: [usize; ROWS],
+    places: &Places,
 ) {
-    let mut of = [&centroids[..0]; N];
-    for j in 0..N {
-        of[j] = &centroids[j * d + from..][..rows[0].len()];
-    }
     let mut totals = [[simd.splat(0.0); N]; ROWS];
-    if from > 0 {
+    if !places.are_new {
         for row in 0..ROWS {
             for j in 0..N {
-                totals[row][j] = simd.load(&sums[places[row] + j * S::LANES..]);
+                totals[row][j] = simd.load(&sums[places.products[row] + j * S::LANES..]);
             }
         }
     }
-    for at in (0..rows[0].len()).step_by(S::LANES) {
-        let mut x = [simd.splat(0.0); ROWS];
-        for row in 0..ROWS {
-            x[row] = simd.load(&rows[row][at..]);
+    let vectors = rows[0].chunks_exact(S::LANES).zip(rows[1].chunks_exact(S::LANES));
+    let vectors = vectors.zip(centroids.chunks_exact(N * S::LANES));
+    if let Some(at) = places.squares {
+        let mut squares = [simd.splat(0.0); ROWS];
+        if !places.are_new {
+            squares = [simd.load(&sums[at[0]..]), simd.load(&sums[at[1]..])];
         }
-        for j in 0..N {
-            let c = simd.load(&of[j][at..]);
+        for ((first, second), centroids) in vectors {
+            let x = [simd.load(first), simd.load(second)];
+            multiply(simd, x, centroids, &mut totals);
             for row in 0..ROWS {
-                totals[row][j] = simd.mul_add(x[row], c, totals[row][j]);
+                squares[row] = simd.mul_add(x[row], x[row], squares[row]);
             }
+        }
+        for row in 0..ROWS {
+            simd.store(squares[row], &mut sums[at[row]..]);
+        }
+    } else {
+        for ((first, second), centroids) in vectors {
+            multiply(simd, [simd.load(first), simd.load(second)], centroids, &mut totals);
         }
     }
     for row in 0..ROWS {
         for j in 0..N {
-            simd.store(totals[row][j], &mut sums[places[row] + j * S::LANES..]);
+            simd.store(totals[row][j], &mut sums[places.products[row] + j * S::LANES..]);
+        }
+    }
+}
+
+/// Adds the products of a vector of two rows with those of `N` centroids.
+#[inline(always)]
+fn multiply<S: Simd, const N: usize>(
+    simd: S,
+    x: [S::Vector; ROWS],
+    centroids: &[f32],
+    totals: &mut [[S::Vector; N]; ROWS],
+) {
+    for j in 0..N {
+        let c = simd.load(&centroids[j * S::LANES..]);
+        for row in 0..ROWS {
+            totals[row][j] = simd.mul_add(x[row], c, totals[row][j]);
         }
     }
 }

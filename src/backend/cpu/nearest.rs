@@ -5,7 +5,7 @@ use ndarray::ArrayView2;
 use super::Isa;
 use super::assign_small::{Absolutes, Squares};
 use super::assign_tiled::{self, Dot};
-use super::column_lanes::{self, ColumnLanes};
+use super::column_lanes::{self, ColumnLanes, FewCentroids};
 use super::panels::{self, Packing, Panels};
 use super::row_lanes::{DotLanes, Doubled, FEW_COLUMNS, RowLanes, SOME_COLUMNS};
 use super::screen::LaneState;
@@ -42,11 +42,22 @@ pub enum Distance {
 pub struct Nearest {
     panels: Panels,
     form: AnyForm,
-    /// For rows of some columns: the form of sums that begin with the bias, and centroids ready for them.
-    in_lanes: Option<(Dot, Doubled)>,
+    /// The centroids once more, where another way than panels is faster.
+    ready: Ready,
 }
 
+/// Centroids made ready for what is faster than panels.
 #[derive(Debug)]
+enum Ready {
+    /// Nothing is, or it takes them as they are.
+    AsTheyAre,
+    /// For rows of some columns, and the form of sums that begin with the bias.
+    Doubled(Dot, Doubled),
+    /// For a few centroids of long rows.
+    Few(FewCentroids),
+}
+
+#[derive(Debug, Clone, Copy)]
 pub(super) enum AnyForm {
     Dot(Dot),
     Squares(Squares),
@@ -108,10 +119,15 @@ impl Nearest {
             AnyForm::Dot(_) => centroids.chunks_exact(d).map(assign_tiled::bias).collect(),
             AnyForm::Squares(_) | AnyForm::Absolutes(_) => vec![0.0; k],
         };
-        let is_some = matches!(form, AnyForm::Dot(_)) && d <= SOME_COLUMNS && matches!(packing, Packing::Alone);
-        let in_lanes = is_some.then(|| (Dot::from_bias(&centroids, d), Doubled::new(&centroids, &biases)));
+        let ready = match (&form, packing) {
+            (AnyForm::Dot(_), Packing::Alone) if d <= SOME_COLUMNS => {
+                Ready::Doubled(Dot::from_bias(&centroids, d), Doubled::new(&centroids, &biases))
+            }
+            (AnyForm::Dot(_), Packing::Alone) => Ready::Few(FewCentroids::new(&centroids, k, panels::lanes(isa))),
+            _ => Ready::AsTheyAre,
+        };
         let panels = Panels::new(isa, centroids, d, biases, packing);
-        Ok(Self { panels, form, in_lanes })
+        Ok(Self { panels, form, ready })
     }
 
     /// Labels a block of rows, `labels.len() × d` row-major.
@@ -127,22 +143,21 @@ impl Nearest {
     /// Labels rows whose number is right; how many were decided in f64.
     pub(super) fn assign_checked(&self, rows: &[f32], lanes: &mut LaneState, labels: &mut [u32]) -> u64 {
         let (isa, centroids, d) = (self.isa(), self.centroids(), self.columns());
-        if let Some((form, doubled)) = &self.in_lanes {
-            let (form, candidates) = (*form, &mut lanes.candidates);
-            return isa.run(DotLanes { form, doubled, centroids, d, rows, labels, candidates });
-        }
         let candidates = &mut lanes.candidates;
-        match self.form {
-            AnyForm::Dot(form) if self.panels.slots() == 0 => {
-                let biases = self.panels.biases();
-                isa.run(ColumnLanes { form, centroids, biases, d, rows, labels, candidates })
+        match (self.form, &self.ready) {
+            (_, &Ready::Doubled(form, ref doubled)) => {
+                isa.run(DotLanes { form, doubled, centroids, d, rows, labels, candidates })
             }
-            AnyForm::Dot(form) => self.panels.assign(form, rows, lanes, labels),
-            AnyForm::Squares(form) => isa.run(RowLanes { form, centroids, d, rows, labels, candidates }),
-            AnyForm::Absolutes(form) if d <= FEW_COLUMNS => {
+            (AnyForm::Dot(form), Ready::Few(few)) => {
+                let biases = self.panels.biases();
+                isa.run(ColumnLanes { form, few, centroids, biases, d, rows, labels, candidates })
+            }
+            (AnyForm::Dot(form), _) => self.panels.assign(form, rows, lanes, labels),
+            (AnyForm::Squares(form), _) => isa.run(RowLanes { form, centroids, d, rows, labels, candidates }),
+            (AnyForm::Absolutes(form), _) if d <= FEW_COLUMNS => {
                 isa.run(RowLanes { form, centroids, d, rows, labels, candidates })
             }
-            AnyForm::Absolutes(form) => self.panels.assign(form, rows, lanes, labels),
+            (AnyForm::Absolutes(form), _) => self.panels.assign(form, rows, lanes, labels),
         }
     }
 
