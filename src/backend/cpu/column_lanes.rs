@@ -20,7 +20,7 @@ const TILE: usize = 256;
 /// Whether this is the faster way for `k` centroids of `d` columns.
 pub(super) fn serves(k: usize, d: usize, lanes: usize) -> bool {
     // The bound of the form's sums holds for eight lanes and more; a quarter of the panels' lanes would be empty.
-    lanes >= 8 && d >= 8 * lanes && k <= 4 * lanes && k.next_multiple_of(lanes) * 4 >= k * 5
+    lanes >= 8 && d >= 16 * lanes && k <= 4 * lanes && k.next_multiple_of(lanes) * 4 >= k * 5
 }
 
 /// A few centroids made ready: part after part, each vector by vector, so that they are read from end to end.
