@@ -1,10 +1,14 @@
-// Sums of the rows of each cluster, their mass, the inertia and the number of rows that changed cluster, all as 64-bit
-// fixed-point integers: integer sums are associative, so the result is the same bits for any number of threads,
-// workgroups, partitions and devices. Labels are carried forward on the way.
+// What the rows that moved change in the sums of the clusters and in their mass, the inertia, and how many moved, all as
+// 64-bit fixed-point integers: integer sums are associative, so the result is the same bits for any number of threads,
+// workgroups, partitions and devices, and a row can be taken out of one sum and added to another. Labels are carried
+// forward on the way.
 //
 //   v = points[r][i], or weights[r]·points[r][i] rounded to f32
 //   word 0 of v = round(v·2^exponents[i]), half to even
 //   word 1 of v = round((v - word 0·2^-exponents[i])·2^(exponents[i] + BITS)), half to even
+//
+// A row whose label changes adds its words to the sums of its new cluster and takes them from those of the old one, if that
+// is one: in the first round every row comes from nowhere.
 //
 // A value is taken apart into mantissa and exponent and shifted as an integer, so neither the rounding of a
 // multiplication nor a driver that flushes subnormals can change a bit (a weighted product is one f32 multiplication,
@@ -16,27 +20,28 @@
 //   weights       n, or 1 value that is not read where WEIGHTED is false
 //   nearest       n: the cluster of each row, below k
 //   distances     n: the distance of each row to that cluster's centroid
-//   labels        n: on entry the previous cluster of each row, on exit `nearest`
+//   labels        n: on entry the previous cluster of each row, k or more for none; on exit `nearest`
 //   exponents     d + 2: one a column, then that of the weights, then that of the inertia
-//   partials      k·d·w + k + 3 integers of 64 bits, low word first, added to (w = WORDS):
+//   changes       k·d·w + k + 3 integers of 64 bits, low word first, added to (w = WORDS):
 //                 sums at (word·k + cluster)·d + column, masses at k·d·w + cluster (rows, or the sum of
-//                 round(weight·2^exponents[d])), two words of inertia, rows that changed cluster
+//                 round(weight·2^exponents[d])), two words of the inertia of all rows, rows that changed cluster
 // Overrides
 //   DIMENSIONS    d
 //   CLUSTERS      k
 //   WORDS         w, 1 or 2
 //   WEIGHTED      whether rows have weights
 //   BITS          bits between word 0 and word 1: min(50, 62 - ceil(log2(rows of all partitions)))
-//   PRIVATE_FROM  first of the partials that a workgroup gathers in its own memory before it adds them to `partials`:
+//   PRIVATE_FROM  first of the changes that a workgroup gathers in its own memory before it adds them to `changes`:
 //                 0 where all fit (k·(d·w + 1) + 3 of 8 bytes each, 12 KiB at most), else k·d·w where the masses do,
-//                 else k·d·w + k; cells before it go straight to `partials`
+//                 else k·d·w + k; cells before it go straight to `changes`
 //
-// A workgroup of 256 threads takes every G-th run of 256 values, G being the workgroups dispatched: any number of them
+// A workgroup of 256 threads takes every G-th run of 256 rows, G being the workgroups dispatched: any number of them
 // gives the same bits. One for 4096 values or so repays the emptying of its private cells.
-// A thread owns one value at a time, neighbours take neighbouring columns, so that reads coalesce and the atomics of
-// a row meet different cells. Inertia and moves are summed in registers first.
-// Traffic per row: 4d + 12 bytes read (16 with weights), 4 written. Work: about 25·d·w integer operations and 2·d·w
-// atomics. Workgroup memory: 8 bytes a private cell.
+// A thread looks at one row; those that moved go to a list in workgroup memory. Then a thread owns one value at a time of
+// the listed rows, neighbours take neighbouring columns, so that reads coalesce and the atomics of a row meet different
+// cells. Inertia and moves are summed in registers first. A row that stays is not read.
+// Traffic per row: 12 bytes read (16 with weights); of one that moved, 4d more and 4 written. Work: 25 integer operations a
+// row, and 25·d·w with 4·d·w atomics for one that moved. Workgroup memory: 3 KiB, and 8 bytes a private cell.
 
 override DIMENSIONS: u32;
 override CLUSTERS: u32;
@@ -59,9 +64,14 @@ const WORKGROUP: u32 = 256u;
 @group(0) @binding(4) var<storage, read> distances: array<f32>;
 @group(0) @binding(5) var<storage, read_write> labels: array<u32>;
 @group(0) @binding(6) var<storage, read> exponents: array<i32>;
-@group(0) @binding(7) var<storage, read_write> partials: array<atomic<u32>>;
+@group(0) @binding(7) var<storage, read_write> changes: array<atomic<u32>>;
 
 var<workgroup> private_cells: array<atomic<u32>, PRIVATE_WORDS>;
+// The rows of a run that have moved, in any order: row, old and new cluster.
+var<workgroup> moved_rows: array<u32, WORKGROUP>;
+var<workgroup> moved_from: array<u32, WORKGROUP>;
+var<workgroup> moved_to: array<u32, WORKGROUP>;
+var<workgroup> moved_count: atomic<u32>;
 
 // 64-bit integers in two's complement are vec2(low, high).
 
@@ -134,10 +144,10 @@ fn add_private(cell: u32, value: vec2<u32>) {
 }
 
 fn add_global(cell: u32, value: vec2<u32>) {
-    let old = atomicAdd(&partials[2u * cell], value.x);
+    let old = atomicAdd(&changes[2u * cell], value.x);
     let high = value.y + u32(old + value.x < old);
     if (high != 0u) {
-        atomicAdd(&partials[2u * cell + 1u], high);
+        atomicAdd(&changes[2u * cell + 1u], high);
     }
 }
 
@@ -152,44 +162,55 @@ fn add_to(cell: u32, value: vec2<u32>) {
     }
 }
 
-// Masses, inertia, moves and new labels of every `step`-th row from `first` on.
-fn tally_rows(first: u32, step: u32, rows: u32) {
-    var inertia = vec4(0u);
-    var moved = 0u;
-    for (var row = first; row < rows; row += step) {
-        let label = nearest[row];
-        var distance = distances[row];
-        var mass = vec2(1u, 0u);
-        if (WEIGHTED) {
-            distance *= weights[row];
-            mass = fixed_point(weights[row], exponents[DIMENSIONS]).xy;
-        }
-        add_to(MASSES + label, mass);
-        let exponent = exponents[DIMENSIONS + 1u];
-        let value = fixed_point(planned(distance, exponent), exponent);
-        inertia = vec4(add(inertia.xy, value.xy), add(inertia.zw, value.zw));
-        moved += u32(labels[row] != label);
-        labels[row] = label;
+// Moves an integer from a cell of one cluster, if it was one, to that of another.
+fn move_from_to(from_cluster: u32, from_cell: u32, to_cell: u32, value: vec2<u32>) {
+    add_to(to_cell, value);
+    if (from_cluster < CLUSTERS) {
+        add_to(from_cell, negate(value));
     }
-    add_to(INERTIA, inertia.xy);
-    add_to(INERTIA + 1u, inertia.zw);
-    add_to(MOVED, vec2(moved, 0u));
 }
 
-// Sums of every `step`-th value from `first` on.
-fn sum_values(first: u32, step: u32, values: u32) {
-    for (var at = first; at < values; at += step) {
-        let row = at / DIMENSIONS;
+// Mass and label of a row that moved, which goes to the list.
+fn note_moved(row: u32, before: u32, label: u32) {
+    var mass = vec2(1u, 0u);
+    if (WEIGHTED) {
+        mass = fixed_point(weights[row], exponents[DIMENSIONS]).xy;
+    }
+    move_from_to(before, MASSES + before, MASSES + label, mass);
+    labels[row] = label;
+    let at = atomicAdd(&moved_count, 1u);
+    moved_rows[at] = row;
+    moved_from[at] = before;
+    moved_to[at] = label;
+}
+
+// The inertia of a row.
+fn loss(row: u32) -> vec4<u32> {
+    var distance = distances[row];
+    if (WEIGHTED) {
+        distance *= weights[row];
+    }
+    let exponent = exponents[DIMENSIONS + 1u];
+    return fixed_point(planned(distance, exponent), exponent);
+}
+
+// The values of the listed rows.
+fn move_values(count: u32, thread: u32) {
+    for (var at = thread; at < count * DIMENSIONS; at += WORKGROUP) {
+        let listed = at / DIMENSIONS;
         let column = at % DIMENSIONS;
-        var value = points[at];
+        let row = moved_rows[listed];
+        var value = points[row * DIMENSIONS + column];
         if (WEIGHTED) {
             value *= weights[row];
         }
         let words = fixed_point(value, exponents[column]);
-        let cell = nearest[row] * DIMENSIONS + column;
-        add_to(cell, words.xy);
+        let before = moved_from[listed];
+        let from_cell = before * DIMENSIONS + column;
+        let to_cell = moved_to[listed] * DIMENSIONS + column;
+        move_from_to(before, from_cell, to_cell, words.xy);
         if (WORDS == 2u) {
-            add_to(CLUSTERS * DIMENSIONS + cell, words.zw);
+            move_from_to(before, CLUSTERS * DIMENSIONS + from_cell, CLUSTERS * DIMENSIONS + to_cell, words.zw);
         }
     }
 }
@@ -203,12 +224,35 @@ fn sum_by_label(
     for (var at = thread; at < PRIVATE_WORDS; at += WORKGROUP) {
         atomicStore(&private_cells[at], 0u);
     }
-    workgroupBarrier();
-
-    let first = (group.x + group.y * groups.x) * WORKGROUP + thread;
+    let rows = points_shape.x;
     let step = groups.x * groups.y * WORKGROUP;
-    tally_rows(first, step, points_shape.x);
-    sum_values(first, step, points_shape.x * DIMENSIONS);
+    var inertia = vec4(0u);
+    var moved = 0u;
+    for (var first = (group.x + group.y * groups.x) * WORKGROUP; first < rows; first += step) {
+        // The list of the run before has been read.
+        workgroupBarrier();
+        if (thread == 0u) {
+            atomicStore(&moved_count, 0u);
+        }
+        workgroupBarrier();
+        let row = first + thread;
+        if (row < rows) {
+            let value = loss(row);
+            inertia = vec4(add(inertia.xy, value.xy), add(inertia.zw, value.zw));
+            let before = labels[row];
+            let label = nearest[row];
+            if (before != label) {
+                moved += 1u;
+                note_moved(row, before, label);
+            }
+        }
+        workgroupBarrier();
+        move_values(atomicLoad(&moved_count), thread);
+    }
+    workgroupBarrier();
+    add_to(INERTIA, inertia.xy);
+    add_to(INERTIA + 1u, inertia.zw);
+    add_to(MOVED, vec2(moved, 0u));
 
     workgroupBarrier();
     for (var at = thread; at < PRIVATE_WORDS / 2u; at += WORKGROUP) {

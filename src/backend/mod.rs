@@ -70,6 +70,15 @@ pub struct DeviceInfo {
     pub max_buffer_bytes: u64,
 }
 
+/// What a device was measured to do at most.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Ceilings {
+    /// Bytes that a copy of memory moves in a second, read and written both counted.
+    pub copied_bytes_per_second: f64,
+    /// Floating-point operations of f32 in a second, a multiplication and an addition counted as two.
+    pub operations_per_second: f64,
+}
+
 /// The element types that arrays on a device have.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Element {

@@ -171,6 +171,9 @@ pub(super) struct BenchArgs {
     /// Seed of the generated rows and of the first centroids
     #[arg(long, value_name = "N", default_value_t = 0)]
     pub(super) seed: u64,
+    /// Write a page with charts: one HTML file that needs no other
+    #[arg(long, value_name = "FILE")]
+    pub(super) report: Option<PathBuf>,
     #[command(flatten)]
     pub(super) resources: ResourceArgs,
     /// Print one JSON object instead of a table

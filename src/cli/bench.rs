@@ -4,17 +4,23 @@ use super::args::{BenchArgs, ResourceArgs};
 use super::failure::Failure;
 use super::interrupt::Interrupt;
 use super::kmeans::open_session;
+use super::outputs::Outputs;
 use super::progress::Reporter;
 use super::{Ended, blobs, device, print};
-use crate::report::{BenchReport, DeviceRun, Measured, median, seconds_per_iteration};
+use crate::report::{BenchReport, DeviceRun, ItemShare, Measured, median, seconds_per_iteration};
 use std::time::Instant;
-use superstep::data::{self, Dataset, ReadOptions, RowSource};
-use superstep::queue::{DeviceChoice, OneDevice};
+use superstep::backend::Ceilings;
+use superstep::data::{self, Dataset, ReadOptions, RowSource, output};
+use superstep::queue::{DeviceChoice, ItemTime, OneDevice};
 use superstep::{Error, Init, KMeans, KMeansModel, Result, Session};
 
 /// Runs the job from its arguments to its table.
 pub(super) fn run(args: &BenchArgs) -> Result<Ended, Failure> {
     let reporter = Reporter::new(args.verbosity.quiet);
+    if let Some(path) = &args.report {
+        let outputs = Outputs { page: Some(path), ..Outputs::default() };
+        outputs.check(&args.input)?;
+    }
     let interrupt = Interrupt::catch(args.verbosity.quiet, "runs that have ended are told")?;
     let host = open_session(&DeviceChoice::These(vec![OneDevice::Cpu]), &args.resources, &interrupt)?;
 
@@ -45,6 +51,9 @@ pub(super) fn run(args: &BenchArgs) -> Result<Ended, Failure> {
     let failed = devices.iter().filter(|device| device.outcome.is_err()).count();
     let (n, d, k, iterations, runs) = (dataset.rows(), dataset.columns(), args.k, args.iterations, args.runs);
     let report = BenchReport { data, n, d, k, iterations, runs, load, devices };
+    if let Some(path) = &args.report {
+        output::write_whole(path, |to| to.write_all(report.page().as_bytes()))?;
+    }
     print(&if args.json { format!("{}\n", report.json()) } else { report.table() })?;
     match failed {
         _ if interrupt.is_set() => Ok(Ended::Interrupted),
@@ -101,13 +110,36 @@ impl Bench<'_> {
             }
             models.push(model);
         }
+        let of_iteration = |model: &KMeansModel| seconds_per_iteration(model.trace());
         let of = |time: fn(&KMeansModel) -> Option<f64>| median(models.iter().filter_map(time).collect());
         let interrupted = || Error::device(choice, "interrupted before a run had ended");
         Ok(Measured {
             pin: of(|model| Some(model.timings().pin.as_secs_f64())).ok_or_else(interrupted)?,
             init: of(|model| Some(model.timings().init.as_secs_f64())).ok_or_else(interrupted)?,
-            iteration: of(|model| seconds_per_iteration(model.trace())).ok_or_else(interrupted)?,
+            iteration: median(models.iter().filter_map(of_iteration).collect()).ok_or_else(interrupted)?,
             inertia: models.last().map(KMeansModel::inertia).ok_or_else(interrupted)?,
+            items: self.items(session)?,
+            ceilings: together(&session.ceilings()?),
         })
+    }
+
+    /// What the items of a round take, in a run of its own: to time them takes time.
+    fn items(&self, session: &Session) -> Result<Vec<ItemShare>> {
+        session.profile(true)?;
+        let model = self.kmeans.clone().session(session).fit_dataset(self.dataset);
+        let times = session.item_times();
+        session.profile(false)?;
+        let rounds = model?.trace().len().max(1) as f64;
+        let share =
+            |item: ItemTime| ItemShare { device: item.device, name: item.name, time: item.time.as_secs_f64() / rounds };
+        Ok(times?.into_iter().map(share).collect())
+    }
+}
+
+/// What devices that share the work can do together.
+fn together(devices: &[Ceilings]) -> Ceilings {
+    Ceilings {
+        operations_per_second: devices.iter().map(|device| device.operations_per_second).sum(),
+        copied_bytes_per_second: devices.iter().map(|device| device.copied_bytes_per_second).sum(),
     }
 }

@@ -98,7 +98,7 @@ fn outputs(args: &KMeansArgs) -> Outputs<'_> {
     Outputs {
         tables: tables.into_iter().filter_map(|(flag, path)| Some((flag, path.as_deref()?))).collect(),
         model: args.model.as_deref(),
-        table: None,
+        ..Outputs::default()
     }
 }
 

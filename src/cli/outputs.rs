@@ -12,6 +12,8 @@ pub(super) struct Outputs<'a> {
     pub(super) tables: Vec<(&'static str, &'a Path)>,
     /// A model, whose name may end in anything.
     pub(super) model: Option<&'a Path>,
+    /// A page of a report, whose name may end in anything.
+    pub(super) page: Option<&'a Path>,
     /// A table that has no flag, in any format that is written.
     pub(super) table: Option<&'a Path>,
 }
@@ -29,8 +31,11 @@ impl Outputs<'_> {
         if let Some(path) = self.table {
             check_folder(path).and_then(|()| TableWriter::check(path))?;
         }
-        let model = |path| check_folder(path).and_then(|()| check_model(path));
-        self.model.map_or(Ok(()), |path| model(path).map_err(|error| under("--model", error)))
+        for (flag, path) in [("--model", self.model), ("--report", self.page)] {
+            let whole = |path| check_folder(path).and_then(|()| check_whole(path));
+            path.map_or(Ok(()), |path| whole(path).map_err(|error| under(flag, error)))?;
+        }
+        Ok(())
     }
 
     fn distinct<'p>(&self, inputs: impl IntoIterator<Item = &'p PathBuf>) -> Result<()> {
@@ -72,8 +77,8 @@ fn check_folder(path: &Path) -> Result<()> {
     Err(Error::parameter(path.display().to_string(), message))
 }
 
-/// Checks that a model can be written, and leaves nothing behind.
-fn check_model(path: &Path) -> Result<()> {
+/// Checks that a file that is written in one piece can be, and leaves nothing behind.
+fn check_whole(path: &Path) -> Result<()> {
     if path.is_dir() {
         return Err(Error::parameter(path.display().to_string(), "is a folder; name a file"));
     }

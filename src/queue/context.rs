@@ -3,6 +3,7 @@
 use super::declare::{Objects, Rule, ShapeRule};
 use super::key::{Key, Kind, Lifetime, Rows, Value, sealed_value::Sealed};
 use super::object::{AnyObject, Hosted, Object, ObjectType, Shape};
+use super::profile::Profile;
 use super::rows::{RowsSlot, TaskRows};
 use super::stored::{Slot, Stored};
 use crate::{Error, Result};
@@ -36,6 +37,7 @@ pub struct ComContext<'a> {
 #[derive(Clone)]
 pub(crate) struct Place {
     pub(crate) device: usize,
+    pub(crate) profile: Arc<Profile>,
     #[cfg(feature = "gpu")]
     pub(crate) gpu: Option<crate::backend::gpu::GpuDevice>,
     /// Whether the task's rows are brought to the device for each chain, rather than pinned.

@@ -64,7 +64,8 @@ impl Ready<'_> {
         }
         task.check_shapes(&item.name, &item.objects, false)?;
         task.run_as(Some(Running { item: item.name.clone(), objects: item.objects.clone() }));
-        let result = item.function.calc(task);
+        let (profile, device) = (task.place.profile.clone(), task.place.device);
+        let result = profile.run(device, &item.name, || item.function.calc(task));
         task.run_as(None);
         result.and_then(|()| task.check_shapes(&item.name, &item.objects, true))
     }

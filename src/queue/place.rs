@@ -9,6 +9,7 @@ use super::declare::{Objects, Rule};
 use super::exec::ReadyStep;
 use super::key::{Declared, Kind};
 use super::memory::{Memory, Reservation};
+use super::profile::Profile;
 use super::rows::StreamMeter;
 use super::session::{Device, Session};
 use crate::Result;
@@ -31,6 +32,7 @@ pub(crate) struct Devices {
     pub(super) together: usize,
     pub(super) memory: Memory,
     collective: Arc<dyn Collective>,
+    profile: Arc<Profile>,
     pub(super) meter: Arc<StreamMeter>,
     #[cfg(feature = "gpu")]
     rings: Vec<Arc<super::device::RowsRing>>,
@@ -49,6 +51,7 @@ impl Devices {
             together,
             memory,
             collective: session.collective().clone(),
+            profile: session.items().clone(),
             meter: Arc::default(),
         }
     }
@@ -56,6 +59,7 @@ impl Devices {
     pub(crate) fn place(&self, device: usize) -> Place {
         Place {
             device,
+            profile: self.profile.clone(),
             #[cfg(feature = "gpu")]
             gpu: match &self.list[device] {
                 Device::Gpu(gpu) => Some(gpu.clone()),

@@ -1,6 +1,7 @@
 //! Where queues run: the devices, the threads, the memory.
 
 use super::memory::Memory;
+use super::profile::Profile;
 use crate::backend::DeviceInfo;
 use crate::backend::cpu;
 #[cfg(feature = "gpu")]
@@ -33,6 +34,7 @@ struct Inner {
     memory: Memory,
     interrupt: Arc<AtomicBool>,
     collective: Arc<dyn Collective>,
+    items: Arc<Profile>,
 }
 
 /// A device that a session has opened.
@@ -235,6 +237,11 @@ impl Session {
         &self.0.collective
     }
 
+    /// What is measured of the items of its queues.
+    pub(super) fn items(&self) -> &Arc<Profile> {
+        &self.0.items
+    }
+
     /// Runs a closure in the session's thread pool, where `rayon`'s parallel iterators use its threads.
     pub fn install<R: Send>(&self, run: impl FnOnce() -> R + Send) -> R {
         self.0.pool.install(run)
@@ -352,7 +359,7 @@ impl SessionBuilder {
             }
         }
         let (memory, interrupt) = (Memory::new(self.memory, neighbours), self.interrupt);
-        Ok(Session(Arc::new(Inner { devices, pool, partitions, memory, interrupt, collective })))
+        Ok(Session(Arc::new(Inner { devices, pool, partitions, memory, interrupt, collective, items: Arc::default() })))
     }
 }
 

@@ -1,9 +1,10 @@
 //! The same work on several devices, side by side.
 
 use super::device::{DeviceLine, kind_in_words};
-use super::number::{counted, scaled, seconds, value};
+use super::number::{counted, giga, scaled, seconds, value};
 use super::table::{Align, Table};
 use serde_json::{Value, json};
+use superstep::backend::Ceilings;
 
 /// What `superstep bench` measured.
 #[derive(Debug, Clone)]
@@ -38,7 +39,7 @@ pub(crate) struct DeviceRun {
 }
 
 /// Medians over the runs, in seconds, and the inertia of the last.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Measured {
     /// Bringing the rows to the device.
     pub(crate) pin: f64,
@@ -48,6 +49,21 @@ pub(crate) struct Measured {
     pub(crate) iteration: f64,
     /// That of the returned centroids.
     pub(crate) inertia: f64,
+    /// What the items of a round take, in a run of its own: device by device, the longest first.
+    pub(crate) items: Vec<ItemShare>,
+    /// What the devices can do at most, all together.
+    pub(crate) ceilings: Ceilings,
+}
+
+/// What an item, or a kernel of it, takes of a round.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct ItemShare {
+    /// The device's place among those that share the rows.
+    pub(crate) device: usize,
+    /// The item's name.
+    pub(crate) name: String,
+    /// Seconds a round.
+    pub(crate) time: f64,
 }
 
 /// The middle of the values, the mean of the two middle ones for an even number; `None` of none.
@@ -60,17 +76,17 @@ pub(crate) fn median(mut values: Vec<f64>) -> Option<f64> {
 
 impl BenchReport {
     /// Floating-point operations per second: each of n·k distances takes d multiplications and d additions.
-    fn flops(&self, iteration: f64) -> f64 {
+    pub(super) fn flops(&self, iteration: f64) -> f64 {
         2.0 * self.n as f64 * self.d as f64 * self.k as f64 / iteration
     }
 
     /// Bytes per second of reading every f32 once a round.
-    fn bytes(&self, iteration: f64) -> f64 {
+    pub(super) fn bytes(&self, iteration: f64) -> f64 {
         4.0 * self.n as f64 * self.d as f64 / iteration
     }
 
     /// The time of the first device that was measured, over this one's: how many times faster this one is.
-    fn ratio(&self, iteration: f64) -> Option<f64> {
+    pub(super) fn ratio(&self, iteration: f64) -> Option<f64> {
         let first = self.devices.iter().find_map(|device| device.outcome.as_ref().ok())?;
         Some(first.iteration / iteration)
     }
@@ -102,6 +118,11 @@ impl BenchReport {
                 "gb_per_s": self.bytes(measured.iteration) / 1e9,
                 "inertia": measured.inertia,
                 "ratio": self.ratio(measured.iteration),
+                "ceilings": {
+                    "gflops": measured.ceilings.operations_per_second / 1e9,
+                    "copy_gb_per_s": measured.ceilings.copied_bytes_per_second / 1e9,
+                },
+                "items": measured.items.iter().map(item_json).collect::<Vec<_>>(),
             }),
             Err(error) => json!({ "device": device.choice, "devices": devices, "error": error }),
         }
@@ -125,7 +146,41 @@ impl BenchReport {
         for device in &self.devices {
             table.row(self.cells(device));
         }
-        format!("{}\n\n{}{}", self.heading(), table.render(""), self.names())
+        format!("{}\n\n{}{}{}", self.heading(), table.render(""), self.names(), self.details())
+    }
+
+    /// Of each device what the items of a round take, and how near the round is to what the device can do.
+    fn details(&self) -> String {
+        let mut text = String::new();
+        for device in &self.devices {
+            let Ok(measured) = &device.outcome else { continue };
+            let Ceilings { operations_per_second: operations, copied_bytes_per_second: copied } = measured.ceilings;
+            let part = |reached: f64, ceiling: f64| format!("{:.1} %", 100.0 * reached / ceiling);
+            let (flops, bytes) = (self.flops(measured.iteration), self.bytes(measured.iteration));
+            text += &format!(
+                "\n{}: multiplies and adds at {} at most, of which a round reaches {}; copies {}, reads rows at {} of it\n",
+                device.choice,
+                giga(operations, "FLOP/s"),
+                part(flops, operations),
+                giga(copied, "B/s"),
+                part(bytes, copied),
+            );
+            let mut table = Table::new(&[("item", Align::Left), ("a round", Align::Right), ("share", Align::Right)]);
+            let all: f64 = measured.items.iter().map(|item| item.time).sum();
+            for item in &measured.items {
+                let name = device.named(item);
+                table.row(vec![name, seconds(item.time), format!("{:.0} %", 100.0 * item.time / all)]);
+            }
+            if !measured.items.is_empty() {
+                text += &table.render("  ");
+            }
+        }
+        text
+    }
+
+    /// What the work was, in one line.
+    pub(super) fn work(&self) -> String {
+        self.heading()
     }
 
     fn cells(&self, device: &DeviceRun) -> Vec<String> {
@@ -171,17 +226,34 @@ impl BenchReport {
     }
 }
 
+impl DeviceRun {
+    /// An item, and where there are several devices the one that it ran on.
+    pub(super) fn named(&self, item: &ItemShare) -> String {
+        match self.devices.get(item.device) {
+            Some(device) if self.devices.len() > 1 => format!("{} on {}", item.name, device.choice),
+            _ => item.name.clone(),
+        }
+    }
+}
+
+fn item_json(item: &ItemShare) -> Value {
+    json!({ "device": item.device, "name": item.name, "seconds": item.time })
+}
+
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::*;
     use crate::report::device::tests::lavapipe;
     use superstep::backend::DeviceKind;
 
     fn measured(iteration: f64) -> Result<Measured, String> {
-        Ok(Measured { pin: 0.1, init: 0.0, iteration, inertia: 1234.5 })
+        let item = |name: &str, time: f64| ItemShare { device: 0, name: name.into(), time };
+        let items = vec![item("assign", 0.75 * iteration), item("sum <all>", 0.25 * iteration)];
+        let ceilings = Ceilings { operations_per_second: 819.2e9, copied_bytes_per_second: 64e9 };
+        Ok(Measured { pin: 0.1, init: 0.0, iteration, inertia: 1234.5, items, ceilings })
     }
 
-    fn report() -> BenchReport {
+    pub(in crate::report) fn report() -> BenchReport {
         let cpu = DeviceLine { choice: "cpu".into(), name: "A processor".into(), kind: DeviceKind::Cpu, ..lavapipe() };
         BenchReport {
             data: "blobs".into(),
@@ -227,6 +299,15 @@ mod tests {
         assert!(row("cpu").contains("204.8"), "{table}");
         assert!(row("gpu:0").contains("software adapter, not a GPU"), "{table}");
         assert!(row("gpu:7").ends_with("failed"), "{table}");
-        assert!(table.ends_with("gpu:7: no device\n"), "{table}");
+        assert!(table.contains("gpu:7: no device\n"), "{table}");
+    }
+
+    #[test]
+    fn the_table_says_what_a_round_is_made_of_and_how_near_the_ceilings_it_is() {
+        let table = report().table();
+        let ceilings = "cpu: multiplies and adds at 819 GFLOP/s at most, of which a round reaches 25.0 %; copies 64.0 GB/s, \
+                        reads rows at 10.0 % of it\n";
+        assert!(table.contains(ceilings), "{table}");
+        assert!(table.contains("assign") && table.contains("7.50 ms") && table.contains("75 %"), "{table}");
     }
 }

@@ -4,6 +4,7 @@
 //! [`peak_rss_mb`] asks the operating system.
 
 mod bench;
+mod bench_page;
 mod device;
 mod fit;
 mod info;
@@ -12,7 +13,7 @@ pub(crate) mod number;
 mod summary;
 mod table;
 
-pub(crate) use bench::{BenchReport, DeviceRun, Measured, median};
+pub(crate) use bench::{BenchReport, DeviceRun, ItemShare, Measured, median};
 pub(crate) use device::{DeviceLine, devices_json, devices_table};
 pub(crate) use fit::{FitReport, Seconds, seconds_per_iteration};
 pub(crate) use info::{ColumnInfo, FileInfo, Found, info_json, info_text};

@@ -53,6 +53,13 @@ pub(crate) fn scaled(value: f64, unit: &str) -> String {
     format!("{} {}{apart}{unit}", three_digits(value), PREFIXES[prefix])
 }
 
+/// A rate in thousands of millions, so that those of a column compare: `59.0 GFLOP/s`, `1,230 GB/s`.
+pub(crate) fn giga(value: f64, unit: &str) -> String {
+    let value = value / 1e9;
+    let text = if value >= 999.5 { count(value.round() as u64) } else { three_digits(value) };
+    format!("{text} G{unit}")
+}
+
 /// A number of bytes: `512 MB`, in powers of 1000.
 pub(crate) fn bytes(value: u64) -> String {
     scaled(value as f64, "B")
@@ -97,6 +104,13 @@ mod tests {
         }
         assert_eq!(counted(1, "row"), "1 row");
         assert_eq!(counted(2000, "row"), "2,000 rows");
+    }
+
+    #[test]
+    fn rates_keep_their_unit() {
+        for (rate, text) in [(59.04e9, "59.0 GB/s"), (1.2345e12, "1,235 GB/s"), (2.5e6, "0.00 GB/s")] {
+            assert_eq!(giga(rate, "B/s"), text);
+        }
     }
 
     #[test]

@@ -6,15 +6,21 @@ use ndarray::ArrayView2;
 use superstep::backend::cpu::{Distance, Isa, Nearest, Scratch};
 use superstep::backend::gpu::GpuDevice;
 
-/// Runs an assignment kernel whose workgroups take `rows_per_workgroup` rows.
-pub(crate) fn assign(
-    device: &GpuDevice,
-    (stem, rows_per_workgroup): (&'static str, usize),
+/// Points, centroids, and their columns.
+pub(crate) type Given<'g> = (&'g [f32], &'g [f32], usize);
+
+/// Labels and distances.
+pub(crate) type Found = (Vec<u32>, Vec<f32>);
+
+/// A kernel with what all assignments take, and nothing found yet.
+pub(crate) fn launch<'d>(
+    device: &'d GpuDevice,
+    stem: &'static str,
     metric: Metric,
-    (points, centroids, d): (&[f32], &[f32], usize),
-) -> (Vec<u32>, Vec<f32>) {
+    (points, centroids, d): Given,
+) -> Launch<'d> {
     let (n, k) = (points.len() / d, centroids.len() / d);
-    let launch = Launch::new(device, stem)
+    Launch::new(device, stem)
         .constant("DIMENSIONS", d as u32)
         .constant("CLUSTERS", k as u32)
         .constant("CITYBLOCK", u8::from(metric == Metric::CityBlock))
@@ -22,13 +28,17 @@ pub(crate) fn assign(
         .shape("points_shape", n, d)
         .bind("centroids", centroids)
         .bind("nearest", &vec![u32::MAX; n])
-        .bind("distances", &vec![f32::NAN; n]);
-    launch.run(n.div_ceil(rows_per_workgroup));
+        .bind("distances", &vec![f32::NAN; n])
+}
+
+pub(crate) fn assign_small(device: &GpuDevice, metric: Metric, given: Given) -> Found {
+    let launch = launch(device, "assign_small", metric, given);
+    launch.run((given.0.len() / given.2).div_ceil(512));
     (launch.read("nearest"), launch.read("distances"))
 }
 
 /// Checks that the twin on the processor gives the same labels, but for rows with two centroids within 1e-5.
-fn check_twin(case: &str, metric: Metric, (points, centroids, d): (&[f32], &[f32], usize), found: &[u32]) {
+fn check_twin(case: &str, metric: Metric, (points, centroids, d): Given, found: &[u32]) {
     let kind = if metric == Metric::CityBlock { Distance::CityBlock } else { Distance::SquaredEuclidean };
     let view = ArrayView2::from_shape((centroids.len() / d, d), centroids).unwrap();
     let mut labels = vec![0; found.len()];
@@ -41,13 +51,17 @@ fn check_twin(case: &str, metric: Metric, (points, centroids, d): (&[f32], &[f32
 }
 
 /// Checks a kernel on noise of every shape, in both metrics.
-pub(crate) fn check_shapes(kernel: (&'static str, usize), shapes: &[(usize, usize, usize)]) {
+pub(crate) fn check_shapes(
+    assign: impl Fn(&GpuDevice, Metric, Given) -> Found,
+    metrics: &[Metric],
+    shapes: &[(usize, usize, usize)],
+) {
     on_every_adapter(|device| {
         for &(n, d, k) in shapes {
-            for metric in [Metric::SquaredEuclidean, Metric::CityBlock] {
+            for &metric in metrics {
                 let mut noise = Noise((n * 31 + d * 7 + k) as u64);
                 let (points, centroids) = (noise.values(n * d), noise.values(k * d));
-                let (labels, distances) = assign(device, kernel, metric, (&points, &centroids, d));
+                let (labels, distances) = assign(device, metric, (&points, &centroids, d));
                 let case = format!("{n} × {d}, k = {k}, {metric:?}");
                 check_nearest(&case, metric, &points, &centroids, d, (&labels, &distances));
                 check_twin(&case, metric, (&points, &centroids, d), &labels);
@@ -57,7 +71,7 @@ pub(crate) fn check_shapes(kernel: (&'static str, usize), shapes: &[(usize, usiz
 }
 
 /// Checks a kernel on inputs that trip up careless arithmetic.
-pub(crate) fn check_hostile(kernel: (&'static str, usize), d: usize) {
+pub(crate) fn check_hostile(assign: impl Fn(&GpuDevice, Metric, Given) -> Found, metrics: &[Metric], d: usize) {
     let (n, k) = (130, 9);
     let mut noise = Noise(5);
     let scaled = |noise: &mut Noise, count: usize, offset: f32, scale: f32| -> Vec<f32> {
@@ -76,20 +90,21 @@ pub(crate) fn check_hostile(kernel: (&'static str, usize), d: usize) {
     ];
     on_every_adapter(|device| {
         for (case, points, centroids) in &cases {
-            for metric in [Metric::SquaredEuclidean, Metric::CityBlock] {
-                let (labels, distances) = assign(device, kernel, metric, (points, centroids, d));
+            for &metric in metrics {
+                let (labels, distances) = assign(device, metric, (points, centroids, d));
                 check_nearest(case, metric, points, centroids, d, (&labels, &distances));
             }
         }
     });
 }
 
-const KERNEL: (&str, usize) = ("assign_small", 512);
+pub(crate) const BOTH: &[Metric] = &[Metric::SquaredEuclidean, Metric::CityBlock];
 
 #[test]
 fn finds_the_nearest_centroid_for_shapes_on_and_off_its_tiles() {
     check_shapes(
-        KERNEL,
+        assign_small,
+        BOTH,
         &[
             (1, 1, 1),
             (3, 2, 513),
@@ -108,6 +123,6 @@ fn finds_the_nearest_centroid_for_shapes_on_and_off_its_tiles() {
 
 #[test]
 fn breaks_ties_downwards_and_keeps_offsets_apart() {
-    check_hostile(KERNEL, 6);
-    check_hostile(KERNEL, 30);
+    check_hostile(assign_small, BOTH, 6);
+    check_hostile(assign_small, BOTH, 30);
 }

@@ -1,46 +1,83 @@
-//! Any number of dimensions: tiles of 64 rows against 64 centroids.
+//! More than a few dimensions by the product: tiles of rows against tiles of centroids, and a list of doubtful rows.
 
-use crate::assign_small::{assign, check_hostile, check_shapes};
-use crate::launch::on_every_adapter;
-use crate::oracle::{Metric, Noise};
+use crate::assign_exact::SHAPES;
+use crate::assign_small::{Found, Given, check_hostile, check_shapes, launch};
+use crate::launch::{Launch, on_every_adapter};
+use crate::oracle::{Metric, Noise, check_nearest, distance};
+use superstep::backend::gpu::GpuDevice;
 
-const KERNEL: (&str, usize) = ("assign_tiled", 64);
+/// Threads along centroids and rows of all workgroups that are used.
+const SIDES: [(usize, usize); 4] = [(8, 8), (16, 16), (8, 16), (16, 8)];
+
+const METRICS: &[Metric] = &[Metric::SquaredEuclidean];
+
+/// Norms and product, without the rows in doubt.
+fn product<'d>(device: &'d GpuDevice, given: Given, (across, down): (usize, usize)) -> Launch<'d> {
+    let (n, k, d) = (given.0.len() / given.2, given.1.len() / given.2, given.2);
+    let launch = launch(device, "assign_exact", Metric::SquaredEuclidean, given)
+        .bind("norms", &vec![0.0_f32; k])
+        .bind("doubtful", &vec![0_u32; n])
+        .bind("doubtful_count", &[7_u32]);
+    let launch = launch.kernel("square_norms").constant("DIMENSIONS", d as u32).constant("CLUSTERS", k as u32);
+    launch.run(k.div_ceil(64));
+    let launch = launch.kernel("assign_tiled").constant("DIMENSIONS", d as u32).constant("CLUSTERS", k as u32);
+    let launch = launch.constant("ACROSS", across as u32).constant("DOWN", down as u32);
+    launch.run(n.div_ceil(8 * down));
+    launch
+}
+
+/// As k-means does it: the rows in doubt are decided by their distances.
+fn assign_tiled(device: &GpuDevice, given: Given, sides: (usize, usize)) -> Found {
+    let (n, k, d) = (given.0.len() / given.2, given.1.len() / given.2, given.2);
+    let launch = product(device, given, sides).kernel("assign_exact").constant("LISTED", 1);
+    let launch = launch.constant("DIMENSIONS", d as u32).constant("CLUSTERS", k as u32);
+    launch.run(n.div_ceil(64));
+    (launch.read("nearest"), launch.read("distances"))
+}
 
 #[test]
 fn finds_the_nearest_centroid_for_shapes_on_and_off_its_tiles() {
-    check_shapes(
-        KERNEL,
-        &[
-            (1, 1, 1),
-            (2, 15, 3),
-            (63, 16, 64),
-            (64, 17, 63),
-            (65, 33, 65),
-            (129, 64, 130),
-            (200, 100, 10),
-            (70, 512, 129),
-            (33, 784, 5),
-        ],
-    );
+    for sides in SIDES {
+        check_shapes(|device, _, given| assign_tiled(device, given, sides), METRICS, SHAPES);
+    }
 }
 
 #[test]
 fn breaks_ties_downwards_and_keeps_offsets_apart() {
-    check_hostile(KERNEL, 5);
-    check_hostile(KERNEL, 40);
+    for sides in SIDES {
+        check_hostile(|device, _, given| assign_tiled(device, given, sides), METRICS, 5);
+        check_hostile(|device, _, given| assign_tiled(device, given, sides), METRICS, 40);
+    }
 }
 
+/// What it does not list is the f64 minimum; what it lists is little on spread data, and all where all are equal.
 #[test]
-fn agrees_with_the_kernel_for_few_dimensions() {
+fn lists_what_it_cannot_tell_apart_and_nothing_else_is_wrong() {
     on_every_adapter(|device| {
-        let (n, d, k) = (600, 24, 70);
-        let mut noise = Noise(9);
-        let (points, centroids) = (noise.values(n * d), noise.values(k * d));
-        let given = (points.as_slice(), centroids.as_slice(), d);
-        for metric in [Metric::SquaredEuclidean, Metric::CityBlock] {
-            let tiled = assign(device, KERNEL, metric, given);
-            let small = assign(device, ("assign_small", 512), metric, given);
-            assert_eq!(tiled.0, small.0, "{metric:?}");
+        let (n, d, k) = (500, 48, 100);
+        for (offset, scale, most) in [(0.0, 1.0, n / 50), (300.0, 1.0, n), (0.0, 1e-20, n), (0.0, 3e17, n / 50)] {
+            let mut noise = Noise(21);
+            let mut values = |count: usize| -> Vec<f32> {
+                noise.values(count * d).into_iter().map(|value| offset + scale * value).collect()
+            };
+            let (points, centroids) = (values(n), values(k));
+            let launch = product(device, (&points, &centroids, d), (8, 8));
+            let (labels, distances) = (launch.read::<u32>("nearest"), launch.read::<f32>("distances"));
+            let count = launch.read::<u32>("doubtful_count")[0] as usize;
+            let listed = &launch.read::<u32>("doubtful")[..count];
+            assert!(count <= most, "{count} rows in doubt at {offset} and {scale}");
+            for row in (0..n).filter(|row| !listed.contains(&(*row as u32))) {
+                let point = &points[row * d..][..d];
+                let all: Vec<f64> = centroids.chunks(d).map(|c| distance(Metric::SquaredEuclidean, point, c)).collect();
+                let best = (0..k).fold(0, |best, j| if all[j] < all[best] { j } else { best });
+                assert_eq!(labels[row] as usize, best, "row {row} at {offset} and {scale}");
+            }
+            if offset == 0.0 && scale == 1.0 {
+                check_nearest("noise", Metric::SquaredEuclidean, &points, &centroids, d, (&labels, &distances));
+            }
         }
+        let same = vec![0.5; 64 * d];
+        let launch = product(device, (&same, &same[..2 * d], d), (8, 8));
+        assert_eq!(launch.read::<u32>("doubtful_count"), [64]);
     });
 }

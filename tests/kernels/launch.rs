@@ -29,6 +29,13 @@ impl<'d> Launch<'d> {
         Self { device, stem, constants: Vec::new(), buffers: Vec::new() }
     }
 
+    /// Another kernel on the same buffers; its constants are given anew.
+    pub(crate) fn kernel(mut self, stem: &'static str) -> Self {
+        self.stem = stem;
+        self.constants.clear();
+        self
+    }
+
     pub(crate) fn constant(mut self, name: &str, value: impl Into<f64>) -> Self {
         self.constants.push((name.into(), value.into()));
         self

@@ -3,11 +3,14 @@
 mod launch;
 mod oracle;
 
+mod assign_exact;
 mod assign_small;
 mod assign_tiled;
 mod median_digit;
 mod median_pick;
+mod square_norms;
 mod sum_by_label;
+mod tally;
 mod translation;
 mod update_direction;
 mod update_mean;

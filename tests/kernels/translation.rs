@@ -64,9 +64,12 @@ fn for_each_entry(mut f: impl FnMut(&str, &Module, &ModuleInfo, &str)) {
 fn kernels_of_k_means_exist_and_name_their_entry_after_their_file() {
     let found = shaders();
     for stem in [
+        "assign_exact",
         "assign_small",
         "assign_tiled",
+        "square_norms",
         "sum_by_label",
+        "tally",
         "update_mean",
         "update_direction",
         "median_digit",

@@ -1,7 +1,7 @@
 //! Fitting: the queue of k-means, written as the loop of the paper.
 
-use super::assign_and_sum::{AssignAndSum, NoLabels, NoSums};
-use super::keys::{CENTROIDS, CHANGES, EXPONENTS, LABELS, NO_WEIGHTS, PARTIALS, POINTS, WEIGHTS};
+use super::begin::{NoLabels, NoSums};
+use super::keys::{CENTROIDS, CHANGES, EXPONENTS, LABELS, NO_WEIGHTS, POINTS, WEIGHTS};
 use super::median;
 use super::metric::Metric;
 use super::model::KMeansModel;
@@ -162,21 +162,16 @@ impl KMeans {
         start: usize,
     ) -> Result<Outcome> {
         let plan = Plan::new(session, prepared, self.metric, &init)?;
-        let bounds = if plan.on_host { self.room_for_bounds(session, prepared) } else { None };
+        let bounds = if plan.steered { self.room_for_bounds(session, prepared) } else { None };
         let bounded_rows = bounds.as_ref().map_or(0, |_| prepared.own_rows());
         let watch = Arc::new(Watch::new(self, &plan, prepared.rows(), tol, start));
         let queue = self.data(IterativeComQueue::new(session), prepared, &plan, init);
         let queue = self.update(queue.add(NoSums(plan.clone())).add(NoLabels), &plan);
-        let queue = if plan.on_host {
-            queue
-                .add(Steer { plan: plan.clone(), bounded_rows })
-                .add(Reassign(plan.clone()))
-                .add(AllReduce::sum(CHANGES))
-                .add(Tally(plan.clone()))
-        } else {
-            queue.add(AssignAndSum(plan.clone())).add(AllReduce::sum(PARTIALS))
-        };
+        let queue = if plan.steered { queue.add(Steer { plan: plan.clone(), bounded_rows }) } else { queue };
         let run = queue
+            .add(Reassign(plan.clone()))
+            .add(AllReduce::sum(CHANGES))
+            .add(Tally(plan.clone()))
             .add(Summarise(plan.clone()))
             .set_compare_criterion({
                 let watch = watch.clone();

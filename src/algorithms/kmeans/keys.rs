@@ -21,7 +21,7 @@ pub(super) const LABELS: Key<Vec<u32>> = Key::new("labels");
 /// Sums, masses, inertia and moved rows in fixed point; see `PartialsLayout`.
 pub(super) const PARTIALS: Key<Vec<i64>> = Key::new("partials");
 /// What the rows that moved change in the sums, laid out alike; and the sums themselves, as they stand before empty
-/// clusters are seated anew. Only where all devices are processors.
+/// clusters are seated anew.
 pub(super) const CHANGES: Key<Vec<i64>> = Key::new("changes");
 pub(super) const SUMS: Key<Vec<i64>> = Key::new("sums");
 /// How the round searches, and the bounds of a task's rows: on processors.
@@ -36,6 +36,10 @@ pub(super) const SUMMARY: Key<Vec<u32>> = Key::new("summary");
 /// Device memory between assignment and sums: each row's nearest centroid and its distance.
 pub(super) const NEAREST: Key<Vec<u32>> = Key::new("nearest");
 pub(super) const DISTANCES: Key<Vec<f32>> = Key::new("distances");
+/// Device memory within the assignment: the centroids' squared lengths, and the rows that the fast product cannot decide.
+pub(super) const NORMS: Key<Vec<f32>> = Key::new("norms");
+pub(super) const DOUBTFUL: Key<Vec<u32>> = Key::new("doubtful");
+pub(super) const DOUBTFUL_COUNT: Key<Vec<u32>> = Key::new("doubtful_count");
 
 /// A few numbers of a round, as they come back from a device in one piece of 8 words.
 #[derive(Debug, Clone, Copy, PartialEq)]

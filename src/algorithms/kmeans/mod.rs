@@ -1,12 +1,12 @@
 //! K-means, written as a queue of items.
 //!
-//! `params` is the builder, `fit` its queue, `model` what comes out. The items of a superstep, in their order:
-//! `relocate` (empty clusters), `update` or `median` (the centroids), `assign_and_sum` (labels, sums, inertia; on
-//! processors alone `search` and `reassign`, which pass over what bounds rule out
-//! and sum only the rows that moved), an all-reduce, and `update::Summarise`. `watch` decides when it is done. `prepare` brings rows into the space of the
-//! kernels, `init` chooses the first centroids.
+//! `params` is the builder, `fit` its queue, `model` what comes out. The items of a superstep, in their order: `begin` (only
+//! in the first), `relocate` (empty clusters), `update` or `median` (the centroids), `search` (on processors: what bounds
+//! rule out), `reassign` (labels, and what the rows that moved change in the sums; its WGSL is put together in `shaders`), an
+//! all-reduce, `reassign::Tally` (the sums) and `update::Summarise`. `watch` decides when it is done. `prepare` brings rows
+//! into the space of the kernels, `init` chooses the first centroids.
 
-mod assign_and_sum;
+mod begin;
 mod file;
 mod fit;
 mod init;
@@ -21,6 +21,7 @@ mod progress;
 mod reassign;
 mod relocate;
 mod search;
+mod shaders;
 pub mod steps;
 mod update;
 mod watch;

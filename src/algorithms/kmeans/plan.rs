@@ -28,8 +28,8 @@ pub(super) struct Plan {
     pub(super) metric: Metric,
     pub(super) weighted: bool,
     pub(super) fixed: Arc<FixedPoint>,
-    /// Whether all devices, of all ranks, are processors: rows that stay where they are need not be summed again.
-    pub(super) on_host: bool,
+    /// Whether `Steer` guides the search, by bounds perhaps: where all devices, of all ranks, are processors.
+    pub(super) steered: bool,
     /// Whether the devices of all ranks are not of one make, so that they may round differently.
     pub(super) mixed_devices: bool,
 }
@@ -44,7 +44,7 @@ impl Plan {
         let flags = [u8::from(mixed_here), u8::from(host_here)];
         let ranks = prepared.collective().exchange(Ok([&flags, first.as_bytes()].concat()))?;
         let mixed_devices = ranks.iter().any(|rank| rank.first() == Some(&1) || Some(rank) != ranks.first());
-        let on_host = ranks.iter().all(|rank| rank.get(1) == Some(&1));
+        let steered = ranks.iter().all(|rank| rank.get(1) == Some(&1));
         Ok(Self {
             rows: prepared.rows().cast_signed(),
             k: centroids.nrows(),
@@ -52,7 +52,7 @@ impl Plan {
             metric,
             weighted: prepared.dataset().weights().is_some(),
             fixed: Arc::new(prepared.fixed_point(centroids.as_slice().unwrap_or(&[]))?),
-            on_host,
+            steered,
             mixed_devices,
         })
     }
@@ -73,10 +73,10 @@ impl Plan {
         Partials::new(&self.fixed, self.k)
     }
 
-    /// Whether the inertia of a round is taken from the sums: where these hold the rows themselves, in one word, and the
-    /// distance is squared. Else every row's distance is measured in every round.
+    /// Whether the inertia of a round is taken from the sums: on processors, where these hold the rows themselves, in one
+    /// word, and the distance is squared. Else every row's distance is measured in every round.
     pub(super) fn inertia_from_sums(&self) -> bool {
-        !self.weighted && self.fixed.words() == 1 && self.distance() == Distance::SquaredEuclidean
+        self.steered && !self.weighted && self.fixed.words() == 1 && self.distance() == Distance::SquaredEuclidean
     }
 
     pub(super) fn distance(&self) -> Distance {

@@ -1,51 +1,87 @@
-//! The items that do the work on processors: each row to its nearest centroid, and what the rows that moved change in the
-//! sums.
+//! The items that do the work: each row to its nearest centroid, and what the rows that moved change in the sums.
 //!
 //! Sums are exact integers, so a row can be taken out of one and added to another, and rows that stay need not be summed
-//! again. Their bits are those of [`AssignAndSum`](super::assign_and_sum::AssignAndSum), which begins anew in every round.
+//! again: the bits are those of sums begun anew. In the first round all rows come from nowhere.
 
-use super::keys::{BOUNDS, CENTROIDS, CHANGES, LABELS, NO_LABEL, PARTIALS, POINTS, SEARCH, SUMS, WEIGHTS};
+use super::keys::{
+    BOUNDS, CENTROIDS, CHANGES, DISTANCES, DOUBTFUL, DOUBTFUL_COUNT, EXPONENTS, LABELS, NEAREST, NO_LABEL, NORMS,
+    PARTIALS, POINTS, SEARCH, SUMS, WEIGHTS,
+};
 use super::plan::Plan;
 use super::search::Search;
+use super::shaders::SMALL;
 use super::workers::{self, Workers};
 use crate::Result;
-use crate::backend::cpu::{BlockBounds, BoundScratch, Bounds, Partials, Rows, Scratch};
-use crate::queue::{ComContext, ComputeFunction, Objects, ShapeRule, TaskRows};
+use crate::backend::cpu::{BlockBounds, BoundScratch, Bounds, Isa, Nearest, Partials, Rows, Scratch};
+use crate::queue::{ComContext, ComputeFunction, Objects, Shader, ShapeRule, TaskRows};
 use rayon::prelude::*;
+use std::sync::Arc;
 
 /// Labels each row with its nearest centroid, and finds what the rows that moved change in the sums.
+///
+/// What `Steer` has decided guides the search, where it is there; else every centroid is looked at.
 pub(super) struct Reassign(pub(super) Plan);
 
 impl ComputeFunction for Reassign {
     fn objects(&self) -> Objects {
-        let objects = Objects::reads((POINTS, SEARCH))
-            .updates((LABELS, BOUNDS))
+        let Plan { k, d, steered, weighted, .. } = self.0;
+        let objects = Objects::reads(POINTS)
+            .updates(LABELS)
             .writes(CHANGES)
             .shape(LABELS, ShapeRule::rows_of(POINTS))
             .shape(CHANGES, ShapeRule::fixed([self.0.layout().moved() + 1]));
-        if self.0.weighted { objects.and(Objects::reads(WEIGHTS)) } else { objects }
+        if steered {
+            let objects = objects.and(Objects::reads(SEARCH).updates(BOUNDS));
+            return if weighted { objects.and(Objects::reads(WEIGHTS)) } else { objects };
+        }
+        let objects = objects
+            .and(Objects::reads((CENTROIDS, EXPONENTS)))
+            .shape(CENTROIDS, ShapeRule::fixed([k, d]))
+            .scratch(NEAREST, ShapeRule::rows_of(POINTS))
+            .scratch(DISTANCES, ShapeRule::rows_of(POINTS));
+        let objects = if d <= SMALL {
+            objects
+        } else {
+            objects
+                .scratch(NORMS, ShapeRule::fixed([k]))
+                .scratch(DOUBTFUL, ShapeRule::rows_of(POINTS))
+                .scratch(DOUBTFUL_COUNT, ShapeRule::fixed([1]))
+        };
+        self.0.with_weights(objects)
     }
 
     fn calc(&self, cx: &mut ComContext) -> Result<()> {
         let mut labels = cx.take(LABELS)?;
+        if !self.0.steered {
+            let nearest = Nearest::new(cx.get(CENTROIDS)?.view(), self.0.distance(), Isa::detect())?;
+            let search = Search::Everything(Arc::new(nearest));
+            let changes = self.reassign(cx, &search, &mut labels, &mut Bounds::default())?;
+            cx.put(LABELS, labels)?;
+            return cx.put(CHANGES, changes.into_values());
+        }
         let mut bounds = if cx.contains(BOUNDS) { cx.take(BOUNDS)? } else { Bounds::default() };
-        match cx.get(SEARCH)? {
+        let search = cx.get(SEARCH)?.clone();
+        match &search {
             Search::Everything(_) => bounds = Bounds::default(),
             Search::Seed(guide) => bounds = Bounds::new(labels.len(), self.0.block(), guide),
             Search::Bounded(_) => {}
         }
-        let changes = self.reassign(cx, &mut labels, &mut bounds)?;
+        let changes = self.reassign(cx, &search, &mut labels, &mut bounds)?;
         cx.put(BOUNDS, bounds)?;
         cx.put(LABELS, labels)?;
         cx.put(CHANGES, changes.into_values())
     }
+
+    fn shader(&self) -> Option<Shader> {
+        (!self.0.steered).then(|| self.0.assign().then(self.0.sum()))
+    }
 }
 
 impl Reassign {
-    fn reassign(&self, cx: &ComContext, labels: &mut [u32], bounds: &mut Bounds) -> Result<Partials> {
+    fn reassign(&self, cx: &ComContext, search: &Search, labels: &mut [u32], bounds: &mut Bounds) -> Result<Partials> {
         let rows = cx.rows(POINTS)?;
         let weights = if self.0.weighted { Some(cx.rows(WEIGHTS)?) } else { None };
-        let task = Task { search: cx.get(SEARCH)?, rows: &rows, weights: weights.as_ref() };
+        let task = Task { search, rows: &rows, weights: weights.as_ref() };
         let (workers, length) = (Workers::none(), self.0.block());
         let run = |block: usize, labels: &mut [u32], bounds: Option<&mut BlockBounds>| {
             workers.work(|| Worker::new(&self.0), |worker| worker.block(&task, block * length, labels, bounds))
@@ -133,7 +169,14 @@ pub(super) struct Tally(pub(super) Plan);
 
 impl ComputeFunction for Tally {
     fn objects(&self) -> Objects {
-        Objects::reads((CHANGES, CENTROIDS)).updates(SUMS).writes(PARTIALS).once_per_device()
+        let shape = || ShapeRule::fixed([self.0.layout().moved() + 1]);
+        let objects = Objects::reads(CHANGES)
+            .updates(SUMS)
+            .writes(PARTIALS)
+            .shape(SUMS, shape())
+            .shape(PARTIALS, shape())
+            .once_per_device();
+        if self.0.inertia_from_sums() { objects.and(Objects::reads(CENTROIDS)) } else { objects }
     }
 
     fn calc(&self, cx: &mut ComContext) -> Result<()> {
@@ -142,16 +185,24 @@ impl ComputeFunction for Tally {
         let changes = Partials::from_values(&self.0.fixed, self.0.k, cx.get(CHANGES)?.clone())?;
         sums.merge(&changes)?;
         cx.put(SUMS, sums.values().to_vec())?;
-        let inertia = if self.0.inertia_from_sums() {
+        if self.0.inertia_from_sums() {
             // What the sums have gathered is the squared length of all rows.
             let centroids = cx.get(CENTROIDS)?.as_standard_layout();
             let clusters = centroids.as_slice().unwrap_or(&[]).par_chunks(self.0.d).enumerate();
             let around: Vec<f64> = clusters.map(|(cluster, c)| sums.inertia_around(cluster, c)).collect();
-            sums.inertia() + around.iter().sum::<f64>()
-        } else {
-            changes.inertia()
-        };
-        sums.set_totals(inertia, changes.moved());
-        cx.put(PARTIALS, sums.into_values())
+            sums.set_totals(sums.inertia() + around.iter().sum::<f64>(), changes.moved());
+            return cx.put(PARTIALS, sums.into_values());
+        }
+        // The rows were all measured in this round: their totals are its own.
+        let mut partials = sums.into_values();
+        let totals = self.0.layout().inertia(0);
+        partials[totals..].copy_from_slice(&changes.values()[totals..]);
+        cx.put(PARTIALS, partials)
+    }
+
+    fn shader(&self) -> Option<Shader> {
+        let shader = Shader::wgsl(include_str!("../../../shaders/tally.wgsl")).named("tally").per_element(PARTIALS);
+        let shader = shader.constant("TOTALS", self.0.layout().inertia(0) as f64);
+        (!self.0.steered).then_some(shader)
     }
 }

@@ -13,11 +13,12 @@
 //! Surveys, steps and partial results are bytes where they must travel. Partial results are integers: they merge in any
 //! order, with the bits that [`KMeans::fit`](super::KMeans::fit) finds in one process from the same centroids.
 
-use super::assign_and_sum::{AssignAndSum, NoLabels, NoSums};
-use super::keys::{CENTROIDS, EXPONENTS, NO_WEIGHTS, PARTIALS, POINTS, SUMMARY, Summary, WEIGHTS};
+use super::begin::NoLabels;
+use super::keys::{CENTROIDS, CHANGES, EXPONENTS, NO_WEIGHTS, PARTIALS, POINTS, SUMMARY, Summary, WEIGHTS};
 use super::metric::Metric;
 use super::plan::Plan;
 use super::prepare::{self, Prepared, SAMPLE};
+use super::reassign::Reassign;
 use super::update::{Summarise, Update};
 use crate::backend::cpu::{FixedPoint, Partials, WideColumns};
 use crate::collective::{Collective, Local};
@@ -224,11 +225,10 @@ impl Step {
                 None => queue.init_with_broadcast_data(NO_WEIGHTS, vec![1.0]),
             };
             let sums = queue
-                .add(NoSums(plan.clone()))
                 .add(NoLabels)
-                .add(AssignAndSum(plan))
-                .add(AllReduce::sum(PARTIALS))
-                .close_with(|cx| cx.get(PARTIALS).cloned())
+                .add(Reassign(plan))
+                .add(AllReduce::sum(CHANGES))
+                .close_with(|cx| cx.get(CHANGES).cloned())
                 .exec()?;
             Ok(Partial { rows: dataset.rows(), sums })
         })
@@ -307,7 +307,7 @@ impl Step {
             weighted: self.fixed.is_weighted(),
             fixed: Arc::new(self.fixed.clone()),
             // Every round begins anew.
-            on_host: false,
+            steered: false,
             // The centroids are moved in one place, by whoever finishes the round.
             mixed_devices: false,
         }

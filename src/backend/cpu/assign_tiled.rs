@@ -6,6 +6,7 @@
 use super::Distance;
 use super::screen::{Form, ROUNDING, chain, gamma, sums_along};
 use super::simd::Simd;
+use super::square_norms::squared_length;
 
 /// Beyond this bound on `(|x| + |c|)²`, sums of f32 may overflow: the row is decided in f64 over all clusters.
 const LARGEST: f32 = 8.0e37; // about 2^126
@@ -73,7 +74,7 @@ impl Dot {
 
     /// The bound where a product passes at most `chain` additions.
     fn bounding(centroids: &[f32], d: usize, chain: usize, tau: f64, longer: f64) -> Self {
-        let largest_square = centroids.chunks_exact(d).map(square_norm).fold(0.0, f64::max);
+        let largest_square = centroids.chunks_exact(d).map(squared_length).fold(0.0, f64::max);
         let largest_norm = largest_square.sqrt() * (1.0 + 1e-9);
         let subnormal = d as f64 * 2f64.powi(-149);
         let per_reach = 2.0 * (d + 3) as f64 * 2f64.powi(-53) + 2f64.powi(-22);
@@ -87,15 +88,6 @@ impl Dot {
             norm_slack: (above(1.0 + 2.0 * gamma(d + 8)), above(2.0 * subnormal)),
         }
     }
-}
-
-/// `|c|²` as the screen adds it.
-pub(super) fn bias(centroid: &[f32]) -> f32 {
-    square_norm(centroid) as f32
-}
-
-fn square_norm(centroid: &[f32]) -> f64 {
-    centroid.iter().map(|&c| f64::from(c) * f64::from(c)).sum()
 }
 
 impl Form for Dot {
@@ -113,7 +105,7 @@ impl Form for Dot {
 
     fn plain(self, row: &[f32], centroid: &[f32]) -> f32 {
         let products: f32 = row.iter().zip(centroid).map(|(x, c)| x * c).sum();
-        bias(centroid) - 2.0 * products
+        squared_length(centroid) as f32 - 2.0 * products
     }
 
     #[inline(always)]

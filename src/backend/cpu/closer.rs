@@ -4,12 +4,13 @@
 //! in [`assign_tiled`](super::assign_tiled), by one multiplication and addition a column, and only what its error bound
 //! leaves is measured as [`distances_to_all`](super::distances_to_all) does, to the same bits.
 
-use super::assign_tiled::{self, Dot};
+use super::assign_tiled::Dot;
 use super::distances_to_all::{self, LANES};
 use super::panels::{Packing, Panels, VECTORS};
 use super::screen::{Block, Form, ROUNDING, gamma};
 use super::simd::{Kernel, Simd};
-use super::{Distance, Isa, exact};
+use super::square_norms::{SquaredLengths, square_norms};
+use super::{Distance, Isa};
 use crate::{Error, Result};
 
 /// How many rows before they are needed they are asked of the memory.
@@ -51,7 +52,7 @@ impl Closer {
             return Err(Error::parameter("points", message));
         }
         let isa = if isa.is_available() { isa } else { Isa::Portable };
-        let biases = points.chunks_exact(d).map(assign_tiled::bias).collect();
+        let biases = square_norms(points, d);
         let form = Dot::in_one_sum(points, d);
         let chain = gamma(d.min(LANES) + d.div_ceil(LANES) + 4);
         let factor = if chain < 0.5 { ((1.0 + chain) as f32).next_up() } else { f32::INFINITY };
@@ -64,7 +65,7 @@ impl Closer {
     /// When the lengths do not fit.
     pub fn squared_lengths(&self, rows: &[f32], out: &mut [f32]) -> Result<()> {
         self.check(rows, [out.len(); 2], out.len())?;
-        self.panels.isa().run(exact::SquaredLengths { rows, d: self.panels.columns(), out });
+        self.panels.isa().run(SquaredLengths { rows, d: self.panels.columns(), out });
         Ok(())
     }
 

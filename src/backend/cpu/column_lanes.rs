@@ -4,8 +4,8 @@
 //! Panels of centroids ([`screen`](super::screen)) fill their lanes with whole vectors of centroids: of ten centroids in
 //! sixteen lanes, three eighths of the work would be for nothing.
 
+use super::assign_exact;
 use super::assign_tiled::Dot;
-use super::exact;
 use super::screen::Form;
 use super::simd::{Kernel, Simd};
 
@@ -150,7 +150,7 @@ impl ColumnLanes<'_> {
         let is_farther = |value: f32| value > threshold;
         let near = values.iter().zip(0..).filter(|(value, _)| !is_farther(**value));
         self.candidates.extend(near.map(|(_, j)| j));
-        self.labels[at] = exact::nearest_of(Dot::DISTANCE, row, self.centroids, self.candidates);
+        self.labels[at] = assign_exact::nearest_of(Dot::DISTANCE, row, self.centroids, self.candidates);
         1
     }
 }

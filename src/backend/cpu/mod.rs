@@ -5,13 +5,14 @@
 //! are the sums of clusters, [`median_digit`] and [`median_pick`] find their medians. The instruction set is chosen at
 //! run time ([`Isa`]); every one gives the same bits.
 
+mod assign_exact;
 mod assign_small;
 mod assign_tiled;
 mod bounded;
+mod ceilings;
 mod closer;
 mod column_lanes;
 mod distances_to_all;
-mod exact;
 mod groups;
 mod host;
 mod isa;
@@ -23,12 +24,14 @@ pub mod reduce;
 mod row_lanes;
 mod screen;
 mod simd;
+mod square_norms;
 pub mod sum_by_label;
 
+pub use assign_exact::nearest_row;
 pub use bounded::{BlockBounds, BoundScratch, Bounds, Guide};
+pub use ceilings::ceilings;
 pub use closer::Closer;
 pub use distances_to_all::distances_to_all;
-pub use exact::nearest_row;
 pub use host::{free_memory, info};
 pub use isa::Isa;
 pub use median_digit::{DIGITS, VALUES, median_digit};

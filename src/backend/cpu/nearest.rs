@@ -4,12 +4,13 @@ use ndarray::ArrayView2;
 
 use super::Isa;
 use super::assign_small::{Absolutes, Squares};
-use super::assign_tiled::{self, Dot};
+use super::assign_tiled::Dot;
 use super::column_lanes::{self, ColumnLanes, FewCentroids};
 use super::panels::{self, Packing, Panels};
 use super::row_lanes::{DotLanes, Doubled, FEW_COLUMNS, RowLanes, SOME_COLUMNS};
 use super::screen::LaneState;
 use super::simd::{Kernel, Simd};
+use super::square_norms::square_norms;
 use crate::{Error, Place, Result};
 
 /// What is measured between a row and a centroid.
@@ -116,7 +117,7 @@ impl Nearest {
             Distance::CityBlock => AnyForm::Absolutes(Absolutes::new(d)),
         };
         let biases = match form {
-            AnyForm::Dot(_) => centroids.chunks_exact(d).map(assign_tiled::bias).collect(),
+            AnyForm::Dot(_) => square_norms(&centroids, d),
             AnyForm::Squares(_) | AnyForm::Absolutes(_) => vec![0.0; k],
         };
         let ready = match (&form, packing) {

@@ -7,7 +7,7 @@ mod dot;
 
 pub(super) use dot::{DotLanes, Doubled, SOME_COLUMNS};
 
-use super::exact;
+use super::assign_exact;
 use super::screen::Form;
 use super::simd::{Kernel, Simd};
 
@@ -144,5 +144,5 @@ fn settle<F: Form>(form: F, row: &[f32], centroids: &[f32], candidates: &mut Vec
     // What is no number is not farther, and goes to f64 as well.
     let is_farther = |centroid: &[f32]| value(centroid) > threshold;
     candidates.extend(all.filter(|(centroid, _)| !is_farther(centroid)).map(|(_, j)| j));
-    exact::nearest_of(F::DISTANCE, row, centroids, candidates)
+    assign_exact::nearest_of(F::DISTANCE, row, centroids, candidates)
 }

@@ -8,7 +8,7 @@
 
 use super::panels::{Panel, Panels, VECTORS};
 use super::simd::{Kernel, Simd};
-use super::{Distance, exact};
+use super::{Distance, assign_exact};
 
 /// Columns summed in one go; the sums of such tiles are added after. A panel's tile is 16 KB at 32 lanes, half of an L1
 /// cache, and short sums bound the rounding error of long rows: 128 + d/128 roundings instead of d.
@@ -153,7 +153,7 @@ impl Panels {
                 candidates.push(self.cluster(slots(lane)));
             }
         }
-        exact::nearest_of(distance, row, self.centroids(), candidates)
+        assign_exact::nearest_of(distance, row, self.centroids(), candidates)
     }
 }
 

@@ -5,6 +5,7 @@ use super::buffer::{DeviceBuffer, Ledger, allocated};
 use super::fence::{Fence, lock};
 use super::kernel::{Kernel, KernelKey};
 use super::recorder::Recorder;
+use super::timing::Timer;
 use super::transfer::Ring;
 use crate::backend::DeviceInfo;
 use crate::{Error, Result};
@@ -76,6 +77,7 @@ pub(super) struct Shared {
     pub(super) kernels: Mutex<HashMap<KernelKey, Kernel>>,
     pub(super) bind_groups: Mutex<HashMap<BindGroupKey, BindGroups>>,
     pub(super) ring: Mutex<Ring>,
+    pub(super) timer: Mutex<Timer>,
     submissions: AtomicU64,
     memory: Arc<Ledger>,
     info: DeviceInfo,
@@ -90,7 +92,7 @@ const _: () = {
     shared_by_threads::<Mutex<Recorder>>();
     shared_by_threads::<Mutex<HashMap<KernelKey, Kernel>>>();
     shared_by_threads::<Mutex<HashMap<BindGroupKey, BindGroups>>>();
-    shared_by_threads::<(Mutex<Ring>, AtomicU64, Arc<Ledger>, DeviceInfo, Limits, Fence)>();
+    shared_by_threads::<(Mutex<Ring>, Mutex<Timer>, AtomicU64, Arc<Ledger>, DeviceInfo, Limits, Fence)>();
 };
 
 // SAFETY: every field is Send, as the lines above prove. The proof for the whole goes so deep into wgpu's types that it
@@ -142,6 +144,7 @@ impl GpuDevice {
             kernels: Mutex::default(),
             bind_groups: Mutex::default(),
             ring: Mutex::default(),
+            timer: Mutex::default(),
             submissions: AtomicU64::new(0),
             memory: Arc::default(),
             info: adapters::describe(&device.adapter_info(), &limits),
@@ -209,6 +212,14 @@ impl GpuDevice {
         Ok(DeviceBuffer::new(shared, label, bytes, raw, room))
     }
 
+    /// Waits until all that was submitted has ended.
+    ///
+    /// # Errors
+    /// [`Error::Device`] if the device is lost.
+    pub fn wait(&self) -> Result<()> {
+        self.shared.fence.wait(None)
+    }
+
     /// Hands over what was recorded, without waiting for it. Where nothing was recorded nothing happens.
     ///
     /// # Errors
@@ -219,8 +230,8 @@ impl GpuDevice {
         shared.fence.run_alive(
             || "submit the recorded work".into(),
             || {
-                if let Some(encoder) = recorder.take() {
-                    shared.hand_over(encoder);
+                if let Some(recorded) = recorder.take(&shared.fence.device) {
+                    shared.hand_over_recorded(recorded);
                 }
             },
         )

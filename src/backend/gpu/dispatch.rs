@@ -72,10 +72,18 @@ impl GpuDevice {
             return shared.fence.check();
         }
         let groups = self.bind_groups(kernel, bound)?;
+        let is_timed = lock(&shared.timer).is_on;
         let mut recorder = lock(&shared.recorder);
         let doing = || format!("record kernel `{}`", kernel.label);
         shared.fence.run(doing, || {
-            let pass = recorder.pass(&shared.fence.device, bound.iter().map(|one| one.buffer));
+            let (device, buffers) = (&shared.fence.device, bound.iter().map(|one| one.buffer));
+            if is_timed && recorder.is_full() {
+                recorder.take(device).map(|recorded| shared.hand_over_recorded(recorded));
+            }
+            let pass = match is_timed {
+                true => recorder.timed_pass(device, &kernel.label, buffers),
+                false => recorder.pass(device, buffers),
+            };
             pass.set_pipeline(&kernel.pipeline);
             for (number, group) in groups.iter() {
                 pass.set_bind_group(*number, group, &[]);

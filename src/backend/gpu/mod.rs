@@ -10,6 +10,7 @@
 
 mod adapters;
 mod buffer;
+mod ceilings;
 mod device;
 mod dispatch;
 mod fence;
@@ -17,6 +18,7 @@ mod kernel;
 mod recorder;
 mod reduce;
 mod reflect;
+mod timing;
 mod transfer;
 
 pub use adapters::adapters;
@@ -24,4 +26,5 @@ pub use buffer::DeviceBuffer;
 pub use device::{GpuDevice, Limits};
 pub use kernel::{Kernel, KernelSpec};
 pub use reflect::{Binding, Interface, Scalar, Space, reflect};
+pub use timing::KernelTime;
 pub use transfer::ReadBack;

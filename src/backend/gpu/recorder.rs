@@ -1,6 +1,7 @@
 //! What was recorded and not yet submitted.
 
 use super::buffer::DeviceBuffer;
+use super::timing::{Stamping, Stamps};
 use std::collections::HashSet;
 
 /// One command encoder and the compute pass that is open in it.
@@ -12,7 +13,14 @@ pub(super) struct Recorder {
     // Declared first, so dropped first: a pass must end before its encoder.
     pass: Option<wgpu::ComputePass<'static>>,
     encoder: Option<wgpu::CommandEncoder>,
+    stamping: Option<Stamping>,
     touched: HashSet<u64>,
+}
+
+/// Commands to be submitted, and the timestamps among them.
+pub(super) struct Recorded {
+    pub(super) encoder: wgpu::CommandEncoder,
+    pub(super) stamps: Option<Stamps>,
 }
 
 impl Recorder {
@@ -25,6 +33,26 @@ impl Recorder {
         self.touched.extend(buffers.into_iter().map(DeviceBuffer::id));
         let encoder = self.encoder.get_or_insert_with(|| new_encoder(device));
         self.pass.get_or_insert_with(|| encoder.begin_compute_pass(&Default::default()).forget_lifetime())
+    }
+
+    /// A compute pass for one kernel, between two timestamps.
+    pub(super) fn timed_pass<'b>(
+        &mut self,
+        device: &wgpu::Device,
+        name: &str,
+        buffers: impl IntoIterator<Item = &'b DeviceBuffer>,
+    ) -> &mut wgpu::ComputePass<'static> {
+        self.encoder(device, buffers);
+        let encoder = self.encoder.get_or_insert_with(|| new_encoder(device));
+        let stamping = self.stamping.get_or_insert_with(|| Stamping::new(device));
+        let timestamp_writes = Some(stamping.next(name));
+        let pass = encoder.begin_compute_pass(&wgpu::ComputePassDescriptor { label: None, timestamp_writes });
+        self.pass.insert(pass.forget_lifetime())
+    }
+
+    /// Whether no further kernel of this submission can be timed.
+    pub(super) fn is_full(&self) -> bool {
+        self.stamping.as_ref().is_some_and(Stamping::is_full)
     }
 
     /// The encoder outside of any pass, for commands that use these buffers.
@@ -44,10 +72,12 @@ impl Recorder {
     }
 
     /// What was recorded, ready to be finished; `None` if nothing was.
-    pub(super) fn take(&mut self) -> Option<wgpu::CommandEncoder> {
+    pub(super) fn take(&mut self, device: &wgpu::Device) -> Option<Recorded> {
         self.pass = None;
         self.touched.clear();
-        self.encoder.take()
+        let mut encoder = self.encoder.take()?;
+        let stamps = self.stamping.take().map(|stamping| stamping.finish(device, &mut encoder));
+        Some(Recorded { encoder, stamps })
     }
 }
 

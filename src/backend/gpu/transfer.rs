@@ -161,7 +161,7 @@ impl GpuDevice {
             let staging = staging(shared, wgpu::BufferUsages::COPY_DST | wgpu::BufferUsages::MAP_READ, size, false);
             let encoder = recorder.encoder(&shared.fence.device, [buffer]);
             encoder.copy_buffer_to_buffer(buffer.raw(), offset, &staging, 0, size);
-            let submission = recorder.take().map(|encoder| shared.hand_over(encoder));
+            let submission = recorder.take(&shared.fence.device).map(|recorded| shared.hand_over_recorded(recorded));
             let mapping = shared.fence.map(&staging, wgpu::MapMode::Read);
             (staging, submission, mapping)
         })?;

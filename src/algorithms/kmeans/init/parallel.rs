@@ -2,12 +2,13 @@
 
 use super::{Draws, POINTS, Stream, WEIGHTS, matrix, queue, random, sample};
 use crate::Result;
-use crate::algorithms::kmeans::assign_and_sum::{AssignAndSum, NoLabels, NoSums};
-use crate::algorithms::kmeans::keys::{CENTROIDS, EXPONENTS, NO_WEIGHTS, PARTIALS};
+use crate::algorithms::kmeans::begin::NoLabels;
+use crate::algorithms::kmeans::keys::{CENTROIDS, CHANGES, EXPONENTS, NO_WEIGHTS};
 use crate::algorithms::kmeans::params::KMeans;
 use crate::algorithms::kmeans::plan::{Plan, rows_a_block};
 use crate::algorithms::kmeans::prepare::Prepared;
 use crate::algorithms::kmeans::progress::Progress;
+use crate::algorithms::kmeans::reassign::Reassign;
 use crate::backend::cpu::{Isa, Nearest, Partials, Scratch};
 use crate::data::wire::{Word, read_list, write_list};
 use crate::data::{Dataset, RowSource};
@@ -94,19 +95,18 @@ pub(super) fn choose(kmeans: &KMeans, session: &Session, prepared: &Prepared, se
 
 /// The mass of the rows nearest to each candidate: one assignment, as in the iteration itself.
 fn masses(kmeans: &KMeans, session: &Session, prepared: &Prepared, candidates: &Array2<f32>) -> Result<Vec<f32>> {
-    let plan = Plan::new(session, prepared, kmeans.metric, candidates)?;
+    let plan = Plan { steered: false, ..Plan::new(session, prepared, kmeans.metric, candidates)? };
     let queue = queue(session, prepared)
         .init_with_broadcast_data(CENTROIDS, candidates.clone())
         .init_with_broadcast_data(EXPONENTS, plan.fixed.exponents().to_vec());
     let queue = if plan.weighted { queue } else { queue.init_with_broadcast_data(NO_WEIGHTS, vec![1.0]) };
     queue
-        .add(NoSums(plan.clone()))
         .add(NoLabels)
-        .add(AssignAndSum(plan.clone()))
-        .add(AllReduce::sum(PARTIALS))
+        .add(Reassign(plan.clone()))
+        .add(AllReduce::sum(CHANGES))
         .set_max_iter(1)
         .close_with(move |cx| {
-            let partials = Partials::from_values(&plan.fixed, plan.k, cx.get(PARTIALS)?.clone())?;
+            let partials = Partials::from_values(&plan.fixed, plan.k, cx.get(CHANGES)?.clone())?;
             Ok((0..plan.k).map(|candidate| partials.mass(candidate) as f32).collect())
         })
         .exec()

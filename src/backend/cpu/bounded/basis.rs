@@ -16,9 +16,9 @@
 //! averaged over its rows.
 
 use crate::backend::cpu::assign_tiled::Dot;
-use crate::backend::cpu::exact::squared_length;
 use crate::backend::cpu::screen::{gamma, sums_along};
 use crate::backend::cpu::simd::{Kernel, Simd};
+use crate::backend::cpu::square_norms::squared_length;
 use ndarray::{Array2, ArrayView2};
 
 /// Passes of the search for a basis: each squares how far the leading directions stand out.

@@ -4,9 +4,10 @@ use super::doubt::ask;
 use super::scratch::{BoundScratch, least};
 use super::state::BlockBounds;
 use super::{Guide, is_above, stored_lower, stored_upper};
-use crate::backend::cpu::exact;
+use crate::backend::cpu::assign_exact;
 use crate::backend::cpu::screen::{BLOCK, Block, Form, LaneState, ROUNDING, slot};
 use crate::backend::cpu::simd::{Kernel, Simd};
+use crate::backend::cpu::square_norms::squared_length;
 
 /// Centroids that a row is measured against at once, where it is measured by itself.
 const TOGETHER: usize = 4;
@@ -57,7 +58,7 @@ impl<F: Form> Reassign<'_, '_, F> {
         asked.extend(0..self.labels.len() as u16);
         lists.iter_mut().for_each(|list| list.clone_from(asked));
         for (row, (values, square)) in self.values.chunks_exact(d).zip(&mut *self.bounds.squares).enumerate() {
-            *square = exact::squared_length(values) as f32;
+            *square = squared_length(values) as f32;
             known.margin[row] = self.form.margin(*square);
             known.nothing(row);
         }
@@ -280,7 +281,7 @@ impl<F: Form> Reassign<'_, '_, F> {
         let count = guide.nearest.count();
         candidates.extend([best, self.labels[row]].iter().filter(|&&cluster| (cluster as usize) < count));
         let values = &self.values[row * d..][..d];
-        let label = exact::nearest_of(F::DISTANCE, values, guide.nearest.centroids(), candidates);
+        let label = assign_exact::nearest_of(F::DISTANCE, values, guide.nearest.centroids(), candidates);
         let (square, margin) = (self.bounds.squares[row], known.margin[row]);
         if label != best && guide.reduced.is_some() {
             // Now it is one of those that its group's bound is of.

@@ -5,11 +5,12 @@ use super::doubt::ask;
 use super::scratch::BoundScratch;
 use super::state::BlockBounds;
 use super::{Guide, stored_upper, upper_now};
-use crate::backend::cpu::assign_tiled::{self, Dot};
+use crate::backend::cpu::assign_tiled::Dot;
 use crate::backend::cpu::groups::Groups;
 use crate::backend::cpu::panels::{Packing, Panels};
 use crate::backend::cpu::screen::{BLOCK, Block, Form, ROUNDING, slot};
 use crate::backend::cpu::simd::{Kernel, Simd};
+use crate::backend::cpu::square_norms::square_norms;
 use crate::backend::cpu::{Isa, Nearest};
 use std::sync::Arc;
 
@@ -40,7 +41,7 @@ impl Reduced {
         let mut reduced = vec![0.0; centroids.len() / d * width];
         let mut squares = vec![0.0; centroids.len() / d];
         isa.run(Project { basis: &basis, rows: centroids, squares: &mut squares, out: &mut reduced });
-        let biases = centroids.chunks_exact(d).map(assign_tiled::bias).collect();
+        let biases = square_norms(centroids, d);
         let form = Dot::in_basis(centroids, d, width, basis.tau());
         let panels = Panels::new(isa, reduced, width, biases, Packing::InGroups(groups));
         Self { basis, panels, form }

@@ -5,8 +5,8 @@
 
 use super::fixed_point::{FixedPoint, power_of_two, rounded, rounding_rest};
 use super::partials::{Partials, PartialsLayout, Rows};
-use crate::backend::cpu::exact::squared_length;
 use crate::backend::cpu::simd::{Kernel, Simd};
+use crate::backend::cpu::square_norms::squared_length;
 
 /// Adds checked rows.
 pub(super) struct AddRows<'a> {

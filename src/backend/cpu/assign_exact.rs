@@ -1,9 +1,9 @@
-//! The definition of the nearest centroid: the f64 difference form that all faster paths must agree with.
+//! The definition of the nearest centroid: the f64 difference form that all faster paths must agree with. Its twin in WGSL
+//! takes the same difference form in f32.
 
 use ndarray::ArrayView2;
 
 use super::Distance;
-use super::simd::{Kernel, Simd};
 use crate::{Error, Result};
 
 /// How many centroids are measured side by side: the additions of one sum wait for each other, those of four overlap.
@@ -49,41 +49,6 @@ pub(super) fn nearest_of(distance: Distance, row: &[f32], centroids: &[f32], can
         }
     }
     nearest.label()
-}
-
-/// `|x|²` in f64, in eight fixed lanes: the bits are equal on every instruction set.
-#[inline(always)]
-pub(super) fn squared_length(row: &[f32]) -> f64 {
-    let (chunks, rest) = row.as_chunks::<8>();
-    let mut sums = [0.0_f64; 8];
-    for chunk in chunks {
-        for lane in 0..8 {
-            sums[lane] += f64::from(chunk[lane]) * f64::from(chunk[lane]);
-        }
-    }
-    for (sum, &x) in sums.iter_mut().zip(rest) {
-        *sum += f64::from(x) * f64::from(x);
-    }
-    let [a, b, c, d, e, f, g, h] = sums;
-    ((a + e) + (c + g)) + ((b + f) + (d + h))
-}
-
-/// The squared lengths of rows, rounded once.
-pub(super) struct SquaredLengths<'a> {
-    pub(super) rows: &'a [f32],
-    pub(super) d: usize,
-    pub(super) out: &'a mut [f32],
-}
-
-impl Kernel for SquaredLengths<'_> {
-    type Output = ();
-
-    #[inline(always)]
-    fn run<S: Simd>(self, _: S) {
-        for (row, out) in self.rows.chunks_exact(self.d).zip(self.out) {
-            *out = squared_length(row) as f32;
-        }
-    }
 }
 
 /// The nearest so far.
