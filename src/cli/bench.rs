@@ -129,7 +129,7 @@ impl Bench<'_> {
         let model = self.kmeans.clone().session(session).fit_dataset(self.dataset);
         let times = session.item_times();
         session.profile(false)?;
-        let rounds = model?.trace().len().max(1) as f64;
+        let rounds = model?.trace().len().max(1);
         let share =
             |item: ItemTime| ItemShare { device: item.device, name: item.name, time: item.time.as_secs_f64() / rounds };
         Ok(times?.into_iter().map(share).collect())

@@ -10,7 +10,7 @@ use super::plan::Planned;
 use super::shader::{Pass, Size};
 use super::stored::Stored;
 use super::stream::Folding;
-use crate::backend::gpu::{DeviceBuffer, GpuDevice, Kernel};
+use crate::backend::gpu::{DeviceBuffer, GpuDevice, Kernel, Trust};
 use crate::backend::{Element, ReduceOp};
 use crate::{Error, Result};
 use std::collections::HashMap;
@@ -78,7 +78,10 @@ pub(crate) fn leave(cx: &mut ComContext) {
 /// Compiles the passes of an item for a device.
 pub(crate) fn compile(item: &Planned, device: &GpuDevice) -> Result<Option<Vec<Kernel>>> {
     let Some(shader) = &item.shader else { return Ok(None) };
-    let kernels = shader.passes.iter().map(|pass| device.compile(&bindings::spec(pass)));
+    let kernels = shader.passes.iter().map(|pass| {
+        let trust = if pass.is_trusted { Trust::Trusted } else { Trust::Checked };
+        device.compile_as(&bindings::spec(pass), trust)
+    });
     kernels.collect::<Result<Vec<_>>>().map(Some)
 }
 

@@ -34,6 +34,8 @@ pub(crate) struct Pass {
     pub(crate) entry: Option<Cow<'static, str>>,
     pub(crate) constants: Vec<(String, f64)>,
     pub(crate) size: Size,
+    /// Whether it runs without the checks that WGSL of others needs.
+    pub(crate) is_trusted: bool,
 }
 
 #[derive(Debug, Clone)]
@@ -54,6 +56,7 @@ impl Shader {
             entry: None,
             constants: Vec::new(),
             size: Size::Workgroups(1),
+            is_trusted: false,
         };
         Self { passes: vec![pass] }
     }
@@ -111,6 +114,12 @@ impl Shader {
     pub fn then(mut self, next: Self) -> Self {
         self.passes.extend(next.passes);
         self
+    }
+
+    /// Runs the last pass without checks of its indices, loops and divisors, and without clearing its workgroup memory: for
+    /// WGSL of this crate that needs none of it for any shape that its item declares.
+    pub(crate) fn trusted(self) -> Self {
+        self.last(|pass| pass.is_trusted = true)
     }
 
     fn last(mut self, change: impl FnOnce(&mut Pass)) -> Self {

@@ -20,7 +20,7 @@ th, td { padding: 0.35rem 0.7rem; border-bottom: 1px solid var(--line); text-ali
 th { color: var(--soft); font-weight: 500; }
 th:first-child, td:first-child { text-align: left; white-space: normal; }
 .wide { overflow-x: auto; }
-svg { width: 100%; height: auto; display: block; }
+svg { width: 100%; height: auto; display: block; margin: 0.4rem 0; }
 svg text { fill: var(--ink); font: 14px system-ui, sans-serif; }
 svg text.soft { fill: var(--soft); }
 svg rect.bar { fill: var(--bar); }
@@ -30,8 +30,8 @@ svg rect.room { fill: var(--line); }
 
 /// Points of a chart: its width, where bars begin and how long the longest is, and the height of a line.
 const WIDTH: f64 = 900.0;
-const LEFT: f64 = 250.0;
-const LONGEST: f64 = 480.0;
+const LEFT: f64 = 220.0;
+const LONGEST: f64 = 440.0;
 const LINE: f64 = 30.0;
 
 /// A bar of a chart: its name, its length as a part of the longest, and what stands behind it.

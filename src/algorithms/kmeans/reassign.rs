@@ -201,7 +201,8 @@ impl ComputeFunction for Tally {
     }
 
     fn shader(&self) -> Option<Shader> {
-        let shader = Shader::wgsl(include_str!("../../../shaders/tally.wgsl")).named("tally").per_element(PARTIALS);
+        let shader =
+            Shader::wgsl(include_str!("../../../shaders/tally.wgsl")).named("tally").trusted().per_element(PARTIALS);
         let shader = shader.constant("TOTALS", self.0.layout().inertia(0) as f64);
         (!self.0.steered).then_some(shader)
     }

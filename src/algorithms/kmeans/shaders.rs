@@ -31,12 +31,12 @@ impl Plan {
         let names = ["CLUSTERS", "DIMENSIONS", "CITYBLOCK"];
         if self.d <= SMALL {
             let source = include_str!("../../../shaders/assign_small.wgsl");
-            let shader = Shader::wgsl(source).named("assign_small").rows_per_workgroup(POINTS, RUN);
+            let shader = Shader::wgsl(source).named("assign_small").trusted().rows_per_workgroup(POINTS, RUN);
             return self.constants(shader, &names);
         }
         let is_product = self.distance() == Distance::SquaredEuclidean;
         let source = include_str!("../../../shaders/assign_exact.wgsl");
-        let exact = Shader::wgsl(source).named("assign_exact").rows_per_workgroup(POINTS, EXACT_ROWS);
+        let exact = Shader::wgsl(source).named("assign_exact").trusted().rows_per_workgroup(POINTS, EXACT_ROWS);
         let exact = self.constants(exact, &names).constant("LISTED", f64::from(u8::from(is_product)));
         if is_product { self.product().then(exact) } else { exact }
     }
@@ -44,10 +44,10 @@ impl Plan {
     fn product(&self) -> Shader {
         let names = ["CLUSTERS", "DIMENSIONS"];
         let source = include_str!("../../../shaders/square_norms.wgsl");
-        let norms = Shader::wgsl(source).named("square_norms").per_element(NORMS);
+        let norms = Shader::wgsl(source).named("square_norms").trusted().per_element(NORMS);
         let source = include_str!("../../../shaders/assign_tiled.wgsl");
         let across = if self.k > 8 * SIDES[0] { SIDES[1] } else { SIDES[0] };
-        let tiled = Shader::wgsl(source).named("assign_tiled").rows_per_workgroup(POINTS, 8 * across);
+        let tiled = Shader::wgsl(source).named("assign_tiled").trusted().rows_per_workgroup(POINTS, 8 * across);
         let tiled = tiled.constant("ACROSS", across as f64).constant("DOWN", across as f64);
         self.constants(norms, &names).then(self.constants(tiled, &names))
     }
@@ -56,7 +56,7 @@ impl Plan {
     pub(super) fn sum(&self) -> Shader {
         let source = include_str!("../../../shaders/sum_by_label.wgsl");
         let names = ["CLUSTERS", "DIMENSIONS", "WORDS", "BITS", "WEIGHTED"];
-        let shader = Shader::wgsl(source).named("sum_by_label").constant("PRIVATE_FROM", self.private_from());
+        let shader = Shader::wgsl(source).named("sum_by_label").trusted().constant("PRIVATE_FROM", self.private_from());
         let rows = (VALUES_PER_WORKGROUP / self.d).max(1).next_multiple_of(TOGETHER);
         let shader = shader.rows_per_workgroup(POINTS, rows);
         self.constants(shader, &names)

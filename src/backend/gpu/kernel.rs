@@ -29,16 +29,26 @@ impl KernelSpec<'_> {
         Error::Shader { item: self.label.to_owned(), shader, message }
     }
 
-    fn key(&self) -> KernelKey {
+    fn key(&self, trust: Trust) -> KernelKey {
         let mut constants: Vec<(String, u64)> =
             self.constants.iter().map(|(name, value)| (name.clone(), value.to_bits())).collect();
         constants.sort();
-        (self.source.to_owned(), self.entry.map(str::to_owned), constants)
+        (self.source.to_owned(), self.entry.map(str::to_owned), constants, trust)
     }
 }
 
-/// Source, entry point and constants: what a compiled kernel depends on.
-pub(super) type KernelKey = (String, Option<String>, Vec<(String, u64)>);
+/// Whether a kernel is known to stay inside its arrays, to end its loops, to divide by nothing that is zero, and to write
+/// workgroup memory before it reads it. Then none of this is checked or done for it when it runs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) enum Trust {
+    /// It may be anybody's.
+    Checked,
+    /// One of `shaders`, which the tests run with all checks on.
+    Trusted,
+}
+
+/// Source, entry point, constants and checks: what a compiled kernel depends on.
+pub(super) type KernelKey = (String, Option<String>, Vec<(String, u64)>, Trust);
 
 /// A kernel that is ready to run on the device that compiled it. Clones share it.
 #[derive(Clone)]
@@ -90,14 +100,18 @@ impl GpuDevice {
     /// [`Error::Shader`], with line and column, as [`reflect`] does; also where the kernel asks for more than the device
     /// has (threads, workgroup memory, buffers).
     pub fn compile(&self, spec: &KernelSpec) -> Result<Kernel> {
-        let key = spec.key();
+        self.compile_as(spec, Trust::Checked)
+    }
+
+    pub(crate) fn compile_as(&self, spec: &KernelSpec, trust: Trust) -> Result<Kernel> {
+        let key = spec.key(trust);
         let cached = lock(&self.shared.kernels).get(&key).cloned();
         if let Some(kernel) = cached {
             return Ok(kernel);
         }
         let interface = reflect(spec)?;
         self.check_workgroup(spec, &interface)?;
-        let kernel = Kernel(Arc::new(self.build(spec, interface)?));
+        let kernel = Kernel(Arc::new(self.build(spec, interface, trust)?));
         // Where two threads compiled the same kernel the first one stays, so that both share its bind groups.
         Ok(lock(&self.shared.kernels).entry(key).or_insert(kernel).clone())
     }
@@ -117,10 +131,10 @@ impl GpuDevice {
         Ok(())
     }
 
-    fn build(&self, spec: &KernelSpec, interface: Interface) -> Result<Compiled> {
+    fn build(&self, spec: &KernelSpec, interface: Interface, trust: Trust) -> Result<Compiled> {
         static NEXT: AtomicU64 = AtomicU64::new(0);
         let fence = &self.shared.fence;
-        let built = fence.run_alive(|| "compile".into(), || pipeline(&fence.device, spec, &interface));
+        let built = fence.run_alive(|| "compile".into(), || pipeline(&fence.device, spec, &interface, trust));
         let (pipeline, layouts) = built.map_err(|error| match error {
             // A lost device is no fault of the shader.
             Error::Device { message, .. } if fence.check().is_ok() => spec.error(message),
@@ -133,10 +147,19 @@ impl GpuDevice {
 
 type Pipeline = (wgpu::ComputePipeline, Vec<Option<wgpu::BindGroupLayout>>);
 
-fn pipeline(device: &wgpu::Device, spec: &KernelSpec, interface: &Interface) -> Pipeline {
+fn pipeline(device: &wgpu::Device, spec: &KernelSpec, interface: &Interface, trust: Trust) -> Pipeline {
     let label = Some(spec.label);
     let source = wgpu::ShaderSource::Wgsl(Cow::Borrowed(spec.source));
-    let module = device.create_shader_module(wgpu::ShaderModuleDescriptor { label, source });
+    let descriptor = wgpu::ShaderModuleDescriptor { label, source };
+    let module = match trust {
+        Trust::Checked => device.create_shader_module(descriptor),
+        // SAFETY: only shaders of this crate are trusted, and only those whose indices, loops and divisors are bounded by
+        // the shapes that the items declare and the queue checks (each says so in its head); the kernels' tests run them
+        // on and off their tiles.
+        Trust::Trusted => unsafe {
+            device.create_shader_module_trusted(descriptor, wgpu::ShaderRuntimeChecks::unchecked())
+        },
+    };
     let groups = interface.bindings.iter().map(|binding| binding.group + 1).max().unwrap_or(0);
     let layouts: Vec<_> = (0..groups).map(|group| bind_group_layout(device, label, interface, group)).collect();
     let layout = device.create_pipeline_layout(&wgpu::PipelineLayoutDescriptor {
@@ -150,7 +173,10 @@ fn pipeline(device: &wgpu::Device, spec: &KernelSpec, interface: &Interface) -> 
         layout: Some(&layout),
         module: &module,
         entry_point: spec.entry,
-        compilation_options: wgpu::PipelineCompilationOptions { constants: &constants, ..Default::default() },
+        compilation_options: wgpu::PipelineCompilationOptions {
+            constants: &constants,
+            zero_initialize_workgroup_memory: trust == Trust::Checked,
+        },
         cache: None,
     });
     (pipeline, layouts)
