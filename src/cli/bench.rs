@@ -130,9 +130,13 @@ impl Bench<'_> {
         let times = session.item_times();
         session.profile(false)?;
         let rounds = model?.trace().len().max(1);
-        let share =
-            |item: ItemTime| ItemShare { device: item.device, name: item.name, time: item.time.as_secs_f64() / rounds };
-        Ok(times?.into_iter().map(share).collect())
+        let share = |item: ItemTime| ItemShare {
+            device: item.device,
+            name: item.name,
+            time: item.time.as_secs_f64() / rounds as f64,
+        };
+        // Those of the start have run once.
+        Ok(times?.into_iter().filter(|item| item.runs >= rounds as u64).map(share).collect())
     }
 }
 
