@@ -5,12 +5,13 @@ use super::context::ComContext;
 use super::declare::{Objects, Rule, ShapeRule};
 use super::key::{Declared, Kind};
 use super::object::{ObjectType, Shape};
+use super::pace::Pace;
 use super::place::Devices;
 use super::plan::Planned;
 use super::shader::{Pass, Size};
 use super::stored::Stored;
 use super::stream::Folding;
-use crate::backend::gpu::{DeviceBuffer, GpuDevice, Kernel, Trust};
+use crate::backend::gpu::{DeviceBuffer, GpuDevice, Kernel, Trust, View};
 use crate::backend::{Element, ReduceOp};
 use crate::{Error, Result};
 use std::collections::HashMap;
@@ -76,13 +77,14 @@ pub(crate) fn leave(cx: &mut ComContext) {
 }
 
 /// Compiles the passes of an item for a device.
-pub(crate) fn compile(item: &Planned, device: &GpuDevice) -> Result<Option<Vec<Kernel>>> {
+pub(crate) fn compile(item: &Planned, device: &GpuDevice) -> Result<Option<OnDevice>> {
     let Some(shader) = &item.shader else { return Ok(None) };
     let kernels = shader.passes.iter().map(|pass| {
         let trust = if pass.is_trusted { Trust::Trusted } else { Trust::Checked };
         device.compile_as(&bindings::spec(pass), trust)
     });
-    kernels.collect::<Result<Vec<_>>>().map(Some)
+    let kernels = kernels.collect::<Result<_>>()?;
+    Ok(Some(OnDevice { kernels, pace: Pace::default() }))
 }
 
 /// Brings the rows that an item's WGSL reads to the device of a task.
@@ -91,24 +93,74 @@ pub(crate) fn pin(item: &Planned, cx: &mut ComContext, gpu: &GpuDevice) -> Resul
     rows.try_for_each(|declared| rows_buffer(declared.name, cx, gpu).map(drop))
 }
 
-/// Records the passes of an item for one task; nothing waits.
-pub(crate) fn record(item: &Planned, kernels: &[Kernel], cx: &mut ComContext, gpu: &GpuDevice) -> Result<()> {
+/// An item's kernels on a device, and how many rows they take at once there.
+pub(crate) struct OnDevice {
+    pub(super) kernels: Vec<Kernel>,
+    pub(super) pace: Pace,
+}
+
+/// Records the passes of an item for one task; nothing waits, but where it is still to be found out how many rows may be
+/// taken at once.
+pub(crate) fn record(item: &Planned, ready: &OnDevice, cx: &mut ComContext, gpu: &GpuDevice) -> Result<()> {
     cx.check_shapes(&item.name, &item.objects, false)?;
     prepare(&item.name, &item.objects, cx, gpu)?;
+    let Some(rows) = item.shader.as_ref().and_then(|shader| cx.rows.get(shader.sliced?)) else {
+        return record_slice(item, &ready.kernels, None, cx, gpu);
+    };
+    let all = rows.range.end - rows.range.start;
+    ready.pace.run(all, gpu, |first, rows| {
+        let slice = (rows < all).then_some(Slice { first, rows, all });
+        record_slice(item, &ready.kernels, slice, cx, gpu)
+    })
+}
+
+/// Some of a task's rows.
+#[derive(Clone, Copy)]
+struct Slice {
+    first: u64,
+    rows: u64,
+    /// The rows of the task.
+    all: u64,
+}
+
+fn record_slice(
+    item: &Planned,
+    kernels: &[Kernel],
+    slice: Option<Slice>,
+    cx: &mut ComContext,
+    gpu: &GpuDevice,
+) -> Result<()> {
     let passes = item.shader.iter().flat_map(|shader| &shader.passes);
     for (pass, kernel) in passes.zip(kernels) {
-        let workgroups = workgroups(pass, kernel, cx);
+        let workgroups = workgroups(pass, kernel, &item.objects, slice, cx);
         if workgroups == 0 {
             continue;
         }
         let names = kernel.interface().bindings.iter().map(|binding| binding.name.as_str());
         let buffers = names
-            .map(|name| Ok((name, buffer(item, name, cx, gpu)?)))
+            .map(|name| Ok((name, buffer(item, name, slice, cx, gpu)?)))
             .collect::<Result<Vec<(&str, Arc<DeviceBuffer>)>>>()?;
-        let buffers: Vec<(&str, &DeviceBuffer)> = buffers.iter().map(|(name, buffer)| (*name, &**buffer)).collect();
-        gpu.dispatch(kernel, &buffers, workgroups)?;
+        let views = buffers.iter().map(|(name, buffer)| (*name, view(&item.objects, name, buffer, slice)));
+        gpu.dispatch_views(kernel, &views.collect::<Vec<_>>(), workgroups)?;
     }
     Ok(())
+}
+
+/// What a variable is to see of a buffer: of rows those of the slice, of all else the whole.
+fn view<'b>(objects: &Objects, name: &str, buffer: &'b DeviceBuffer, slice: Option<Slice>) -> View<'b> {
+    match slice.filter(|_| is_of_rows(objects, name)) {
+        Some(Slice { first, rows, all }) => {
+            let row = buffer.len() / all.max(1);
+            View::part(buffer, first * row, rows * row)
+        }
+        None => View::whole(buffer),
+    }
+}
+
+/// Whether an object has something for each row: rows themselves, or what is declared to have their shape.
+fn is_of_rows(objects: &Objects, name: &str) -> bool {
+    let is_rows = objects.all().any(|declared| declared.name == name && declared.kind == Kind::Rows);
+    is_rows || matches!(objects.shape_rule(name), Some(ShapeRule(Rule::RowsOf(..))))
 }
 
 /// Sets aside the memory of what the item writes.
@@ -205,19 +257,30 @@ fn upload(name: &'static str, cx: &ComContext, gpu: &GpuDevice) -> Result<Device
 }
 
 /// The buffer that a variable of WGSL is bound to.
-fn buffer(item: &Planned, variable: &str, cx: &mut ComContext, gpu: &GpuDevice) -> Result<Arc<DeviceBuffer>> {
+fn buffer(
+    item: &Planned,
+    variable: &str,
+    slice: Option<Slice>,
+    cx: &mut ComContext,
+    gpu: &GpuDevice,
+) -> Result<Arc<DeviceBuffer>> {
     let declared = |name: &str| item.objects.all().find(|declared| declared.name == name).copied();
     match bindings::bound(variable) {
         Bound::Superstep => {
             let rows = item.objects.reads.iter().find_map(|declared| cx.rows.get(declared.name));
-            let first = rows.map_or(0, |rows| rows.range.start);
+            let first = rows.map_or(0, |rows| rows.range.start) + slice.map_or(0, |slice| slice.first);
             let round = [cx.round_no(), cx.task_id() as u32, cx.num_task() as u32];
             let words = [round[0], round[1], round[2], first as u32, (first >> 32) as u32, 0, 0, 0];
-            uniform(format!("superstep of {}", item.name), &words, cx, gpu)
+            uniform(format!("superstep of {} from {first}", item.name), &words, cx, gpu)
         }
         Bound::ShapeOf(object) if declared(variable).is_none() => {
             let (rows, columns) = dimensions(object, cx).unwrap_or_default();
-            uniform(variable.to_owned(), &[rows as u32, columns as u32], cx, gpu)
+            match slice.filter(|_| is_of_rows(&item.objects, object)) {
+                Some(Slice { rows, .. }) => {
+                    uniform(format!("{variable} of {rows} rows"), &[rows as u32, columns as u32], cx, gpu)
+                }
+                None => uniform(variable.to_owned(), &[rows as u32, columns as u32], cx, gpu),
+            }
         }
         _ => {
             let missing = || Error::wiring(&*item.name, variable, "there is no such object at this point of the round");
@@ -287,9 +350,10 @@ fn uniform(name: String, words: &[u32], cx: &mut ComContext, gpu: &GpuDevice) ->
     }
 }
 
-fn workgroups(pass: &Pass, kernel: &Kernel, cx: &ComContext) -> u64 {
+fn workgroups(pass: &Pass, kernel: &Kernel, objects: &Objects, slice: Option<Slice>, cx: &ComContext) -> u64 {
     let size: u64 = kernel.interface().workgroup_size.iter().map(|&extent| u64::from(extent)).product();
-    let rows = |name: &str| cx.rows.get(name).map_or(0, |rows| rows.range.end - rows.range.start);
+    let all = |name: &str| cx.rows.get(name).map_or(0, |rows| rows.range.end - rows.range.start);
+    let rows = |name: &str| slice.map_or_else(|| all(name), |slice| slice.rows);
     match pass.size {
         Size::PerRow(name) => rows(name).div_ceil(size.max(1)),
         Size::PerValue(name) => {
@@ -299,8 +363,12 @@ fn workgroups(pass: &Pass, kernel: &Kernel, cx: &ComContext) -> u64 {
         Size::RowsPerWorkgroup(name, count) => rows(name).div_ceil(count as u64),
         Size::PerElement(name) => {
             let scratch = cx.private.scratch.get(name).map(|(shape, _)| shape);
-            let elements = cx.shape(name).or(scratch).map_or(0, Shape::elements);
-            (elements as u64).div_ceil(size.max(1))
+            let elements = cx.shape(name).or(scratch).map_or(0, Shape::elements) as u64;
+            let elements = match slice.filter(|_| is_of_rows(objects, name)) {
+                Some(slice) => elements / slice.all.max(1) * slice.rows,
+                None => elements,
+            };
+            elements.div_ceil(size.max(1))
         }
         Size::Workgroups(count) => count,
     }

@@ -2,6 +2,8 @@
 
 use super::communicate::Communicate;
 use super::context::{ComContext, Running};
+#[cfg(feature = "gpu")]
+use super::device::OnDevice;
 use super::object::ObjectType;
 use super::place::Devices;
 use super::plan::{Planned, Step};
@@ -11,7 +13,7 @@ use super::session::Device;
 use super::stream;
 use crate::backend::ReduceOp;
 #[cfg(feature = "gpu")]
-use crate::backend::gpu::{GpuDevice, Kernel};
+use crate::backend::gpu::GpuDevice;
 use crate::{Error, Result};
 use rayon::prelude::*;
 
@@ -19,7 +21,7 @@ use rayon::prelude::*;
 pub(crate) struct Ready<'q> {
     pub(super) item: Planned<'q>,
     #[cfg(feature = "gpu")]
-    kernels: Vec<Option<Vec<Kernel>>>,
+    kernels: Vec<Option<OnDevice>>,
 }
 
 /// A step with everything compiled.
@@ -51,16 +53,16 @@ impl Ready<'_> {
     }
 
     #[cfg(feature = "gpu")]
-    fn on_device(&self, task: &ComContext) -> Option<(GpuDevice, &[Kernel])> {
-        Some((task.place.gpu.clone()?, self.kernels.get(task.place.device)?.as_deref()?))
+    fn on_device(&self, task: &ComContext) -> Option<(GpuDevice, &OnDevice)> {
+        Some((task.place.gpu.clone()?, self.kernels.get(task.place.device)?.as_ref()?))
     }
 
     /// Runs the item for one task: recorded on its device, or computed on the host.
     pub(super) fn run(&self, task: &mut ComContext) -> Result<()> {
         let item = &self.item;
         #[cfg(feature = "gpu")]
-        if let Some((gpu, kernels)) = self.on_device(task) {
-            return super::device::record(item, kernels, task, &gpu);
+        if let Some((gpu, ready)) = self.on_device(task) {
+            return super::device::record(item, ready, task, &gpu);
         }
         task.check_shapes(&item.name, &item.objects, false)?;
         task.run_as(Some(Running { item: item.name.clone(), objects: item.objects.clone() }));

@@ -42,6 +42,8 @@ mod key;
 mod listener;
 mod memory;
 mod object;
+#[cfg(feature = "gpu")]
+mod pace;
 mod place;
 mod plan;
 mod profile;

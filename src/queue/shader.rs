@@ -24,6 +24,8 @@ use std::borrow::Cow;
 #[derive(Debug, Clone)]
 pub struct Shader {
     pub(crate) passes: Vec<Pass>,
+    /// The rows of which its passes may take some after others.
+    pub(crate) sliced: Option<&'static str>,
 }
 
 /// One kernel of a shader and the number of workgroups it takes.
@@ -58,7 +60,7 @@ impl Shader {
             size: Size::Workgroups(1),
             is_trusted: false,
         };
-        Self { passes: vec![pass] }
+        Self { passes: vec![pass], sliced: None }
     }
 
     /// The name of the last pass in errors and traces: that of its file.
@@ -107,6 +109,17 @@ impl Shader {
     #[must_use]
     pub fn workgroups(self, count: u64) -> Self {
         self.last(|pass| pass.size = Size::Workgroups(count))
+    }
+
+    /// Says that all passes may run for some rows of the task, then for the next ones, and so on, so that no submission takes
+    /// longer than desktops allow: the queue finds out how many rows take about 50 ms.
+    ///
+    /// A pass then sees partitioned rows, and what has the shape of rows, as if those were all: `rows_shape` has their
+    /// number, and of `superstep` the first row is theirs. Everything else it sees whole, and adds to what it finds there.
+    #[must_use]
+    pub fn in_slices(mut self, rows: Key<Rows>) -> Self {
+        self.sliced = Some(rows.name());
+        self
     }
 
     /// Runs the passes of another shader after those of this one.

@@ -32,6 +32,10 @@ fn an_adapter_agrees_with_the_cpu_where_its_tiles_end() {
     for (n, d, k) in [(65, 40, 17), (300, 33, 65), (1000, 2, 100)] {
         agree(&blobs(n, d, k, 100), k, Metric::Euclidean);
     }
+    // More rows than are tried at once before a device's pace is known.
+    for (n, d, k) in [(10_001, 40, 17), (9000, 3, 5)] {
+        agree(&blobs(n, d, k, 102), k, Metric::Euclidean);
+    }
     // f32 values far from zero, which are moved to their means.
     agree(&blobs(400, 8, 6, 101).mapv(|value| value + 1e4), 6, Metric::Euclidean);
 }

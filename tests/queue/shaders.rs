@@ -6,8 +6,8 @@ use ndarray::{Array1, array};
 use std::sync::{Arc, Mutex};
 use superstep::Result;
 use superstep::queue::{
-    AllReduce, ComContext, Device, Gather, Gathered, IterationListener, IterativeComQueue, Key, Objects, OneDevice,
-    Session, Shader, ShapeRule,
+    AllReduce, ComContext, ComputeFunction, Device, Gather, Gathered, IterationListener, IterativeComQueue, Key,
+    Objects, OneDevice, Session, Shader, ShapeRule,
 };
 
 const COUNTS: Key<Vec<u32>> = Key::new("counts");
@@ -427,6 +427,68 @@ fn a_merge_on_the_device_knows_every_operation_and_element() -> Result<()> {
             let run = queue.close_with(|cx| Ok((cx.take(signed)?, cx.take(wide)?))).run()?;
             assert_eq!(run.results, vec![(expected, sums.clone()); partitions], "{name}");
         }
+    }
+    Ok(())
+}
+
+/// WGSL that may take some rows after others.
+struct Sliced(Objects, &'static str);
+
+impl ComputeFunction for Sliced {
+    fn objects(&self) -> Objects {
+        self.0.clone()
+    }
+
+    fn calc(&self, _: &mut ComContext) -> Result<()> {
+        panic!("it must run on the device");
+    }
+
+    fn shader(&self) -> Option<Shader> {
+        Some(Shader::wgsl(self.1).named("sliced").per_row(ROWS).in_slices(ROWS))
+    }
+}
+
+/// Rows that are taken in slices see their own number, first row and shape; what has no rows is added to by all.
+#[test]
+fn slices_of_rows_are_as_good_as_all_at_once() -> Result<()> {
+    let (marks, firsts): (Key<Vec<u32>>, Key<Vec<u32>>) = (Key::new("marks"), Key::new("firsts"));
+    for (name, partitions, session) in sessions() {
+        let (rows, columns) = (30_011, 2);
+        let data = table(rows, columns);
+        let objects = Objects::reads(ROWS)
+            .writes((marks, firsts, COUNTS))
+            .shape(marks, ShapeRule::rows_of(ROWS))
+            .shape(firsts, ShapeRule::rows_of(ROWS))
+            .shape(COUNTS, ShapeRule::fixed([2]));
+        let source = "
+            @group(0) @binding(0) var<storage, read> rows: array<f32>;
+            @group(0) @binding(1) var<uniform> rows_shape: vec2<u32>;
+            @group(0) @binding(2) var<uniform> superstep: array<vec4<u32>, 2>;
+            @group(0) @binding(3) var<storage, read_write> marks: array<u32>;
+            @group(0) @binding(4) var<storage, read_write> firsts: array<u32>;
+            @group(0) @binding(5) var<storage, read_write> counts: array<atomic<u32>>;
+            @compute @workgroup_size(64) fn main(@builtin(global_invocation_id) id: vec3<u32>) {
+                if (id.x >= rows_shape.x) { return; }
+                marks[id.x] = bitcast<u32>(rows[id.x * rows_shape.y + 1u]);
+                firsts[id.x] = superstep[0].w + id.x;
+                atomicAdd(&counts[0], 1u);
+                atomicMax(&counts[1], rows_shape.x);
+            }";
+        let run = IterativeComQueue::new(&session)
+            .init_with_partitioned_data(ROWS, &data)
+            .add(Sliced(objects, source))
+            .set_max_iter(3)
+            .close_with(|cx| Ok((cx.take(marks)?, cx.take(firsts)?, cx.take(COUNTS)?)))
+            .run()?;
+        let (mut seen, mut numbers, mut count) = (Vec::new(), Vec::new(), 0);
+        for (marks, firsts, counts) in run.results {
+            seen.extend(marks);
+            numbers.extend(firsts);
+            count += counts[0] as usize;
+        }
+        assert_eq!(count, rows, "{name}, {partitions}");
+        assert!(seen.iter().zip(data.outer_iter()).all(|(mark, row)| *mark == row[1].to_bits()), "{name}");
+        assert!(numbers.iter().zip(0..).all(|(found, row)| *found == row), "{name}");
     }
     Ok(())
 }

@@ -101,8 +101,8 @@ unsafe impl Send for Shared {}
 // SAFETY: as for Send.
 unsafe impl Sync for Shared {}
 
-/// A kernel by its number, and buffer and bytes of each of its variables.
-pub(super) type BindGroupKey = (u64, Vec<(u64, u64)>);
+/// A kernel by its number, and buffer, offset and bytes of each of its variables.
+pub(super) type BindGroupKey = (u64, Vec<(u64, u64, u64)>);
 /// Bind groups with their numbers.
 pub(super) type BindGroups = Arc<[(u32, wgpu::BindGroup)]>;
 
@@ -246,7 +246,7 @@ impl Shared {
     }
 
     pub(super) fn forget_bind_groups(&self, buffer: u64) {
-        lock(&self.bind_groups).retain(|(_, bound), _| bound.iter().all(|(id, _)| *id != buffer));
+        lock(&self.bind_groups).retain(|(_, bound), _| bound.iter().all(|(id, ..)| *id != buffer));
     }
 
     /// Checks that a buffer lives on this device.

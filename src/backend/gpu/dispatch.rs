@@ -10,11 +10,35 @@ use crate::{Error, Result};
 /// Bind groups kept for later: many times what a superstep uses, and still a bound.
 const KEPT_BIND_GROUPS: usize = 1024;
 
-/// A variable of a kernel and the start of a buffer that it covers.
+/// A variable of a kernel and the part of a buffer that it covers.
 pub(super) struct Bound<'b> {
     binding: &'b Binding,
     buffer: &'b DeviceBuffer,
+    offset: u64,
     bytes: u64,
+}
+
+/// A part of a buffer, to be bound.
+#[derive(Debug, Clone, Copy)]
+pub struct View<'b> {
+    buffer: &'b DeviceBuffer,
+    offset: u64,
+    bytes: u64,
+}
+
+impl<'b> View<'b> {
+    /// Parts begin at multiples of so many bytes.
+    pub const ALIGNMENT: u64 = 256;
+
+    /// A buffer as a whole.
+    pub fn whole(buffer: &'b DeviceBuffer) -> Self {
+        Self { buffer, offset: 0, bytes: buffer.len() }
+    }
+
+    /// `bytes` bytes from `offset` on, which is a multiple of [`ALIGNMENT`](Self::ALIGNMENT).
+    pub fn part(buffer: &'b DeviceBuffer, offset: u64, bytes: u64) -> Self {
+        Self { buffer, offset, bytes }
+    }
 }
 
 impl GpuDevice {
@@ -28,15 +52,24 @@ impl GpuDevice {
     /// [`Error::Wiring`] naming kernel and variable where a buffer is missing, too small, too large to bind, or bound
     /// twice while one of the variables writes.
     pub fn dispatch(&self, kernel: &Kernel, bindings: &[(&str, &DeviceBuffer)], workgroups: u64) -> Result<()> {
+        let views: Vec<(&str, View)> = bindings.iter().map(|(name, buffer)| (*name, View::whole(buffer))).collect();
+        self.dispatch_views(kernel, &views, workgroups)
+    }
+
+    /// Records a kernel as [`dispatch`](Self::dispatch) does, over parts of buffers.
+    ///
+    /// # Errors
+    /// As [`dispatch`](Self::dispatch); also where a part is not aligned or ends behind its buffer.
+    pub fn dispatch_views(&self, kernel: &Kernel, bindings: &[(&str, View)], workgroups: u64) -> Result<()> {
         let compiled = kernel.compiled();
         let bound = compiled
             .interface
             .bindings
             .iter()
             .map(|binding| {
-                let buffer = bindings.iter().find(|(name, _)| *name == binding.name).map(|(_, buffer)| *buffer);
-                let buffer = buffer.ok_or_else(|| missing(compiled, binding, bindings))?;
-                Ok(Bound { binding, buffer, bytes: covered(binding, buffer.len()) })
+                let view = bindings.iter().find(|(name, _)| *name == binding.name).map(|(_, view)| *view);
+                let View { buffer, offset, bytes } = view.ok_or_else(|| missing(compiled, binding, bindings))?;
+                Ok(Bound { binding, buffer, offset, bytes: covered(binding, bytes) })
             })
             .collect::<Result<Vec<_>>>()?;
         self.dispatch_bound(compiled, &bound, workgroups)
@@ -51,7 +84,8 @@ impl GpuDevice {
         workgroups: u64,
     ) -> Result<()> {
         let variables = kernel.interface().bindings.iter().zip(buffers);
-        let bound: Vec<Bound> = variables.map(|(binding, buffer)| Bound { binding, buffer, bytes }).collect();
+        let bound: Vec<Bound> =
+            variables.map(|(binding, buffer)| Bound { binding, buffer, offset: 0, bytes }).collect();
         self.dispatch_bound(kernel.compiled(), &bound, workgroups)
     }
 
@@ -93,11 +127,13 @@ impl GpuDevice {
     }
 
     fn check_bound(&self, kernel: &Compiled, one: &Bound) -> Result<()> {
-        let Bound { binding, buffer, bytes } = one;
+        let Bound { binding, buffer, offset, bytes } = one;
         let (least, most) = (binding.least_bytes(), self.limits().max_binding_bytes);
         let message = if *bytes > most {
             format!("its buffer has {bytes} bytes, the device binds at most {most}: cut it into partitions")
-        } else if *bytes < least || *bytes > buffer.raw().size() {
+        } else if !offset.is_multiple_of(View::ALIGNMENT) {
+            format!("a part of buffer `{}` begins at {offset}, no multiple of {}", buffer.label(), View::ALIGNMENT)
+        } else if *bytes < least || offset.saturating_add(*bytes) > buffer.raw().size() {
             format!("buffer `{}` has {} bytes, the kernel wants at least {least}", buffer.label(), buffer.len())
         } else {
             return Ok(());
@@ -107,7 +143,7 @@ impl GpuDevice {
 
     fn bind_groups(&self, kernel: &Compiled, bound: &[Bound]) -> Result<BindGroups> {
         let shared = &self.shared;
-        let key = (kernel.id, bound.iter().map(|one| (one.buffer.id(), one.bytes)).collect());
+        let key = (kernel.id, bound.iter().map(|one| (one.buffer.id(), one.offset, one.bytes)).collect());
         if let Some(groups) = lock(&shared.bind_groups).get(&key) {
             return Ok(groups.clone());
         }
@@ -197,7 +233,7 @@ fn fold(workgroups: u64, most: u32) -> Option<(u32, u32)> {
     Some((u32::try_from(x).ok()?, u32::try_from(y).ok().filter(|&y| y <= most)?))
 }
 
-fn missing(kernel: &Compiled, binding: &Binding, given: &[(&str, &DeviceBuffer)]) -> Error {
+fn missing(kernel: &Compiled, binding: &Binding, given: &[(&str, View)]) -> Error {
     let names: Vec<&str> = given.iter().map(|(name, _)| *name).collect();
     let message = format!("no buffer is given for this variable (there are: {})", names.join(", "));
     Error::wiring(&*kernel.label, &*binding.name, message)
@@ -224,7 +260,7 @@ fn bind_group(device: &wgpu::Device, layout: &wgpu::BindGroupLayout, bound: &[Bo
             binding: one.binding.index,
             resource: wgpu::BindingResource::Buffer(wgpu::BufferBinding {
                 buffer: one.buffer.raw(),
-                offset: 0,
+                offset: one.offset,
                 size: std::num::NonZeroU64::new(one.bytes),
             }),
         })

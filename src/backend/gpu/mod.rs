@@ -24,6 +24,7 @@ mod transfer;
 pub use adapters::adapters;
 pub use buffer::DeviceBuffer;
 pub use device::{GpuDevice, Limits};
+pub use dispatch::View;
 pub(crate) use kernel::Trust;
 pub use kernel::{Kernel, KernelSpec};
 pub use reflect::{Binding, Interface, Scalar, Space, reflect};
