@@ -240,6 +240,9 @@ pub(super) struct ResourceArgs {
     /// Most memory on each device; rows beyond it are brought there in every round [default: what the device gives]
     #[arg(long, value_name = "SIZE", value_parser = size)]
     pub(super) device_memory: Option<u64>,
+    /// Do not try which kernels are the fastest on a GPU (the choice is kept in the user's cache folder)
+    #[arg(long)]
+    pub(super) no_tune: bool,
 }
 
 /// How much is said on standard error.

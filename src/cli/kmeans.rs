@@ -84,6 +84,7 @@ fn open_session_of(
     if let Some(threads) = resources.threads {
         builder = builder.threads(threads);
     }
+    builder = builder.tune(!resources.no_tune);
     if let Some(bytes) = resources.memory {
         builder = builder.memory(bytes);
     }

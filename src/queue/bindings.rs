@@ -35,6 +35,10 @@ pub(crate) fn spec<'p>(pass: &'p Pass) -> KernelSpec<'p> {
 
 /// Checks every pass of an item's shader against what the item declares, without a device.
 pub(crate) fn check(item: &str, objects: &Objects, shader: &Shader) -> Result<()> {
+    shader.variants().try_for_each(|variant| check_passes(item, objects, variant))
+}
+
+fn check_passes(item: &str, objects: &Objects, shader: &Shader) -> Result<()> {
     let mut written = Vec::new();
     for pass in &shader.passes {
         let interface = gpu::reflect(&spec(pass)).map_err(|error| Error::Shader {

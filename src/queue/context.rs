@@ -39,6 +39,8 @@ pub(crate) struct Place {
     pub(crate) device: usize,
     pub(crate) profile: Arc<Profile>,
     #[cfg(feature = "gpu")]
+    pub(crate) tuning: Arc<super::tune::Tuning>,
+    #[cfg(feature = "gpu")]
     pub(crate) gpu: Option<crate::backend::gpu::GpuDevice>,
     /// Whether the task's rows are brought to the device for each chain, rather than pinned.
     #[cfg(feature = "gpu")]

@@ -8,14 +8,15 @@ use super::object::{ObjectType, Shape};
 use super::pace::Pace;
 use super::place::Devices;
 use super::plan::Planned;
-use super::shader::{Pass, Size};
+use super::shader::{Pass, Shader, Size};
 use super::stored::Stored;
 use super::stream::Folding;
+use super::tune::{self, Tuning};
 use crate::backend::gpu::{DeviceBuffer, GpuDevice, Kernel, Trust, View};
 use crate::backend::{Element, ReduceOp};
 use crate::{Error, Result};
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 /// Buffers of a task that are no objects.
 #[derive(Default)]
@@ -76,15 +77,18 @@ pub(crate) fn leave(cx: &mut ComContext) {
     }
 }
 
-/// Compiles the passes of an item for a device.
-pub(crate) fn compile(item: &Planned, device: &GpuDevice) -> Result<Option<OnDevice>> {
+/// Compiles the passes of an item for a device: of the shader that was the fastest before, else of its first.
+pub(crate) fn compile(item: &Planned, device: &GpuDevice, tuning: &Tuning) -> Result<Option<OnDevice>> {
     let Some(shader) = &item.shader else { return Ok(None) };
-    let kernels = shader.passes.iter().map(|pass| {
-        let trust = if pass.is_trusted { Trust::Trusted } else { Trust::Checked };
-        device.compile_as(&bindings::spec(pass), trust)
-    });
-    let kernels = kernels.collect::<Result<_>>()?;
-    Ok(Some(OnDevice { kernels, pace: Pace::default() }))
+    let variants: Vec<Variant> = shader
+        .variants()
+        .map(|shader| Variant { shader: shader.clone(), kernels: OnceLock::new(), pace: Pace::default() })
+        .collect();
+    let key = tune::key(device.info(), shader);
+    let choice = tuning.choice(key, variants.len()).map_or_else(OnceLock::new, OnceLock::from);
+    let ready = OnDevice { variants, choice, key };
+    ready.chosen().kernels(device)?;
+    Ok(Some(ready))
 }
 
 /// Brings the rows that an item's WGSL reads to the device of a task.
@@ -93,10 +97,59 @@ pub(crate) fn pin(item: &Planned, cx: &mut ComContext, gpu: &GpuDevice) -> Resul
     rows.try_for_each(|declared| rows_buffer(declared.name, cx, gpu).map(drop))
 }
 
-/// An item's kernels on a device, and how many rows they take at once there.
+/// An item's shader on a device, and those that compute the same, until one of them is settled on.
 pub(crate) struct OnDevice {
-    pub(super) kernels: Vec<Kernel>,
-    pub(super) pace: Pace,
+    variants: Vec<Variant>,
+    choice: OnceLock<usize>,
+    key: u64,
+}
+
+/// A shader's kernels, compiled when they are needed, and how many rows they take at once.
+struct Variant {
+    shader: Shader,
+    kernels: OnceLock<Vec<Kernel>>,
+    pace: Pace,
+}
+
+impl Variant {
+    fn kernels(&self, device: &GpuDevice) -> Result<&[Kernel]> {
+        if let Some(kernels) = self.kernels.get() {
+            return Ok(kernels);
+        }
+        let kernels = self.shader.passes.iter().map(|pass| {
+            let trust = if pass.is_trusted { Trust::Trusted } else { Trust::Checked };
+            device.compile_as(&bindings::spec(pass), trust)
+        });
+        let kernels = kernels.collect::<Result<_>>()?;
+        Ok(self.kernels.get_or_init(|| kernels))
+    }
+}
+
+impl OnDevice {
+    /// How many shaders there are to choose from.
+    pub(super) fn count(&self) -> usize {
+        self.variants.len()
+    }
+
+    /// What the choice depends on.
+    pub(super) fn key(&self) -> u64 {
+        self.key
+    }
+
+    /// Whether a shader can be compiled on the device: another may ask for less.
+    pub(super) fn is_possible(&self, variant: usize, gpu: &GpuDevice) -> bool {
+        self.variants[variant].kernels(gpu).is_ok()
+    }
+
+    /// Settles on a shader.
+    pub(super) fn settle(&self, variant: usize) {
+        // Another task of the device may have been first: its choice is as good.
+        let _ = self.choice.set(variant);
+    }
+
+    fn chosen(&self) -> &Variant {
+        &self.variants[self.choice.get().copied().unwrap_or(0)]
+    }
 }
 
 /// Records the passes of an item for one task; nothing waits, but where it is still to be found out how many rows may be
@@ -104,14 +157,22 @@ pub(crate) struct OnDevice {
 pub(crate) fn record(item: &Planned, ready: &OnDevice, cx: &mut ComContext, gpu: &GpuDevice) -> Result<()> {
     cx.check_shapes(&item.name, &item.objects, false)?;
     prepare(&item.name, &item.objects, cx, gpu)?;
+    let tuning = cx.place.tuning.clone();
     let Some(rows) = item.shader.as_ref().and_then(|shader| cx.rows.get(shader.sliced?)) else {
-        return record_slice(item, &ready.kernels, None, cx, gpu);
+        return record_slice(item, ready.chosen(), None, cx, gpu);
     };
     let all = rows.range.end - rows.range.start;
-    ready.pace.run(all, gpu, |first, rows| {
+    let mut slice = |variant: &Variant, first: u64, rows: u64| {
         let slice = (rows < all).then_some(Slice { first, rows, all });
-        record_slice(item, &ready.kernels, slice, cx, gpu)
-    })
+        record_slice(item, variant, slice, cx, gpu)
+    };
+    let mut first = 0;
+    if ready.choice.get().is_none() {
+        let tuning = tuning.as_ref();
+        first = tune::try_out(ready, tuning, all, gpu, |at, first, rows| slice(&ready.variants[at], first, rows))?;
+    }
+    let chosen = ready.chosen();
+    chosen.pace.run(first, all, gpu, |first, rows| slice(chosen, first, rows))
 }
 
 /// Some of a task's rows.
@@ -125,13 +186,12 @@ struct Slice {
 
 fn record_slice(
     item: &Planned,
-    kernels: &[Kernel],
+    variant: &Variant,
     slice: Option<Slice>,
     cx: &mut ComContext,
     gpu: &GpuDevice,
 ) -> Result<()> {
-    let passes = item.shader.iter().flat_map(|shader| &shader.passes);
-    for (pass, kernel) in passes.zip(kernels) {
+    for (pass, kernel) in variant.shader.passes.iter().zip(variant.kernels(gpu)?) {
         let workgroups = workgroups(pass, kernel, &item.objects, slice, cx);
         if workgroups == 0 {
             continue;

@@ -82,7 +82,7 @@ pub(crate) fn compile<'q>(steps: Vec<Step<'q>>, devices: &Devices) -> Result<Vec
                 .list
                 .iter()
                 .map(|device| match device {
-                    Device::Gpu(gpu) => super::device::compile(&item, gpu),
+                    Device::Gpu(gpu) => super::device::compile(&item, gpu, &devices.tuning),
                     Device::Cpu(_) => Ok(None),
                 })
                 .collect::<Result<_>>()?,

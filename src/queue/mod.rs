@@ -53,6 +53,8 @@ mod session;
 mod shader;
 mod stored;
 mod stream;
+#[cfg(feature = "gpu")]
+mod tune;
 
 pub use communicate::{AllReduce, Reduce};
 pub use context::{ComContext, Readable};

@@ -11,7 +11,7 @@ const AIM: Duration = Duration::from_millis(50);
 const LONG: Duration = Duration::from_millis(80);
 
 /// The rows that are tried first; compiling what the driver has left for the first run counts as theirs.
-const FIRST: u64 = 4096;
+pub(super) const FIRST: u64 = 4096;
 
 /// A slice is at most so many times the one before it, as a larger one was never tried.
 const STEP: f64 = 4.0;
@@ -26,15 +26,24 @@ pub(crate) struct Pace {
 }
 
 impl Pace {
-    /// Runs `record(first, rows)` for slices that together are `all` rows, in their order. What fits in one slice is left
+    /// Runs `record(first, rows)` for slices that together are the rows from `first` on of `all`, in their order. What fits in one slice is left
     /// for the superstep's own submission; more are submitted one by one.
-    pub(crate) fn run(&self, all: u64, gpu: &GpuDevice, mut record: impl FnMut(u64, u64) -> Result<()>) -> Result<()> {
-        if all <= self.rows.load(Ordering::Relaxed).max(FIRST) {
-            return record(0, all);
+    pub(crate) fn run(
+        &self,
+        first: u64,
+        all: u64,
+        gpu: &GpuDevice,
+        mut record: impl FnMut(u64, u64) -> Result<()>,
+    ) -> Result<()> {
+        if first >= all && all > 0 {
+            return Ok(());
+        }
+        if all - first <= self.rows.load(Ordering::Relaxed).max(FIRST) {
+            return record(first, all - first);
         }
         // What was recorded before is not to be measured with the first slice.
         gpu.submit()?;
-        let mut first = 0;
+        let mut first = first;
         while first < all {
             let known = self.rows.load(Ordering::Relaxed);
             let rows = known.max(FIRST).min(all - first);

@@ -12,6 +12,8 @@ use super::memory::{Memory, Reservation};
 use super::profile::Profile;
 use super::rows::StreamMeter;
 use super::session::{Device, Session};
+#[cfg(feature = "gpu")]
+use super::tune::Tuning;
 use crate::Result;
 use crate::backend::Element;
 use crate::collective::Collective;
@@ -33,6 +35,8 @@ pub(crate) struct Devices {
     pub(super) memory: Memory,
     collective: Arc<dyn Collective>,
     profile: Arc<Profile>,
+    #[cfg(feature = "gpu")]
+    pub(super) tuning: Arc<Tuning>,
     pub(super) meter: Arc<StreamMeter>,
     #[cfg(feature = "gpu")]
     rings: Vec<Arc<super::device::RowsRing>>,
@@ -52,6 +56,8 @@ impl Devices {
             memory,
             collective: session.collective().clone(),
             profile: session.items().clone(),
+            #[cfg(feature = "gpu")]
+            tuning: session.tuning().clone(),
             meter: Arc::default(),
         }
     }
@@ -60,6 +66,8 @@ impl Devices {
         Place {
             device,
             profile: self.profile.clone(),
+            #[cfg(feature = "gpu")]
+            tuning: self.tuning.clone(),
             #[cfg(feature = "gpu")]
             gpu: match &self.list[device] {
                 Device::Gpu(gpu) => Some(gpu.clone()),

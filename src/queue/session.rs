@@ -2,6 +2,8 @@
 
 use super::memory::Memory;
 use super::profile::Profile;
+#[cfg(feature = "gpu")]
+use super::tune::Tuning;
 use crate::backend::DeviceInfo;
 use crate::backend::cpu;
 #[cfg(feature = "gpu")]
@@ -9,6 +11,7 @@ use crate::backend::gpu::{self, GpuDevice};
 use crate::collective::{Collective, Local};
 use crate::{Error, Result};
 use std::fmt;
+use std::path::PathBuf;
 use std::str::FromStr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -35,6 +38,8 @@ struct Inner {
     interrupt: Arc<AtomicBool>,
     collective: Arc<dyn Collective>,
     items: Arc<Profile>,
+    #[cfg(feature = "gpu")]
+    tuning: Arc<Tuning>,
 }
 
 /// A device that a session has opened.
@@ -180,6 +185,8 @@ pub struct SessionBuilder {
     device_memory: Option<u64>,
     interrupt: Arc<AtomicBool>,
     collective: Option<Arc<dyn Collective>>,
+    untuned: bool,
+    cache: Option<PathBuf>,
 }
 
 impl Session {
@@ -235,6 +242,12 @@ impl Session {
     /// The processes that queues run on together; this one alone unless another was given.
     pub fn collective(&self) -> &Arc<dyn Collective> {
         &self.0.collective
+    }
+
+    /// How it chooses among shaders that compute the same.
+    #[cfg(feature = "gpu")]
+    pub(super) fn tuning(&self) -> &Arc<Tuning> {
+        &self.0.tuning
     }
 
     /// What is measured of the items of its queues.
@@ -307,6 +320,22 @@ impl SessionBuilder {
         self
     }
 
+    /// Whether shaders that compute the same are tried on the first rows of a device, so that the fastest goes on; they are
+    /// by default. Without it each item's first is taken. The result is the same.
+    #[must_use]
+    pub fn tune(mut self, tune: bool) -> Self {
+        self.untuned = !tune;
+        self
+    }
+
+    /// The folder for what is worth keeping from run to run, such as which shaders were the fastest: `superstep` in the
+    /// user's own for such things by default (on Linux `~/.cache`).
+    #[must_use]
+    pub fn cache_folder(mut self, folder: impl Into<PathBuf>) -> Self {
+        self.cache = Some(folder.into());
+        self
+    }
+
     /// Uses the caller's flag for [`Session::interrupt`], so that a signal handler can set it.
     #[must_use]
     pub fn interrupt_flag(mut self, flag: Arc<AtomicBool>) -> Self {
@@ -359,7 +388,19 @@ impl SessionBuilder {
             }
         }
         let (memory, interrupt) = (Memory::new(self.memory, neighbours), self.interrupt);
-        Ok(Session(Arc::new(Inner { devices, pool, partitions, memory, interrupt, collective, items: Arc::default() })))
+        #[cfg(not(feature = "gpu"))]
+        let _ = (self.untuned, self.cache);
+        Ok(Session(Arc::new(Inner {
+            devices,
+            pool,
+            partitions,
+            memory,
+            interrupt,
+            collective,
+            items: Arc::default(),
+            #[cfg(feature = "gpu")]
+            tuning: Arc::new(Tuning::new(!self.untuned, self.cache)),
+        })))
     }
 }
 

@@ -26,6 +26,8 @@ pub struct Shader {
     pub(crate) passes: Vec<Pass>,
     /// The rows of which its passes may take some after others.
     pub(crate) sliced: Option<&'static str>,
+    /// Others that compute the same.
+    others: Vec<Shader>,
 }
 
 /// One kernel of a shader and the number of workgroups it takes.
@@ -60,7 +62,7 @@ impl Shader {
             size: Size::Workgroups(1),
             is_trusted: false,
         };
-        Self { passes: vec![pass], sliced: None }
+        Self { passes: vec![pass], sliced: None, others: Vec::new() }
     }
 
     /// The name of the last pass in errors and traces: that of its file.
@@ -120,6 +122,19 @@ impl Shader {
     pub fn in_slices(mut self, rows: Key<Rows>) -> Self {
         self.sliced = Some(rows.name());
         self
+    }
+
+    /// Another way to compute the same, to the same bits. Where rows are taken [`in_slices`](Self::in_slices), the queue tries
+    /// both on the first rows of a device and goes on with the faster one.
+    #[must_use]
+    pub fn or(mut self, other: Self) -> Self {
+        self.others.push(other);
+        self
+    }
+
+    /// This shader and the others that compute the same.
+    pub(crate) fn variants(&self) -> impl Iterator<Item = &Self> {
+        std::iter::once(self).chain(&self.others)
     }
 
     /// Runs the passes of another shader after those of this one.

@@ -35,6 +35,28 @@ fn the_speeds_follow_from_the_time() {
 }
 
 #[test]
+fn tells_items_and_ceilings_and_writes_a_page() {
+    let folder = Folder::new();
+    let json = folder.json("bench --n 600 --d 5 --k 6 --iterations 2 --runs 1 --no-tune --report page.html");
+    for device in json["devices"].as_array().expect("devices") {
+        let items = device["items"].as_array().expect("items");
+        let names: Vec<&str> = items.iter().filter_map(|item| item["name"].as_str()).collect();
+        let expected = if device["device"] == "cpu" { "Reassign" } else { "assign_small" };
+        assert!(names.contains(&expected), "{device}");
+        assert!(items.iter().all(|item| item["seconds"].as_f64().is_some_and(|time| time >= 0.0)), "{device}");
+        for ceiling in ["gflops", "copy_gb_per_s"] {
+            assert!(device["ceilings"][ceiling].as_f64().is_some_and(|rate| rate > 0.0), "{device}");
+        }
+    }
+    let page = folder.read("page.html");
+    assert!(page.starts_with("<!DOCTYPE html>") && page.trim_end().ends_with("</html>"), "{page}");
+    assert!(page.contains("Reassign") && page.contains("600 rows"), "{page}");
+    let ran = folder.run("bench --n 60 --d 5 --k 6 --device cpu --report no/such/folder/page.html");
+    assert_eq!(ran.status, Some(2), "before any work: {}", ran.stderr);
+    assert!(ran.stderr.contains("--report") && ran.stderr.contains("does not exist"), "{}", ran.stderr);
+}
+
+#[test]
 fn takes_a_file_and_prints_a_table() {
     let folder = Folder::new();
     folder.write("rows.csv", uniform_csv(300));

@@ -7,6 +7,7 @@ mod alink;
 mod communication;
 mod lifetimes;
 mod partitions;
+mod profile;
 mod ranks;
 mod rounds;
 mod streaming;

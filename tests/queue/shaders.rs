@@ -431,8 +431,8 @@ fn a_merge_on_the_device_knows_every_operation_and_element() -> Result<()> {
     Ok(())
 }
 
-/// WGSL that may take some rows after others.
-struct Sliced(Objects, &'static str);
+/// WGSL that may take some rows after others, and other WGSL that does the same.
+struct Sliced(Objects, Vec<&'static str>);
 
 impl ComputeFunction for Sliced {
     fn objects(&self) -> Objects {
@@ -444,7 +444,10 @@ impl ComputeFunction for Sliced {
     }
 
     fn shader(&self) -> Option<Shader> {
-        Some(Shader::wgsl(self.1).named("sliced").per_row(ROWS).in_slices(ROWS))
+        let mut shaders =
+            self.1.iter().map(|source| Shader::wgsl(*source).named("sliced").per_row(ROWS).in_slices(ROWS));
+        let first = shaders.next()?;
+        Some(shaders.fold(first, Shader::or))
     }
 }
 
@@ -476,7 +479,7 @@ fn slices_of_rows_are_as_good_as_all_at_once() -> Result<()> {
             }";
         let run = IterativeComQueue::new(&session)
             .init_with_partitioned_data(ROWS, &data)
-            .add(Sliced(objects, source))
+            .add(Sliced(objects, vec![source]))
             .set_max_iter(3)
             .close_with(|cx| Ok((cx.take(marks)?, cx.take(firsts)?, cx.take(COUNTS)?)))
             .run()?;
@@ -490,5 +493,51 @@ fn slices_of_rows_are_as_good_as_all_at_once() -> Result<()> {
         assert!(seen.iter().zip(data.outer_iter()).all(|(mark, row)| *mark == row[1].to_bits()), "{name}");
         assert!(numbers.iter().zip(0..).all(|(found, row)| *found == row), "{name}");
     }
+    Ok(())
+}
+
+/// The faster of two shaders goes on, whichever comes first; the next session begins with it.
+#[test]
+fn the_fastest_shader_is_found_and_remembered() -> Result<()> {
+    let marks: Key<Vec<u32>> = Key::new("marks");
+    // Each row is marked by the rounds in which it was seen, and by how its shader works.
+    let source = |steps: u32, mark: u32| -> &'static str {
+        format!(
+            "@group(0) @binding(0) var<storage, read> rows: array<f32>;
+             @group(0) @binding(1) var<uniform> rows_shape: vec2<u32>;
+             @group(0) @binding(2) var<storage, read_write> marks: array<u32>;
+             @compute @workgroup_size(64) fn main(@builtin(global_invocation_id) id: vec3<u32>) {{
+                 if (id.x >= rows_shape.x) {{ return; }}
+                 var sum = 0.0;
+                 for (var i = 0u; i < {steps}u; i++) {{ sum = sum * 0.5 + rows[id.x * rows_shape.y]; }}
+                 marks[id.x] += {mark}u + u32(sum == 1e30);
+             }}"
+        )
+        .leak()
+    };
+    let (slow, fast) = (source(3000, 1), source(1, 100));
+    let folder = std::env::temp_dir().join(format!("superstep-tuning-{}", std::process::id()));
+    for gpu in gpus() {
+        for (sources, first_round) in [(vec![slow, fast], true), (vec![fast, slow], true), (vec![slow, fast], false)] {
+            let session = Session::builder()
+                .device(superstep::queue::DeviceChoice::These(vec![OneDevice::Adapter(gpu)]))
+                .cache_folder(&folder)
+                .build()?;
+            let objects = Objects::reads(ROWS).updates(marks).shape(marks, ShapeRule::rows_of(ROWS));
+            let found = IterativeComQueue::new(&session)
+                .init_with_partitioned_data(ROWS, table(60_000, 1))
+                .add(Sliced(objects, sources))
+                .set_max_iter(3)
+                .close_with(|cx| cx.take(marks))
+                .exec()?;
+            let seen_by = |mark: u32| (mark % 100, mark / 100);
+            assert!(found.iter().all(|mark| seen_by(*mark).0 + seen_by(*mark).1 == 3), "each row in each round");
+            let slow_rounds = found.iter().filter(|mark| seen_by(**mark).0 > 0).count();
+            assert_eq!(slow_rounds > 0, first_round, "trials are for those who do not know yet");
+            assert!(slow_rounds < found.len(), "most rows are left to the fast one: {slow_rounds}");
+            assert!(found.iter().all(|mark| seen_by(*mark).0 <= 1), "after the first round only the fast one runs");
+        }
+    }
+    std::fs::remove_dir_all(&folder).expect("a folder that was made");
     Ok(())
 }

@@ -73,7 +73,7 @@ impl ComputeFunction for Reassign {
     }
 
     fn shader(&self) -> Option<Shader> {
-        (!self.0.steered).then(|| self.0.assign().then(self.0.sum()).in_slices(POINTS))
+        (!self.0.steered).then(|| self.0.label_and_sum())
     }
 }
 
