@@ -1,22 +1,26 @@
 //! Running an item's WGSL on the device that holds a task.
 
+mod merge;
+mod variants;
+
+pub(super) use merge::FoldOnDevice;
+use variants::Variant;
+pub(super) use variants::{OnDevice, compile};
+
 use super::bindings::{self, Bound};
 use super::context::ComContext;
 use super::declare::{Objects, Rule, ShapeRule};
 use super::key::{Declared, Kind};
 use super::object::{ObjectType, Shape};
-use super::pace::Pace;
-use super::place::Devices;
 use super::plan::Planned;
-use super::shader::{Pass, Shader, Size};
+use super::shader::{Pass, Size};
 use super::stored::Stored;
-use super::stream::Folding;
-use super::tune::{self, Tuning};
-use crate::backend::gpu::{DeviceBuffer, GpuDevice, Kernel, Trust, View};
-use crate::backend::{Element, ReduceOp};
+use super::tune;
+use crate::backend::Element;
+use crate::backend::gpu::{DeviceBuffer, GpuDevice, Kernel, View};
 use crate::{Error, Result};
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
 /// Buffers of a task that are no objects.
 #[derive(Default)]
@@ -77,79 +81,10 @@ pub(crate) fn leave(cx: &mut ComContext) {
     }
 }
 
-/// Compiles the passes of an item for a device: of the shader that was the fastest before, else of its first.
-pub(crate) fn compile(item: &Planned, device: &GpuDevice, tuning: &Tuning) -> Result<Option<OnDevice>> {
-    let Some(shader) = &item.shader else { return Ok(None) };
-    let variants: Vec<Variant> = shader
-        .variants()
-        .map(|shader| Variant { shader: shader.clone(), kernels: OnceLock::new(), pace: Pace::default() })
-        .collect();
-    let key = tune::key(device.info(), shader);
-    let choice = tuning.choice(key, variants.len()).map_or_else(OnceLock::new, OnceLock::from);
-    let ready = OnDevice { variants, choice, key };
-    ready.chosen().kernels(device)?;
-    Ok(Some(ready))
-}
-
 /// Brings the rows that an item's WGSL reads to the device of a task.
 pub(crate) fn pin(item: &Planned, cx: &mut ComContext, gpu: &GpuDevice) -> Result<()> {
     let mut rows = item.objects.reads.iter().filter(|declared| declared.kind == Kind::Rows);
     rows.try_for_each(|declared| rows_buffer(declared.name, cx, gpu).map(drop))
-}
-
-/// An item's shader on a device, and those that compute the same, until one of them is settled on.
-pub(crate) struct OnDevice {
-    variants: Vec<Variant>,
-    choice: OnceLock<usize>,
-    key: u64,
-}
-
-/// A shader's kernels, compiled when they are needed, and how many rows they take at once.
-struct Variant {
-    shader: Shader,
-    kernels: OnceLock<Vec<Kernel>>,
-    pace: Pace,
-}
-
-impl Variant {
-    fn kernels(&self, device: &GpuDevice) -> Result<&[Kernel]> {
-        if let Some(kernels) = self.kernels.get() {
-            return Ok(kernels);
-        }
-        let kernels = self.shader.passes.iter().map(|pass| {
-            let trust = if pass.is_trusted { Trust::Trusted } else { Trust::Checked };
-            device.compile_as(&bindings::spec(pass), trust)
-        });
-        let kernels = kernels.collect::<Result<_>>()?;
-        Ok(self.kernels.get_or_init(|| kernels))
-    }
-}
-
-impl OnDevice {
-    /// How many shaders there are to choose from.
-    pub(super) fn count(&self) -> usize {
-        self.variants.len()
-    }
-
-    /// What the choice depends on.
-    pub(super) fn key(&self) -> u64 {
-        self.key
-    }
-
-    /// Whether a shader can be compiled on the device: another may ask for less.
-    pub(super) fn is_possible(&self, variant: usize, gpu: &GpuDevice) -> bool {
-        self.variants[variant].kernels(gpu).is_ok()
-    }
-
-    /// Settles on a shader.
-    pub(super) fn settle(&self, variant: usize) {
-        // Another task of the device may have been first: its choice is as good.
-        let _ = self.choice.set(variant);
-    }
-
-    fn chosen(&self) -> &Variant {
-        &self.variants[self.choice.get().copied().unwrap_or(0)]
-    }
 }
 
 /// Records the passes of an item for one task; nothing waits, but where it is still to be found out how many rows may be
@@ -465,105 +400,4 @@ fn object_type(item: &str, declared: &Declared) -> Result<ObjectType> {
 
 fn bytes(of: ObjectType, shape: &Shape) -> u64 {
     (shape.elements() * of.element.map_or(0, Element::size)) as u64
-}
-
-impl Devices {
-    /// Merges an object on each device that holds it for all its tasks. Returns one task for each value that is left: it
-    /// stands for all tasks of its device.
-    pub(super) fn merge_on_devices(
-        &self,
-        op: ReduceOp,
-        of: ObjectType,
-        name: &'static str,
-        tasks: &mut [ComContext],
-    ) -> Result<Vec<usize>> {
-        let mut leaders = Vec::new();
-        for group in self.groups(tasks) {
-            if tasks[group.clone()].iter().any(|task| task.is_folded) {
-                leaders.push(group.start);
-                continue;
-            }
-            let gpu = tasks[group.start].place.gpu.clone();
-            let parts: Option<Vec<Arc<DeviceBuffer>>> =
-                tasks[group.clone()].iter().map(|task| task.stored(name).and_then(|s| s.device.clone())).collect();
-            let (Some(gpu), Some(parts), Some(element), false) =
-                (gpu, parts, of.element.filter(|element| *element != Element::F64), group.len() == 1)
-            else {
-                leaders.extend(group);
-                continue;
-            };
-            let shape = tasks[group.start].shape(name).cloned().unwrap_or_default();
-            let wanted = bytes(of, &shape);
-            let into = match reusable(&mut tasks[group.clone()], name, wanted) {
-                Some(spare) => spare,
-                None => Arc::new(gpu.create_zeroed(name, wanted)?),
-            };
-            let parts: Vec<&DeviceBuffer> = parts.iter().map(|part| &**part).collect();
-            gpu.reduce(op, element, &parts, shape.elements() as u64, &into)?;
-            let stored = Stored::on_device(into, shape);
-            let lifetime = tasks[group.start].slots.get(name).map(|slot| slot.lifetime).unwrap_or_default();
-            tasks[group.start].put_stored(name, of, lifetime, stored)?;
-            leaders.push(group.start);
-        }
-        Ok(leaders)
-    }
-}
-
-/// Merges the parts of a device's tasks on the device, as they come.
-pub(super) struct FoldOnDevice {
-    op: ReduceOp,
-    of: ObjectType,
-    name: &'static str,
-    total: Option<(Arc<DeviceBuffer>, Shape)>,
-    free: Option<Arc<DeviceBuffer>>,
-}
-
-impl FoldOnDevice {
-    pub(super) fn new(op: ReduceOp, of: ObjectType, name: &'static str) -> Self {
-        Self { op, of, name, total: None, free: None }
-    }
-
-    /// Whether a task's object lies where it can be merged without the host.
-    pub(super) fn takes(&self, task: &ComContext) -> bool {
-        let on_device = task.stored(self.name).is_some_and(|stored| stored.device.is_some());
-        task.place.gpu.is_some() && on_device && self.of.element.is_some_and(|element| element != Element::F64)
-    }
-}
-
-impl Folding for FoldOnDevice {
-    fn add(&mut self, task: &mut ComContext) -> Result<()> {
-        let lost = || Error::wiring("(queue)", self.name, "its value is not on the device that merges it");
-        let gpu = task.place.gpu.clone().ok_or_else(lost)?;
-        let part = task.take_part(self.name).ok_or_else(lost)?;
-        let (part, shape) = part.device.zip(part.shape).ok_or_else(lost)?;
-        let Some((total, _)) = &self.total else {
-            // A value that others hold too must stay as it is for them.
-            let own = if Arc::strong_count(&part) == 1 {
-                part
-            } else {
-                let copy = gpu.create_zeroed(self.name, part.len())?;
-                gpu.copy(&part, &copy)?;
-                Arc::new(copy)
-            };
-            self.total = Some((own, shape));
-            return Ok(());
-        };
-        let element = self.of.element.ok_or_else(lost)?;
-        gpu.reduce(self.op, element, &[total, &part], shape.elements() as u64, total)?;
-        self.free = Some(part).filter(|part| Arc::strong_count(part) == 1);
-        Ok(())
-    }
-
-    fn reuse(&mut self, task: &mut ComContext) {
-        if let Some(slot) = task.slots.get_mut(self.name) {
-            slot.spare = self.free.take();
-        }
-    }
-
-    fn finish(self: Box<Self>, leader: &mut ComContext) -> Result<bool> {
-        let Some((total, shape)) = self.total else { return Ok(false) };
-        let lifetime = leader.slots.get(self.name).map(|slot| slot.lifetime).unwrap_or_default();
-        leader.put_stored(self.name, self.of, lifetime, Stored::on_device(total, shape))?;
-        Ok(true)
-    }
 }
