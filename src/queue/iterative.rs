@@ -71,6 +71,7 @@ pub struct IterativeComQueue<'a, R = ()> {
     max_iter: Option<u32>,
     listeners: Vec<Box<dyn IterationListener + 'a>>,
     outputs: Vec<Declared>,
+    by_speed: bool,
     complete: Complete<'a, R>,
 }
 
@@ -123,6 +124,7 @@ impl<'a> IterativeComQueue<'a> {
             max_iter: None,
             listeners: Vec::new(),
             outputs: Vec::new(),
+            by_speed: false,
             complete: Box::new(|_| Ok(())),
         }
     }
@@ -179,6 +181,16 @@ impl<'a, R> IterativeComQueue<'a, R> {
         self
     }
 
+    /// Shares out the rows among the devices of a session by how fast they are, rather than equally, so that none waits for
+    /// the slowest. How fast is measured once, kept beside what [`Shader::or`](super::Shader::or) has found, and not asked
+    /// where [`SessionBuilder::tune`](super::SessionBuilder::tune) is off. For queues whose result does not depend on which
+    /// device has which rows: sums of f32 do.
+    #[must_use]
+    pub fn share_by_speed(mut self) -> Self {
+        self.by_speed = true;
+        self
+    }
+
     /// Tells a listener of every round.
     #[must_use]
     pub fn listen(mut self, listener: impl IterationListener + 'a) -> Self {
@@ -201,6 +213,7 @@ impl<'a, R> IterativeComQueue<'a, R> {
             max_iter: self.max_iter,
             listeners: self.listeners,
             outputs: self.outputs,
+            by_speed: self.by_speed,
             complete: Box::new(complete),
         }
     }
@@ -230,7 +243,11 @@ impl<R: Send> IterativeComQueue<'_, R> {
     fn run_here(self) -> Result<Run<R>> {
         let mut devices = Devices::of(&self.session);
         let clock = Instant::now();
-        let steps = self.steps(&devices);
+        let weights = if self.by_speed { self.session.weights() } else { Ok(vec![1; devices.list.len()]) };
+        let steps = weights.and_then(|weights| {
+            devices.weights = weights;
+            self.steps(&devices)
+        });
         let ready = steps.and_then(|steps| self.placed(&steps, &mut devices).map(|tasks| (steps, tasks)));
         let ready = ready.map(|(steps, tasks)| {
             let count = tasks.len();
@@ -344,7 +361,7 @@ impl<R: Send> IterativeComQueue<'_, R> {
         let mut tasks: Vec<ComContext> =
             owners.enumerate().map(|(id, device)| ComContext::new(id, count, devices.place(device))).collect();
         for ((declared, _), source) in self.partitioned.iter().zip(sources) {
-            for (task, range) in tasks.iter_mut().zip(place::ranges(&devices.rows(source), shares)) {
+            for (task, range) in tasks.iter_mut().zip(place::ranges(&devices.rows(source), shares, &devices.weights)) {
                 task.rows.insert(declared.name, RowsSlot::new(source.clone(), range, devices.meter.clone()));
             }
         }

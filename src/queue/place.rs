@@ -28,6 +28,8 @@ const PARTITION_BYTES: Range<u64> = 256 << 10..64 << 20;
 /// The devices as the executor sees them.
 pub(crate) struct Devices {
     pub(super) list: Vec<Device>,
+    /// How many rows each gets, as against the others.
+    pub(super) weights: Vec<u64>,
     /// The most bytes that each may take, as set or found by trying.
     limits: Vec<u64>,
     /// How many tasks of a device run at once where rows are streamed.
@@ -51,6 +53,7 @@ impl Devices {
             #[cfg(feature = "gpu")]
             rings: list.iter().map(|_| Arc::default()).collect(),
             list,
+            weights: vec![1; session.devices().len()],
             limits,
             together,
             memory,
@@ -78,6 +81,11 @@ impl Devices {
             #[cfg(feature = "gpu")]
             ring: self.rings[device].clone(),
         }
+    }
+
+    /// The rows of a source that a device of this rank has.
+    fn rows_of(&self, device: usize, source: &Source) -> Range<u64> {
+        share_of(&self.rows(source), device, &self.weights)
     }
 
     /// The rows of a source that this rank has.
@@ -194,18 +202,16 @@ pub(crate) type Source<'s> = Arc<dyn RowSource + 's>;
 
 /// Cuts the share of every device.
 pub(crate) fn shares(devices: &Devices, sources: &[Source], needs: &Needs) -> Result<Vec<Share>> {
-    let count = devices.list.len();
     let shares = devices.list.iter().enumerate().map(|(number, device)| match device {
         Device::Cpu(_) => {
-            let ranges =
-                sources.iter().map(|source| (source, part(&devices.rows(source), number as u64, count as u64)));
+            let ranges = sources.iter().map(|source| (source, devices.rows_of(number, source)));
             Ok(share_of_host(&devices.memory, devices.together, ranges))
         }
         #[cfg(feature = "gpu")]
         Device::Gpu(gpu) => {
             let rows = |source: &Source| {
-                let Range { start, end } = devices.rows(source);
-                (end - start).div_ceil(count as u64)
+                let Range { start, end } = devices.rows_of(number, source);
+                end - start
             };
             let sizes: Vec<(u64, u64)> = sources.iter().map(|source| (rows(source), row_bytes(source))).collect();
             let (limit, binding) = (devices.limits[number], device.max_partition_bytes());
@@ -213,7 +219,7 @@ pub(crate) fn shares(devices: &Devices, sources: &[Source], needs: &Needs) -> Re
                 .map_err(|message| crate::Error::OutOfMemory { device: gpu.info().name.clone(), message })
         }
     });
-    let _ = (needs, count);
+    let _ = needs;
     shares.collect()
 }
 
@@ -281,10 +287,9 @@ fn share_of_device(
 }
 
 /// The rows of each task, of those that this rank has of a source.
-pub(crate) fn ranges(rows: &Range<u64>, shares: &[Share]) -> Vec<Range<u64>> {
-    let devices = shares.len() as u64;
+pub(crate) fn ranges(rows: &Range<u64>, shares: &[Share], weights: &[u64]) -> Vec<Range<u64>> {
     let of_device = shares.iter().enumerate().map(|(device, cut)| {
-        let share = part(rows, device as u64, devices);
+        let share = share_of(rows, device, weights);
         let (tasks, length) = (cut.tasks as u64, (share.end - share.start).div_ceil(cut.tasks.max(1) as u64));
         let equal = cut.equal;
         (0..tasks).map(move |task| {
@@ -293,6 +298,16 @@ pub(crate) fn ranges(rows: &Range<u64>, shares: &[Share]) -> Vec<Range<u64>> {
         })
     });
     of_device.flatten().collect()
+}
+
+/// The part of some rows that a device gets.
+fn share_of(of: &Range<u64>, device: usize, weights: &[u64]) -> Range<u64> {
+    let all: u128 = weights.iter().map(|weight| u128::from(*weight)).sum();
+    let at = |devices: usize| {
+        let before: u128 = weights.iter().take(devices).map(|weight| u128::from(*weight)).sum();
+        of.start + (u128::from(of.end - of.start) * before / all.max(1)) as u64
+    };
+    at(device)..at(device + 1)
 }
 
 /// Part number `part` of `parts` of some rows; they differ by at most one row.
@@ -361,6 +376,22 @@ mod tests {
     const NEEDS: Needs = Needs { kept_per_row: 4, scratch_per_row: 8, fixed: 1000 };
 
     #[test]
+    fn devices_get_rows_by_their_weights_and_all_rows_are_somebodys() {
+        for weights in [vec![1], vec![1, 1, 1], vec![16, 1024], vec![7, 1, 90, 2]] {
+            for rows in [0, 1, 5, 1000, 1 << 40] {
+                let shares: Vec<_> = (0..weights.len()).map(|at| share_of(&(3..3 + rows), at, &weights)).collect();
+                assert_eq!((shares[0].start, shares[weights.len() - 1].end), (3, 3 + rows));
+                assert!(shares.windows(2).all(|pair| pair[0].end == pair[1].start), "{shares:?}");
+                let all: u64 = weights.iter().sum();
+                for (share, weight) in shares.iter().zip(&weights) {
+                    let exact = rows as f64 * *weight as f64 / all as f64;
+                    assert!(((share.end - share.start) as f64 - exact).abs() <= 1.0, "{shares:?} for {weights:?}");
+                }
+            }
+        }
+    }
+
+    #[test]
     fn what_fits_is_pinned_whole() {
         let share = share_of_device(&[(1000, 100)], &NEEDS, u64::MAX, u64::MAX, 2).expect("it fits");
         assert_eq!((share.tasks, share.pinned), (2, 2));
@@ -377,7 +408,7 @@ mod tests {
             let taken = share.pinned as u64 * part * row + part * (3 * row + 8) + rows * 4 + 1000;
             assert!(taken <= limit && share.pinned < share.tasks, "{limit}: {share:?} takes {taken}");
             assert!(limit < 5_000_000 || share.pinned > 0, "{share:?}");
-            let ranges = ranges(&(0..rows), &[share]);
+            let ranges = ranges(&(0..rows), &[share], &[1]);
             assert!(ranges.windows(2).all(|pair| pair[0].end == pair[1].start));
             assert_eq!((ranges[0].start, ranges[ranges.len() - 1].end), (0, rows));
         }

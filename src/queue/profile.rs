@@ -93,11 +93,20 @@ impl Session {
     /// # Errors
     /// When a device fails or has no memory left.
     pub fn ceilings(&self) -> Result<Vec<Ceilings>> {
-        let of = |device: &Device| match device {
+        self.devices().iter().map(|device| self.ceilings_of(device)).collect()
+    }
+
+    pub(super) fn ceilings_of(&self, device: &Device) -> Result<Ceilings> {
+        match device {
             Device::Cpu(_) => Ok(self.install(crate::backend::cpu::ceilings)),
             #[cfg(feature = "gpu")]
             Device::Gpu(gpu) => gpu.ceilings(),
-        };
-        self.devices().iter().map(of).collect()
+        }
+    }
+
+    /// How many rows each device is to get, as against the others: without GPUs all are the same processor.
+    #[cfg(not(feature = "gpu"))]
+    pub(super) fn weights(&self) -> Result<Vec<u64>> {
+        Ok(vec![1; self.devices().len()])
     }
 }

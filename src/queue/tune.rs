@@ -3,6 +3,7 @@
 
 use super::device::OnDevice;
 use super::pace::FIRST;
+use super::session::{Device, Session};
 use super::shader::Shader;
 use crate::Result;
 use crate::backend::DeviceInfo;
@@ -76,8 +77,8 @@ fn add(folder: &Path, key: u64, choice: usize) -> std::io::Result<()> {
 
 /// What a choice depends on: the device, its driver, and all shaders with their constants.
 pub(super) fn key(info: &DeviceInfo, shader: &Shader) -> u64 {
-    let mut hash = Fnv(0xcbf2_9ce4_8422_2325);
-    [&info.name, &info.driver, &info.interface].into_iter().for_each(|text| hash.add(text.as_bytes()));
+    let mut hash = Fnv::new();
+    hash.add_device(info);
     for pass in shader.variants().flat_map(|variant| &variant.passes) {
         hash.add(pass.source.as_bytes());
         hash.add(pass.entry.as_deref().unwrap_or_default().as_bytes());
@@ -89,10 +90,48 @@ pub(super) fn key(info: &DeviceInfo, shader: &Shader) -> u64 {
     hash.0
 }
 
+/// Speeds are kept in steps of a factor of √2, so that measuring again mostly tells the same.
+const STEPS: usize = 64;
+
+impl Session {
+    /// How many rows each device is to get, as against the others: by how many operations a second it does.
+    pub(super) fn weights(&self) -> Result<Vec<u64>> {
+        let devices = self.devices();
+        if !self.tuning().is_on || devices.windows(2).all(|pair| pair[0].info() == pair[1].info()) {
+            return Ok(vec![1; devices.len()]);
+        }
+        let of = |device: &Device| {
+            let mut hash = Fnv::new();
+            hash.add(b"operations a second");
+            hash.add_device(device.info());
+            if let Some(step) = self.tuning().choice(hash.0, STEPS) {
+                return Ok(weight(step));
+            }
+            let operations = self.ceilings_of(device)?.operations_per_second;
+            let step = (2.0 * (operations / 1e8).max(1.0).log2()).round().min((STEPS - 1) as f64) as usize;
+            self.tuning().keep(hash.0, step);
+            Ok(weight(step))
+        };
+        devices.iter().map(of).collect()
+    }
+}
+
+fn weight(step: usize) -> u64 {
+    (16.0 * 2f64.powf(step as f64 / 2.0)) as u64
+}
+
 /// FNV-1a, 64 bits: a hash that stays the same from build to build.
 struct Fnv(u64);
 
 impl Fnv {
+    fn new() -> Self {
+        Self(0xcbf2_9ce4_8422_2325)
+    }
+
+    fn add_device(&mut self, info: &DeviceInfo) {
+        [&info.name, &info.driver, &info.interface].into_iter().for_each(|text| self.add(text.as_bytes()));
+    }
+
     fn add(&mut self, bytes: &[u8]) {
         // A byte that no text has keeps neighbours apart.
         for &byte in bytes.iter().chain(&[0xff]) {

@@ -137,3 +137,28 @@ fn a_gpu_that_is_not_there_is_an_error_that_lists_what_is() {
     assert!(message.contains("gpu:99") && message.contains("`cpu` is always there"), "{message}");
     assert!(gpus().is_empty() || message.contains("gpu:0"), "{message}");
 }
+
+/// Rows go by measured speed where the queue says so, and by the same measure the next time.
+#[test]
+fn the_faster_device_gets_more_rows_where_the_queue_allows_it() -> Result<()> {
+    let folder = std::env::temp_dir().join(format!("superstep-speeds-{}", std::process::id()));
+    for gpu in gpus() {
+        let team = DeviceChoice::These(vec![OneDevice::Cpu, OneDevice::Adapter(gpu)]);
+        let lengths = |tune: bool, by_speed: bool| {
+            let session = Session::builder().device(team.clone()).tune(tune).cache_folder(&folder).build()?;
+            let queue = IterativeComQueue::once(&session).init_with_partitioned_data(ROWS, table(10_000, 2));
+            let queue = if by_speed { queue.share_by_speed() } else { queue };
+            Ok::<_, superstep::Error>(queue.close_with(|cx| Ok(cx.rows(ROWS)?.len())).run()?.results)
+        };
+        assert_eq!(lengths(true, false)?, [5000, 5000], "equal where nothing is said");
+        assert_eq!(lengths(false, true)?, [5000, 5000], "or nothing may be measured");
+        let first = lengths(true, true)?;
+        assert_eq!(first.iter().sum::<usize>(), 10_000);
+        assert!(first.iter().all(|rows| *rows != 5000), "a processor and an adapter differ: {first:?}");
+        assert_eq!(lengths(true, true)?, first);
+    }
+    if folder.exists() {
+        std::fs::remove_dir_all(&folder).expect("a folder that was made");
+    }
+    Ok(())
+}

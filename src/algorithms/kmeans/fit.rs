@@ -165,7 +165,7 @@ impl KMeans {
         let bounds = if plan.steered { self.room_for_bounds(session, prepared) } else { None };
         let bounded_rows = bounds.as_ref().map_or(0, |_| prepared.own_rows());
         let watch = Arc::new(Watch::new(self, &plan, prepared.rows(), tol, start));
-        let queue = self.data(IterativeComQueue::new(session), prepared, &plan, init);
+        let queue = self.data(IterativeComQueue::new(session).share_by_speed(), prepared, &plan, init);
         let queue = self.update(queue.add(NoSums(plan.clone())).add(NoLabels), &plan);
         let queue = if plan.steered { queue.add(Steer { plan: plan.clone(), bounded_rows }) } else { queue };
         let run = queue
