@@ -76,6 +76,26 @@ fn lists_what_it_cannot_tell_apart_and_nothing_else_is_wrong() {
                 check_nearest("noise", Metric::SquaredEuclidean, &points, &centroids, d, (&labels, &distances));
             }
         }
+        // A centroid that stands twice, the second time in the hands of another thread, is never settled on.
+        let mut noise = Noise(22);
+        let (points, mut centroids) = (noise.values(n * d), noise.values(k * d));
+        for again in [1, 5, 33, 70, 99] {
+            centroids.copy_within(..d, again * d);
+            for sides in SIDES {
+                let launch = product(device, (&points, &centroids, d), sides);
+                let count = launch.read::<u32>("doubtful_count")[0] as usize;
+                let listed = &launch.read::<u32>("doubtful")[..count];
+                let labels = launch.read::<u32>("nearest");
+                let twice: Vec<u32> = (0..n as u32).filter(|row| labels[*row as usize] == 0).collect();
+                let missing: Vec<&u32> = twice.iter().filter(|row| !listed.contains(row)).collect();
+                assert!(
+                    missing.is_empty() && !twice.is_empty(),
+                    "0 is also {again}, {sides:?}: {missing:?} are not in doubt"
+                );
+            }
+            let spare = noise.values(d);
+            centroids[again * d..][..d].copy_from_slice(&spare);
+        }
         let same = vec![0.5; 64 * d];
         let launch = product(device, (&same, &same[..2 * d], d), (8, 8));
         assert_eq!(launch.read::<u32>("doubtful_count"), [64]);
