@@ -10,9 +10,11 @@
 // cancellation does to s is bounded: with u = 2⁻²⁴, g = n·u / (1 - n·u) for n = d + 4 roundings, X = |points[r]| and C
 // the largest |centroids[j]|, a product is within g·X·C of its true value in any order of additions, fused or not, a norm
 // within g·C², so s is within E = g·(2·X·C + C²) + 2⁻²³·(X + C)² + d·2⁻¹²⁴ of its own (the last for products that are
-// flushed to zero, each below 2⁻¹²⁶). A centroid whose s exceeds the smallest by more than 2·E is truly farther. The
-// margin is 2·E with X and C rounded up, a sixteenth more for the roundings of its own formula; rows so long that
-// products may overflow are all doubtful. `assign_exact` decides the list by the distances themselves.
+// flushed to zero, each below 2⁻¹²⁶). A centroid whose s exceeds the smallest by more than 2·E is truly farther.
+// `assign_exact` decides the list by the distances themselves, each within h·(X + C)² of its true value, with h as g but for
+// n = d/16 + 20. A centroid that exceeds the smallest by more than 2·E + 2·h·(X + C)² is farther there too: so labels are
+// those that `assign_exact` would give to all rows, whatever the tiles. That is the margin, with X and C rounded up and a
+// sixteenth more for the roundings of its own formula; rows so long that products may overflow are all doubtful.
 //
 // Bindings
 //   points        n × d, row-major; n·d < 2²⁹ (a binding holds less than 2³¹ bytes), so indices fit u32
@@ -271,6 +273,7 @@ fn margin(square: f32, largest: f32) -> f32 {
     let length = sqrt((square + tiny) * (1.0 + 2.0 * gamma)) * (1.0 + 0x1p-20);
     let farthest = sqrt((largest + tiny) * (1.0 + 2.0 * gamma)) * (1.0 + 0x1p-20);
     let reach = (length + farthest) * (length + farthest);
-    let error = gamma * farthest * (2.0 * length + farthest) + 0x1p-23 * reach + tiny;
+    let exact = f32(DIMENSIONS / COLUMNS + COLUMNS + 6u) * 0x1p-24;
+    let error = gamma * farthest * (2.0 * length + farthest) + (exact + 0x1p-23) * reach + tiny;
     return select(FARTHEST, 2.125 * error, reach < LARGEST && roundings < 0.5);
 }

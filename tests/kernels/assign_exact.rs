@@ -7,7 +7,7 @@ use superstep::backend::gpu::GpuDevice;
 
 const ROWS: usize = 64;
 
-fn assign_exact(device: &GpuDevice, metric: Metric, given: Given) -> Found {
+pub(crate) fn assign_exact(device: &GpuDevice, metric: Metric, given: Given) -> Found {
     let (none, zero): (&[u32], _) = (&[0], [0_u32]);
     let launch = launch(device, "assign_exact", metric, given).bind("doubtful", none).bind("doubtful_count", &zero);
     launch.run((given.0.len() / given.2).div_ceil(ROWS));

@@ -1,6 +1,6 @@
 //! More than a few dimensions by the product: tiles of rows against tiles of centroids, and a list of doubtful rows.
 
-use crate::assign_exact::SHAPES;
+use crate::assign_exact::{SHAPES, assign_exact};
 use crate::assign_small::{Found, Given, check_hostile, check_shapes, launch};
 use crate::launch::{Launch, on_every_adapter};
 use crate::oracle::{Metric, Noise, check_nearest, distance};
@@ -48,6 +48,28 @@ fn breaks_ties_downwards_and_keeps_offsets_apart() {
         check_hostile(|device, _, given| assign_tiled(device, given, sides), METRICS, 5);
         check_hostile(|device, _, given| assign_tiled(device, given, sides), METRICS, 40);
     }
+}
+
+/// Whatever the tiles and whatever is in doubt, labels are those of the distances themselves: a choice among tiles changes
+/// no result.
+#[test]
+fn labels_are_those_of_the_exact_kernel_for_all_tiles() {
+    on_every_adapter(|device| {
+        for (n, d, k, offset, scale) in
+            [(700, 40, 90, 0.0, 1.0), (400, 130, 70, 20.0, 1.0), (400, 35, 70, 1e4, 0.5), (300, 64, 65, 0.0, 1e-18)]
+        {
+            let mut noise = Noise((n + d) as u64);
+            let mut values = |count: usize| -> Vec<f32> {
+                noise.values(count * d).into_iter().map(|value| offset + scale * value).collect()
+            };
+            let (points, centroids) = (values(n), values(k));
+            let expected = assign_exact(device, Metric::SquaredEuclidean, (&points, &centroids, d));
+            for sides in SIDES {
+                let found = assign_tiled(device, (&points, &centroids, d), sides);
+                assert_eq!(found.0, expected.0, "{n} × {d}, k = {k}, {sides:?}, around {offset}");
+            }
+        }
+    });
 }
 
 /// What it does not list is the f64 minimum; what it lists is little on spread data, and all where all are equal.
