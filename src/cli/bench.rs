@@ -110,13 +110,12 @@ impl Bench<'_> {
             }
             models.push(model);
         }
-        let of_iteration = |model: &KMeansModel| seconds_per_iteration(model.trace());
         let of = |time: fn(&KMeansModel) -> Option<f64>| median(models.iter().filter_map(time).collect());
         let interrupted = || Error::device(choice, "interrupted before a run had ended");
         Ok(Measured {
             pin: of(|model| Some(model.timings().pin.as_secs_f64())).ok_or_else(interrupted)?,
             init: of(|model| Some(model.timings().init.as_secs_f64())).ok_or_else(interrupted)?,
-            iteration: median(models.iter().filter_map(of_iteration).collect()).ok_or_else(interrupted)?,
+            iteration: of(|model| seconds_per_iteration(model.trace())).ok_or_else(interrupted)?,
             inertia: models.last().map(KMeansModel::inertia).ok_or_else(interrupted)?,
             items: self.items(session)?,
             ceilings: together(&session.ceilings()?),

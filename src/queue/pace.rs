@@ -2,7 +2,7 @@
 
 use crate::Result;
 use crate::backend::gpu::{GpuDevice, View};
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 /// A submission is to take about so long: well below what any desktop allows (2 s on Windows), and short enough that a
@@ -21,13 +21,13 @@ const STEP: f64 = 4.0;
 pub(crate) struct Pace {
     /// 0 before the first run.
     rows: AtomicU64,
-    /// Not 0 once slices take about as long as they should: nothing is waited for any more.
-    is_settled: AtomicU64,
+    /// Whether slices take about as long as they should: nothing is waited for any more.
+    is_settled: AtomicBool,
 }
 
 impl Pace {
-    /// Runs `record(first, rows)` for slices that together are the rows from `first` on of `all`, in their order. What fits in one slice is left
-    /// for the superstep's own submission; more are submitted one by one.
+    /// Runs `record(first, rows)` for slices that together are the rows from `first` on of `all`, in their order. What fits in
+    /// one slice is left for the superstep's own submission; more are submitted one by one.
     pub(crate) fn run(
         &self,
         first: u64,
@@ -35,6 +35,7 @@ impl Pace {
         gpu: &GpuDevice,
         mut record: impl FnMut(u64, u64) -> Result<()>,
     ) -> Result<()> {
+        let mut first = first;
         if first >= all && all > 0 {
             return Ok(());
         }
@@ -43,11 +44,10 @@ impl Pace {
         }
         // What was recorded before is not to be measured with the first slice.
         gpu.submit()?;
-        let mut first = first;
         while first < all {
             let known = self.rows.load(Ordering::Relaxed);
             let rows = known.max(FIRST).min(all - first);
-            let is_settled = self.is_settled.load(Ordering::Relaxed) != 0;
+            let is_settled = self.is_settled.load(Ordering::Relaxed);
             if !is_settled {
                 gpu.wait()?;
             }
@@ -71,7 +71,7 @@ impl Pace {
         // The rest of a task, shorter than what is known, says little of what more would take.
         if rows >= known || time > LONG {
             self.rows.store(next.clamp(View::ALIGNMENT, u64::MAX / 2), Ordering::Relaxed);
-            self.is_settled.store(u64::from((1.0..2.0).contains(&factor) && known > 0), Ordering::Relaxed);
+            self.is_settled.store((1.0..2.0).contains(&factor) && known > 0, Ordering::Relaxed);
         }
     }
 }
@@ -87,7 +87,7 @@ mod tests {
         let time = |rows: u64| Duration::from_micros(10 * rows);
         pace.learn(0, FIRST, Duration::from_millis(500));
         let mut seen = vec![pace.rows.load(Ordering::Relaxed)];
-        while pace.is_settled.load(Ordering::Relaxed) == 0 {
+        while !pace.is_settled.load(Ordering::Relaxed) {
             let rows = *seen.last().unwrap();
             pace.learn(rows, rows, time(rows));
             seen.push(pace.rows.load(Ordering::Relaxed));

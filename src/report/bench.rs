@@ -55,6 +55,14 @@ pub(crate) struct Measured {
     pub(crate) ceilings: Ceilings,
 }
 
+impl Measured {
+    /// What an item takes of all that they take: `86 %`.
+    pub(super) fn share(&self, item: &ItemShare) -> String {
+        let all: f64 = self.items.iter().map(|item| item.time).sum();
+        format!("{:.0} %", 100.0 * item.time / all)
+    }
+}
+
 /// What an item, or a kernel of it, takes of a round.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct ItemShare {
@@ -166,21 +174,14 @@ impl BenchReport {
                 part(bytes, copied),
             );
             let mut table = Table::new(&[("item", Align::Left), ("a round", Align::Right), ("share", Align::Right)]);
-            let all: f64 = measured.items.iter().map(|item| item.time).sum();
             for item in &measured.items {
-                let name = device.named(item);
-                table.row(vec![name, seconds(item.time), format!("{:.0} %", 100.0 * item.time / all)]);
+                table.row(vec![device.named(item), seconds(item.time), measured.share(item)]);
             }
             if !measured.items.is_empty() {
                 text += &table.render("  ");
             }
         }
         text
-    }
-
-    /// What the work was, in one line.
-    pub(super) fn work(&self) -> String {
-        self.heading()
     }
 
     fn cells(&self, device: &DeviceRun) -> Vec<String> {
@@ -198,7 +199,8 @@ impl BenchReport {
         cells
     }
 
-    fn heading(&self) -> String {
+    /// What the work was, in one line.
+    pub(super) fn heading(&self) -> String {
         let Self { data, n, d, k, iterations, runs, .. } = self;
         let values = scaled(*n as f64 * *d as f64, "values");
         format!(

@@ -45,7 +45,7 @@ impl BenchReport {
     /// The page.
     pub(crate) fn page(&self) -> String {
         let title = "superstep bench";
-        let mut body = format!("<h1>{title}</h1>\n<p>{}</p>\n", escape(&self.work()));
+        let mut body = format!("<h1>{title}</h1>\n<p>{}</p>\n", escape(&self.heading()));
         body += "<p>The same k-means on every device. One iteration labels all rows, sums them by cluster and moves the \
                  centroids; times are medians.</p>\n";
         body += &self.overview();
@@ -111,7 +111,6 @@ impl BenchReport {
             reached("multiplications, additions", flops, most, "FLOP/s"),
             reached("rows read, of a copy", bytes, copied, "B/s"),
         ];
-        let all: f64 = measured.items.iter().map(|item| item.time).sum();
         let longest = measured.items.iter().map(|item| item.time).fold(0.0, f64::max);
         let items: Vec<Bar> = measured
             .items
@@ -119,7 +118,7 @@ impl BenchReport {
             .map(|item| Bar {
                 name: device.named(item),
                 part: item.time / longest,
-                text: format!("{} · {:.0} %", seconds(item.time), 100.0 * item.time / all),
+                text: format!("{} · {}", seconds(item.time), measured.share(item)),
             })
             .collect();
         let mut body = format!("<p>{}</p>\n", escape(lines.join("; ").trim()));

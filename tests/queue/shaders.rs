@@ -444,10 +444,8 @@ impl ComputeFunction for Sliced {
     }
 
     fn shader(&self) -> Option<Shader> {
-        let mut shaders =
-            self.1.iter().map(|source| Shader::wgsl(*source).named("sliced").per_row(ROWS).in_slices(ROWS));
-        let first = shaders.next()?;
-        Some(shaders.fold(first, Shader::or))
+        let shaders = self.1.iter().map(|source| Shader::wgsl(*source).named("sliced").per_row(ROWS).in_slices(ROWS));
+        shaders.reduce(Shader::or)
     }
 }
 

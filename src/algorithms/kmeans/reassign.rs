@@ -52,22 +52,17 @@ impl ComputeFunction for Reassign {
 
     fn calc(&self, cx: &mut ComContext) -> Result<()> {
         let mut labels = cx.take(LABELS)?;
-        if !self.0.steered {
-            let nearest = Nearest::new(cx.get(CENTROIDS)?.view(), self.0.distance(), Isa::detect())?;
-            let search = Search::Everything(Arc::new(nearest));
-            let changes = self.reassign(cx, &search, &mut labels, &mut Bounds::default())?;
-            cx.put(LABELS, labels)?;
-            return cx.put(CHANGES, changes.into_values());
-        }
+        let search = self.search(cx)?;
         let mut bounds = if cx.contains(BOUNDS) { cx.take(BOUNDS)? } else { Bounds::default() };
-        let search = cx.get(SEARCH)?.clone();
         match &search {
             Search::Everything(_) => bounds = Bounds::default(),
             Search::Seed(guide) => bounds = Bounds::new(labels.len(), self.0.block(), guide),
             Search::Bounded(_) => {}
         }
         let changes = self.reassign(cx, &search, &mut labels, &mut bounds)?;
-        cx.put(BOUNDS, bounds)?;
+        if self.0.steered {
+            cx.put(BOUNDS, bounds)?;
+        }
         cx.put(LABELS, labels)?;
         cx.put(CHANGES, changes.into_values())
     }
@@ -78,6 +73,15 @@ impl ComputeFunction for Reassign {
 }
 
 impl Reassign {
+    /// What guides the search.
+    fn search(&self, cx: &ComContext) -> Result<Search> {
+        if self.0.steered {
+            return cx.get(SEARCH).cloned();
+        }
+        let nearest = Nearest::new(cx.get(CENTROIDS)?.view(), self.0.distance(), Isa::detect())?;
+        Ok(Search::Everything(Arc::new(nearest)))
+    }
+
     fn reassign(&self, cx: &ComContext, search: &Search, labels: &mut [u32], bounds: &mut Bounds) -> Result<Partials> {
         let rows = cx.rows(POINTS)?;
         let weights = if self.0.weighted { Some(cx.rows(WEIGHTS)?) } else { None };

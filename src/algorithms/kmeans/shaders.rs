@@ -41,9 +41,8 @@ impl Plan {
         // Where one tile holds all centroids, threads across it would be idle.
         let across = if self.k <= 8 * SIDES[0] { &SIDES[..1] } else { &SIDES };
         let sides = across.iter().rev().flat_map(|across| SIDES.iter().rev().map(|down| (*across, *down)));
-        let mut shaders = sides.map(|sides| all(self.product(sides).then(self.exact(true))));
-        let first = shaders.next().unwrap_or_else(|| all(self.exact(false)));
-        shaders.fold(first, Shader::or)
+        let shaders = sides.map(|sides| all(self.product(sides).then(self.exact(true))));
+        shaders.reduce(Shader::or).unwrap_or_else(|| all(self.exact(false)))
     }
 
     /// The distance itself, of all rows or of those in doubt.

@@ -183,6 +183,20 @@ impl Fence {
         Err(self.lost("a buffer could not be mapped".into()))
     }
 
+    /// Waits for a mapping, and gives what it made of the bytes.
+    pub(super) fn read<T>(
+        &self,
+        buffer: &wgpu::Buffer,
+        submission: &wgpu::SubmissionIndex,
+        mapping: &Receiver<bool>,
+        of: impl FnOnce(&[u8]) -> Option<T>,
+    ) -> Result<T> {
+        self.mapped(submission, mapping)?;
+        let read = || "read a mapped buffer".into();
+        let value = self.run(read, || of(&buffer.get_mapped_range(..).ok()?))?;
+        value.ok_or_else(|| self.error("a buffer could not be read though it was mapped"))
+    }
+
     /// Notes a loss and returns it as an error.
     fn lost(&self, reason: String) -> Error {
         self.troubles.lose(reason.clone());

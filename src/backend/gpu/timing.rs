@@ -4,7 +4,7 @@
 //! so times of whole rounds are not to be taken meanwhile.
 
 use super::device::{GpuDevice, Shared};
-use super::fence::{Fence, lock};
+use super::fence::lock;
 use super::recorder::Recorded;
 use crate::Result;
 use std::collections::BTreeMap;
@@ -129,8 +129,11 @@ impl GpuDevice {
         };
         let tick = f64::from(shared.fence.queue.get_timestamp_period()) * 1e-9;
         for one in pending {
-            let stamps = one.read(&shared.fence)?;
-            for (name, stamps) in one.stamps.names.into_iter().zip(stamps.chunks_exact(2)) {
+            let Pending { stamps: Stamps { staging, names }, submission, mapping } = one;
+            let stamps: Vec<u64> = shared
+                .fence
+                .read(&staging, &submission, &mapping, |bytes| Some(bytemuck::pod_collect_to_vec(bytes)))?;
+            for (name, stamps) in names.into_iter().zip(stamps.chunks_exact(2)) {
                 let total = totals.entry(name).or_default();
                 total.0 += 1;
                 // A clock that jumped back has measured nothing.
@@ -139,17 +142,5 @@ impl GpuDevice {
         }
         let of = |(name, (runs, seconds))| KernelTime { name, runs, time: Duration::from_secs_f64(seconds) };
         Ok(totals.into_iter().map(of).collect())
-    }
-}
-
-impl Pending {
-    fn read(&self, fence: &Fence) -> Result<Vec<u64>> {
-        fence.mapped(&self.submission, &self.mapping)?;
-        let staging = &self.stamps.staging;
-        let read = fence.run(
-            || "read kernel times".into(),
-            || staging.get_mapped_range(..).ok().map(|bytes| bytemuck::pod_collect_to_vec(&bytes)),
-        )?;
-        read.ok_or_else(|| fence.error("kernel times could not be read though they were mapped"))
     }
 }

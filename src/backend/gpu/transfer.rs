@@ -205,16 +205,10 @@ impl ReadBack {
     }
 
     fn append_to(self, out: &mut Vec<u8>) -> Result<()> {
-        let fence = &self.device.fence;
-        fence.mapped(&self.submission, &self.mapping)?;
-        let appended = fence.run(
-            || "read a mapped buffer".into(),
-            || {
-                out.extend_from_slice(self.staging.get_mapped_range(..).ok()?.get(..self.count)?);
-                Some(())
-            },
-        )?;
-        appended.ok_or_else(|| fence.error("a buffer could not be read though it was mapped"))
+        self.device.fence.read(&self.staging, &self.submission, &self.mapping, |bytes| {
+            out.extend_from_slice(bytes.get(..self.count)?);
+            Some(())
+        })
     }
 }
 
