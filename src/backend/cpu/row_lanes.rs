@@ -8,7 +8,7 @@ mod dot;
 pub(super) use dot::{DotLanes, Doubled, SOME_COLUMNS};
 
 use super::assign_exact;
-use super::screen::Form;
+use super::screen::{Form, keep_smallest};
 use super::simd::{Kernel, Simd};
 
 /// Up to this number of columns rows are taken in lanes.
@@ -99,23 +99,14 @@ impl<F: Form> RowLanes<'_, F> {
                 }
             }
             for v in 0..VECTORS {
-                second[v] = simd.min(second[v], simd.max(smallest[v], sums[v]));
-                ids[v] = simd.select_less(sums[v], smallest[v], id, ids[v]);
-                smallest[v] = simd.min(smallest[v], sums[v]);
+                keep_smallest(simd, sums[v], id, &mut smallest[v], &mut second[v], &mut ids[v]);
             }
         }
         let mut unsettled = 0;
         for v in 0..VECTORS {
             let begin = at + v * S::LANES;
             let lanes = count.saturating_sub(begin).min(S::LANES);
-            let labels = &mut self.labels[first + begin.min(count)..][..lanes];
-            if lanes == S::LANES {
-                simd.store(ids[v], bytemuck::cast_slice_mut(labels));
-            } else {
-                let mut found = [0.0_f32; 32];
-                simd.store(ids[v], &mut found);
-                labels.iter_mut().zip(&found).for_each(|(label, id)| *label = id.to_bits());
-            }
+            write_labels(simd, ids[v], &mut self.labels[first + begin.min(count)..][..lanes]);
             // Negated, so that what is no number is open as well.
             let threshold = self.form.thresholds(simd, smallest[v]);
             let mut open = !simd.less(threshold, second[v]) & (u32::MAX >> (32 - S::LANES));
@@ -129,6 +120,18 @@ impl<F: Form> RowLanes<'_, F> {
         }
         unsettled
     }
+}
+
+/// Writes the ids of a vector of rows as their labels; those of the first rows where fewer are left.
+#[inline(always)]
+fn write_labels<S: Simd>(simd: S, ids: S::Vector, labels: &mut [u32]) {
+    if labels.len() == S::LANES {
+        simd.store(ids, bytemuck::cast_slice_mut(labels));
+        return;
+    }
+    let mut found = [0.0_f32; 32];
+    simd.store(ids, &mut found);
+    labels.iter_mut().zip(&found).for_each(|(label, id)| *label = id.to_bits());
 }
 
 /// The canonical label of a row that f32 could not settle: in f64, among those whose value is within the threshold.

@@ -354,9 +354,7 @@ impl<S: Simd, F: Form> Block<'_, S, F> {
             };
             for v in 0..V {
                 let value = self.form.finish(simd, sums[v], biases[v]);
-                second = simd.min(second, simd.max(smallest, value));
-                id = simd.select_less(value, smallest, ids[v], id);
-                smallest = simd.min(smallest, value);
+                keep_smallest(simd, value, ids[v], &mut smallest, &mut second, &mut id);
             }
             simd.store(smallest, smallest_at);
             simd.store(second, second_at);
@@ -395,6 +393,21 @@ impl<S: Simd, F: Form> Block<'_, S, F> {
             LeftOver::ALL
         }
     }
+}
+
+/// Shows each lane a value and its id: it keeps the smallest, the id of that, and the second smallest.
+#[inline(always)]
+pub(super) fn keep_smallest<S: Simd>(
+    simd: S,
+    value: S::Vector,
+    id: S::Vector,
+    smallest: &mut S::Vector,
+    second: &mut S::Vector,
+    kept: &mut S::Vector,
+) {
+    *second = simd.min(*second, simd.max(*smallest, value));
+    *kept = simd.select_less(value, *smallest, id, *kept);
+    *smallest = simd.min(*smallest, value);
 }
 
 /// The slot of a lane's smallest value, from the ids of all lanes.

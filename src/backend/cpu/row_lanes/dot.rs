@@ -1,8 +1,8 @@
 //! Rows in lanes for up to [`SOME_COLUMNS`] columns, in the form `|c|² − 2x·c`.
 
-use super::{BLOCK, VECTORS, settle};
+use super::{BLOCK, VECTORS, settle, write_labels};
 use crate::backend::cpu::assign_tiled::Dot;
-use crate::backend::cpu::screen::Form;
+use crate::backend::cpu::screen::{Form, keep_smallest};
 use crate::backend::cpu::simd::{Kernel, Simd};
 
 /// Up to this number of columns rows are taken in lanes: to turn a row into columns takes as long as to multiply it with
@@ -100,9 +100,7 @@ impl DotLanes<'_> {
             for (values, j) in sums.iter().zip(0_u32..) {
                 let id = simd.splat(f32::from_bits((group * TOGETHER) as u32 + j));
                 for v in 0..VECTORS {
-                    second[v] = simd.min(second[v], simd.max(smallest[v], values[v]));
-                    ids[v] = simd.select_less(values[v], smallest[v], id, ids[v]);
-                    smallest[v] = simd.min(smallest[v], values[v]);
+                    keep_smallest(simd, values[v], id, &mut smallest[v], &mut second[v], &mut ids[v]);
                 }
             }
         }
@@ -125,13 +123,7 @@ impl DotLanes<'_> {
                 *threshold = self.form.threshold(smallest, self.form.margin(*threshold));
             }
             let open = !simd.less(simd.load(&thresholds), second[v]) & (u32::MAX >> (32 - S::LANES));
-            let labels = &mut self.labels[first + begin..][..lanes];
-            if lanes == S::LANES {
-                simd.store(ids[v], bytemuck::cast_slice_mut(labels));
-            } else {
-                simd.store(ids[v], &mut found);
-                labels.iter_mut().zip(&found).for_each(|(label, id)| *label = id.to_bits());
-            }
+            write_labels(simd, ids[v], &mut self.labels[first + begin..][..lanes]);
             if open != 0 {
                 for lane in (0..lanes).filter(|lane| open >> lane & 1 == 1) {
                     let row = first + begin + lane;
