@@ -17,7 +17,7 @@
 //   nearest       n, written
 //   distances     n, written: squared, or city block
 //   doubtful      n: the rows to take, where LISTED
-//   doubtful_count  1: how many these are
+//   counts        2: the second is how many these are
 // Overrides
 //   DIMENSIONS    d
 //   CLUSTERS      k
@@ -52,7 +52,7 @@ const FARTHEST: f32 = 0x1.fffffep+127;
 @group(0) @binding(3) var<storage, read_write> nearest: array<u32>;
 @group(0) @binding(4) var<storage, read_write> distances: array<f32>;
 @group(0) @binding(5) var<storage, read> doubtful: array<u32>;
-@group(0) @binding(6) var<storage, read> doubtful_count: array<u32>;
+@group(0) @binding(6) var<storage, read> counts: array<u32>;
 
 // Column-major quads: lane l of quad q of a column is row (or centroid) 4q + l of the tile.
 var<workgroup> row_tile: array<vec4<f32>, COLUMNS * STRIDE>;
@@ -123,7 +123,7 @@ fn assign_exact(
 ) {
     var rows = points_shape.x;
     if (LISTED) {
-        rows = doubtful_count[0];
+        rows = counts[1];
     }
     let first_row = (group.x + group.y * groups.x) * TILE;
     if (first_row >= rows) {

@@ -1,9 +1,9 @@
-// Nearest centroid of each row, for more than a few dimensions: a tiled product of rows and centroids fused with the
-// minimum, so that no n × k matrix is ever stored. Rows whose two nearest centroids it cannot tell apart go to a list.
+// Nearest centroid of the rows of a list, for more than a few dimensions: a tiled product of rows and centroids fused with the
+// minimum, so that no n × k matrix is ever stored. Rows whose two nearest centroids it cannot tell apart go to another list.
 //
 //   s(r, j)      = norms[j] - 2·(points[r] · centroids[j]), which is D(r, j) - |points[r]|²
 //   nearest[r]   = argmin over j of s(r, j)
-//   distances[r] = D(r, nearest[r]) = sum over i of (points[r][i] - centroids[nearest[r]][i])²
+//   lower[r]     ≤ the distance of r to every centroid but its nearest; to all centroids where it is in doubt
 //   doubtful     = the rows with a second s(r, j) within the margin of the smallest
 //
 // One multiplication and addition a pair and column, where the difference form takes a subtraction more. What
@@ -18,28 +18,30 @@
 //
 // Bindings
 //   points        n × d, row-major; n·d < 2²⁹ (a binding holds less than 2³¹ bytes), so indices fit u32
-//   points_shape  (n, d)
 //   centroids     k × d, row-major
-//   norms         k: the squared lengths of the centroids
-//   nearest       n, written
-//   distances     n, written
+//   norms         the squared lengths of the centroids: see `survey_centroids`
+//   open          n: the rows to label
+//   counts        2: how many these are; the second is how many are in doubt, 0 on entry
+//   nearest       n, written for the rows of the list
+//   lower         n, likewise
 //   doubtful      n, written: row numbers, in any order
-//   doubtful_count  1: how many these are; 0 on entry
 // Overrides
 //   DIMENSIONS    d
 //   CLUSTERS      k, below 2²⁴
 //   ACROSS, DOWN  threads along centroids and rows: 8 or 16 each
 //
 // A workgroup of ACROSS × DOWN threads takes 8·DOWN rows: dispatch ceil(n / (8·DOWN)). It walks tiles of 8·ACROSS
-// centroids and, inside, of 16 columns. A thread owns 8 rows × 8 centroids of a tile: for 64 multiplications it reads 16
-// values, four vectors, from workgroup memory. It keeps the smallest, the second smallest and the label of its rows in
-// registers until the last centroid; the threads of a line meet then.
-// Rows and columns past the end add nothing; a centroid past the end has the norm that no minimum takes.
+// centroids and, inside, of 16 columns, which lie in workgroup memory while the next ones are fetched into registers. A
+// thread owns 8 rows × 8 centroids of a tile: for 64 multiplications it reads 16 values, four vectors, from workgroup
+// memory. It keeps the smallest, the second smallest and the label of its rows in registers until the last centroid; the
+// threads of a line meet then.
+// Rows past the end repeat the last one; columns past the end add nothing; a centroid past the end has the norm that no
+// minimum takes.
 // Traffic per row: 4d bytes read per 8·ACROSS centroids (from the cache after the first), 8 written, and 4·k·d / (8·DOWN)
 // of centroids. Work: 2·k·d operations, and 5 for each pair's minimum: a (0.4·d)-th.
-// Workgroup memory: 512·(ACROSS + DOWN) bytes, 16 KiB at most. Registers: 64 sums, 24 for the minima, 16 operands.
-// Quads of a column are turned by the column's number, so that neighbours, which load neighbouring columns, store to
-// different banks.
+// Workgroup memory: 512·(ACROSS + DOWN) bytes, 16 KiB at most. Registers: 64 sums, 24 for the minima, 16 operands, 16 to 32 of the next
+// tile. A thread fetches four columns of a row and stores them to four quads: neighbours take neighbouring rows, so that they
+// store to different banks.
 
 override DIMENSIONS: u32;
 override CLUSTERS: u32;
@@ -59,37 +61,70 @@ override THREADS: u32 = ACROSS * DOWN;
 override CENTROID_TILE: u32 = COLUMNS * ROW_QUADS;
 
 @group(0) @binding(0) var<storage, read> points: array<f32>;
-@group(0) @binding(1) var<uniform> points_shape: vec2<u32>;
-@group(0) @binding(2) var<storage, read> centroids: array<f32>;
-@group(0) @binding(3) var<storage, read> norms: array<f32>;
-@group(0) @binding(4) var<storage, read_write> nearest: array<u32>;
-@group(0) @binding(5) var<storage, read_write> distances: array<f32>;
-@group(0) @binding(6) var<storage, read_write> doubtful: array<u32>;
-@group(0) @binding(7) var<storage, read_write> doubtful_count: array<atomic<u32>>;
+@group(0) @binding(1) var<storage, read> centroids: array<f32>;
+@group(0) @binding(2) var<storage, read> norms: array<f32>;
+@group(0) @binding(3) var<storage, read> open: array<u32>;
+@group(0) @binding(4) var<storage, read_write> counts: array<atomic<u32>>;
+@group(0) @binding(5) var<storage, read_write> nearest: array<u32>;
+@group(0) @binding(6) var<storage, read_write> lower: array<f32>;
+@group(0) @binding(7) var<storage, read_write> doubtful: array<u32>;
 
 // Quads of rows, column by column, then quads of centroids. At the end, what the threads found for half of the rows:
 // smallest, second, label, largest norm.
 var<workgroup> tile: array<vec4<f32>, COLUMNS * (ROW_QUADS + CENTROID_QUADS)>;
 
-fn row_quad(first: u32, last: u32, column: u32) -> vec4<f32> {
-    if (column >= DIMENSIONS) {
-        return vec4(0.0);
+var<workgroup> rows_listed: u32;
+
+// Four columns of a row, from its first value on.
+fn row_columns(begin: u32, column: u32) -> vec4<f32> {
+    let at = begin + column;
+    if (column + 4u <= DIMENSIONS) {
+        return vec4(points[at], points[at + 1u], points[at + 2u], points[at + 3u]);
     }
-    return vec4(
-        points[min(first, last) * DIMENSIONS + column], points[min(first + 1u, last) * DIMENSIONS + column],
-        points[min(first + 2u, last) * DIMENSIONS + column], points[min(first + 3u, last) * DIMENSIONS + column],
-    );
+    var values = vec4(0.0);
+    for (var i = 0u; column + i < DIMENSIONS; i++) {
+        values[i] = points[at + i];
+    }
+    return values;
 }
 
-fn centroid_quad(first: u32, column: u32) -> vec4<f32> {
-    if (column >= DIMENSIONS) {
-        return vec4(0.0);
+fn centroid_columns(begin: u32, column: u32) -> vec4<f32> {
+    let at = begin + column;
+    if (column + 4u <= DIMENSIONS) {
+        return vec4(centroids[at], centroids[at + 1u], centroids[at + 2u], centroids[at + 3u]);
     }
-    let last = CLUSTERS - 1u;
-    return vec4(
-        centroids[min(first, last) * DIMENSIONS + column], centroids[min(first + 1u, last) * DIMENSIONS + column],
-        centroids[min(first + 2u, last) * DIMENSIONS + column], centroids[min(first + 3u, last) * DIMENSIONS + column],
-    );
+    var values = vec4(0.0);
+    for (var i = 0u; column + i < DIMENSIONS; i++) {
+        values[i] = centroids[at + i];
+    }
+    return values;
+}
+
+// Of what a thread fetches the `at`-th is of row at % rows (or centroids), columns 4·(at / rows) and the three behind.
+fn row_begin(first: u32, rows: u32, at: u32) -> u32 {
+    return open[min(first + at % (4u * ROW_QUADS), rows - 1u)] * DIMENSIONS;
+}
+
+fn centroid_begin(first: u32, at: u32) -> u32 {
+    return min(first + at % (4u * CENTROID_QUADS), CLUSTERS - 1u) * DIMENSIONS;
+}
+
+fn put_row(at: u32, values: vec4<f32>) {
+    let row = at % (4u * ROW_QUADS);
+    let quad = at / (4u * ROW_QUADS) * 4u * ROW_QUADS + row / 4u;
+    tile[quad][row % 4u] = values.x;
+    tile[quad + ROW_QUADS][row % 4u] = values.y;
+    tile[quad + 2u * ROW_QUADS][row % 4u] = values.z;
+    tile[quad + 3u * ROW_QUADS][row % 4u] = values.w;
+}
+
+fn put_centroid(at: u32, values: vec4<f32>) {
+    let row = at % (4u * CENTROID_QUADS);
+    let quad = CENTROID_TILE + at / (4u * CENTROID_QUADS) * 4u * CENTROID_QUADS + row / 4u;
+    tile[quad][row % 4u] = values.x;
+    tile[quad + CENTROID_QUADS][row % 4u] = values.y;
+    tile[quad + 2u * CENTROID_QUADS][row % 4u] = values.z;
+    tile[quad + 3u * CENTROID_QUADS][row % 4u] = values.w;
 }
 
 fn norm(cluster: u32) -> f32 {
@@ -107,22 +142,6 @@ fn norm_quad(first: u32) -> vec4<f32> {
 fn largest_of(norms: vec4<f32>, largest: f32) -> f32 {
     let real = select(norms, vec4(0.0), norms == vec4(FARTHEST));
     return max(largest, max(max(real.x, real.y), max(real.z, real.w)));
-}
-
-// Fetches 16 columns of the rows and of the centroids. Neighbours read neighbouring columns of the same four rows.
-fn load(first_row: u32, last_row: u32, first_cluster: u32, first_column: u32, thread: u32) {
-    for (var at = thread; at < COLUMNS * ROW_QUADS; at += THREADS) {
-        let column = at % COLUMNS;
-        let quad = at / COLUMNS;
-        tile[column * ROW_QUADS + (quad + column) % ROW_QUADS] =
-            row_quad(first_row + 4u * quad, last_row, first_column + column);
-    }
-    for (var at = thread; at < COLUMNS * CENTROID_QUADS; at += THREADS) {
-        let column = at % COLUMNS;
-        let quad = at / COLUMNS;
-        tile[CENTROID_TILE + column * CENTROID_QUADS + (quad + column) % CENTROID_QUADS] =
-            centroid_quad(first_cluster + 4u * quad, first_column + column);
-    }
 }
 
 // What a thread knows of a row.
@@ -163,8 +182,11 @@ fn assign_tiled(
     @builtin(local_invocation_id) place: vec3<u32>,
     @builtin(local_invocation_index) thread: u32,
 ) {
-    let rows = points_shape.x;
     let first_row = (group.x + group.y * groups.x) * 4u * ROW_QUADS;
+    if (thread == 0u) {
+        rows_listed = atomicLoad(&counts[0]);
+    }
+    let rows = workgroupUniformLoad(&rows_listed);
     if (first_row >= rows) {
         return;
     }
@@ -172,6 +194,35 @@ fn assign_tiled(
     var best0 = NOTHING; var best1 = NOTHING; var best2 = NOTHING; var best3 = NOTHING;
     var best4 = NOTHING; var best5 = NOTHING; var best6 = NOTHING; var best7 = NOTHING;
     var largest = 0.0;
+    // Four or two fetches of rows, and as many of centroids, each of four columns.
+    let row_begin0 = row_begin(first_row, rows, thread);
+    let row_begin1 = row_begin(first_row, rows, thread + THREADS);
+    let row_begin2 = row_begin(first_row, rows, thread + 2u * THREADS);
+    let row_begin3 = row_begin(first_row, rows, thread + 3u * THREADS);
+    let row_column0 = 4u * (thread / (4u * ROW_QUADS));
+    let row_column1 = 4u * ((thread + THREADS) / (4u * ROW_QUADS));
+    let row_column2 = 4u * ((thread + 2u * THREADS) / (4u * ROW_QUADS));
+    let row_column3 = 4u * ((thread + 3u * THREADS) / (4u * ROW_QUADS));
+    let centroid_column0 = 4u * (thread / (4u * CENTROID_QUADS));
+    let centroid_column1 = 4u * ((thread + THREADS) / (4u * CENTROID_QUADS));
+    let centroid_column2 = 4u * ((thread + 2u * THREADS) / (4u * CENTROID_QUADS));
+    let centroid_column3 = 4u * ((thread + 3u * THREADS) / (4u * CENTROID_QUADS));
+    var row_next0 = row_columns(row_begin0, row_column0);
+    var row_next1 = row_columns(row_begin1, row_column1);
+    var row_next2 = vec4(0.0);
+    var row_next3 = vec4(0.0);
+    if (ACROSS == 8u) {
+        row_next2 = row_columns(row_begin2, row_column2);
+        row_next3 = row_columns(row_begin3, row_column3);
+    }
+    var centroid_next0 = centroid_columns(centroid_begin(0u, thread), centroid_column0);
+    var centroid_next1 = centroid_columns(centroid_begin(0u, thread + THREADS), centroid_column1);
+    var centroid_next2 = vec4(0.0);
+    var centroid_next3 = vec4(0.0);
+    if (DOWN == 8u) {
+        centroid_next2 = centroid_columns(centroid_begin(0u, thread + 2u * THREADS), centroid_column2);
+        centroid_next3 = centroid_columns(centroid_begin(0u, thread + 3u * THREADS), centroid_column3);
+    }
 
     for (var first = 0u; first < CLUSTERS; first += 4u * CENTROID_QUADS) {
         var sum0a = vec4(0.0); var sum1a = vec4(0.0); var sum2a = vec4(0.0); var sum3a = vec4(0.0);
@@ -180,15 +231,46 @@ fn assign_tiled(
         var sum4b = vec4(0.0); var sum5b = vec4(0.0); var sum6b = vec4(0.0); var sum7b = vec4(0.0);
         for (var column = 0u; column < DIMENSIONS; column += COLUMNS) {
             workgroupBarrier();
-            load(first_row, rows - 1u, first, column, thread);
+            put_row(thread, row_next0);
+            put_row(thread + THREADS, row_next1);
+            put_centroid(thread, centroid_next0);
+            put_centroid(thread + THREADS, centroid_next1);
+            if (ACROSS == 8u) {
+                put_row(thread + 2u * THREADS, row_next2);
+                put_row(thread + 3u * THREADS, row_next3);
+            }
+            if (DOWN == 8u) {
+                put_centroid(thread + 2u * THREADS, centroid_next2);
+                put_centroid(thread + 3u * THREADS, centroid_next3);
+            }
             workgroupBarrier();
+            var next_column = column + COLUMNS;
+            var next_first = first;
+            if (next_column >= DIMENSIONS) {
+                next_column = 0u;
+                next_first = first + 4u * CENTROID_QUADS;
+            }
+            row_next0 = row_columns(row_begin0, next_column + row_column0);
+            row_next1 = row_columns(row_begin1, next_column + row_column1);
+            let centroid_begin0 = centroid_begin(next_first, thread);
+            let centroid_begin1 = centroid_begin(next_first, thread + THREADS);
+            centroid_next0 = centroid_columns(centroid_begin0, next_column + centroid_column0);
+            centroid_next1 = centroid_columns(centroid_begin1, next_column + centroid_column1);
+            if (ACROSS == 8u) {
+                row_next2 = row_columns(row_begin2, next_column + row_column2);
+                row_next3 = row_columns(row_begin3, next_column + row_column3);
+            }
+            if (DOWN == 8u) {
+                let centroid_begin2 = centroid_begin(next_first, thread + 2u * THREADS);
+                let centroid_begin3 = centroid_begin(next_first, thread + 3u * THREADS);
+                centroid_next2 = centroid_columns(centroid_begin2, next_column + centroid_column2);
+                centroid_next3 = centroid_columns(centroid_begin3, next_column + centroid_column3);
+            }
             for (var i = 0u; i < COLUMNS; i++) {
-                let row = i * ROW_QUADS;
-                let x = tile[row + (place.y + i) % ROW_QUADS];
-                let y = tile[row + (place.y + DOWN + i) % ROW_QUADS];
-                let centroid = CENTROID_TILE + i * CENTROID_QUADS;
-                let a = tile[centroid + (place.x + i) % CENTROID_QUADS];
-                let b = tile[centroid + (place.x + ACROSS + i) % CENTROID_QUADS];
+                let x = tile[i * ROW_QUADS + place.y];
+                let y = tile[i * ROW_QUADS + place.y + DOWN];
+                let a = tile[CENTROID_TILE + i * CENTROID_QUADS + place.x];
+                let b = tile[CENTROID_TILE + i * CENTROID_QUADS + place.x + ACROSS];
                 sum0a += x.x * a; sum0b += x.x * b;
                 sum1a += x.y * a; sum1b += x.y * b;
                 sum2a += x.z * a; sum2b += x.z * b;
@@ -234,10 +316,10 @@ fn assign_tiled(
 
 // Each thread of the first few labels the row of its number.
 fn finish(first_row: u32, rows: u32, thread: u32) {
-    let row = first_row + thread;
-    if (thread >= 4u * DOWN || row >= rows) {
+    if (thread >= 4u * DOWN || first_row + thread >= rows) {
         return;
     }
+    let row = open[first_row + thread];
     var best = tile[thread * ACROSS];
     for (var x = 1u; x < ACROSS; x++) {
         let other = tile[thread * ACROSS + x];
@@ -245,23 +327,22 @@ fn finish(first_row: u32, rows: u32, thread: u32) {
         let is_nearer = other.x < best.x || (other.x == best.x && other.z < best.z);
         best = vec4(min(best.x, other.x), second, select(best.z, other.z, is_nearer), max(best.w, other.w));
     }
-    let label = u32(best.z);
     var square = 0.0;
-    var distance = 0.0;
+    let begin = row * DIMENSIONS;
     for (var first = 0u; first < DIMENSIONS; first += COLUMNS) {
-        var part = vec2(0.0);
+        var part = 0.0;
         for (var column = first; column < min(first + COLUMNS, DIMENSIONS); column++) {
-            let x = points[row * DIMENSIONS + column];
-            let difference = x - centroids[label * DIMENSIONS + column];
-            part += vec2(x * x, difference * difference);
+            part += points[begin + column] * points[begin + column];
         }
-        square += part.x;
-        distance += part.y;
+        square += part;
     }
-    nearest[row] = label;
-    distances[row] = distance;
-    if (!(best.y - best.x > margin(square, best.w))) {
-        doubtful[atomicAdd(&doubtful_count[0], 1u)] = row;
+    let margin = margin(square, best.w);
+    let is_clear = best.y - best.x > margin;
+    nearest[row] = u32(best.z);
+    let bound = square + select(best.x, best.y, is_clear) - margin;
+    lower[row] = select(0.0, sqrt(bound) * (1.0 - 0x1p-19), bound > 0.0);
+    if (!is_clear) {
+        doubtful[atomicAdd(&counts[1], 1u)] = row;
     }
 }
 

@@ -68,6 +68,9 @@ pub struct DeviceInfo {
     pub max_binding_bytes: u64,
     /// The largest buffer, in bytes.
     pub max_buffer_bytes: u64,
+    /// Whether kernels may use its matrix units: products of 16 × 16 × 16 in half precision, summed in f32, by subgroups of 32
+    /// threads.
+    pub matrix_units: bool,
 }
 
 /// What a device was measured to do at most.

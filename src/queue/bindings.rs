@@ -35,12 +35,12 @@ pub(crate) fn spec<'p>(pass: &'p Pass) -> KernelSpec<'p> {
 
 /// Checks every pass of an item's shader against what the item declares, without a device.
 pub(crate) fn check(item: &str, objects: &Objects, shader: &Shader) -> Result<()> {
-    shader.variants().try_for_each(|variant| check_passes(item, objects, variant))
+    shader.variants().try_for_each(|variant| check_passes(item, objects, shader.first.iter().chain(&variant.passes)))
 }
 
-fn check_passes(item: &str, objects: &Objects, shader: &Shader) -> Result<()> {
+fn check_passes<'p>(item: &str, objects: &Objects, passes: impl Iterator<Item = &'p Pass>) -> Result<()> {
     let mut written = Vec::new();
-    for pass in &shader.passes {
+    for pass in passes {
         let interface = gpu::reflect(&spec(pass)).map_err(|error| Error::Shader {
             item: item.to_owned(),
             shader: pass.name.to_string(),

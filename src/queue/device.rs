@@ -93,6 +93,9 @@ pub(crate) fn record(item: &Planned, ready: &OnDevice, cx: &mut ComContext, gpu:
     cx.check_shapes(&item.name, &item.objects, false)?;
     prepare(&item.name, &item.objects, cx, gpu)?;
     let tuning = cx.place.tuning.clone();
+    if let Some(shader) = &item.shader {
+        record_passes(item, &shader.first, &ready.first, None, cx, gpu)?;
+    }
     let Some(rows) = item.shader.as_ref().and_then(|shader| cx.rows.get(shader.sliced?)) else {
         return record_slice(item, ready.chosen(), None, cx, gpu);
     };
@@ -126,7 +129,18 @@ fn record_slice(
     cx: &mut ComContext,
     gpu: &GpuDevice,
 ) -> Result<()> {
-    for (pass, kernel) in variant.shader.passes.iter().zip(variant.kernels(gpu)?) {
+    record_passes(item, &variant.shader.passes, variant.kernels(gpu)?, slice, cx, gpu)
+}
+
+fn record_passes(
+    item: &Planned,
+    passes: &[Pass],
+    kernels: &[Kernel],
+    slice: Option<Slice>,
+    cx: &mut ComContext,
+    gpu: &GpuDevice,
+) -> Result<()> {
+    for (pass, kernel) in passes.iter().zip(kernels) {
         let workgroups = workgroups(pass, kernel, &item.objects, slice, cx);
         if workgroups == 0 {
             continue;

@@ -24,6 +24,8 @@ use std::borrow::Cow;
 #[derive(Debug, Clone)]
 pub struct Shader {
     pub(crate) passes: Vec<Pass>,
+    /// What runs before the passes, once for all rows.
+    pub(crate) first: Vec<Pass>,
     /// The rows of which its passes may take some after others.
     pub(crate) sliced: Option<&'static str>,
     /// Others that compute the same.
@@ -62,7 +64,7 @@ impl Shader {
             size: Size::Workgroups(1),
             is_trusted: false,
         };
-        Self { passes: vec![pass], sliced: None, others: Vec::new() }
+        Self { passes: vec![pass], first: Vec::new(), sliced: None, others: Vec::new() }
     }
 
     /// The name of the last pass in errors and traces: that of its file.
@@ -124,6 +126,14 @@ impl Shader {
         self
     }
 
+    /// Runs the passes of another shader before those of this one: once for all rows, also where this one takes them
+    /// [`in_slices`](Self::in_slices), and whichever of several shaders ([`or`](Self::or)) is taken.
+    #[must_use]
+    pub fn after(mut self, first: Self) -> Self {
+        self.first.extend(first.passes);
+        self
+    }
+
     /// Another way to compute the same, to the same bits. Where rows are taken [`in_slices`](Self::in_slices), the queue tries
     /// both on the first rows of a device and goes on with the faster one.
     #[must_use]
@@ -142,6 +152,11 @@ impl Shader {
     pub fn then(mut self, next: Self) -> Self {
         self.passes.extend(next.passes);
         self
+    }
+
+    /// All passes that run where this variant is taken.
+    pub(crate) fn all_passes(&self) -> impl Iterator<Item = &Pass> {
+        self.first.iter().chain(&self.passes)
     }
 
     /// Runs the last pass without checks of its indices, loops and divisors, and without clearing its workgroup memory: for

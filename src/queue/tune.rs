@@ -79,7 +79,7 @@ fn add(folder: &Path, key: u64, choice: usize) -> std::io::Result<()> {
 pub(super) fn key(info: &DeviceInfo, shader: &Shader) -> u64 {
     let mut hash = Fnv::new();
     hash.add_device(info);
-    for pass in shader.variants().flat_map(|variant| &variant.passes) {
+    for pass in shader.variants().flat_map(Shader::all_passes) {
         hash.add(pass.source.as_bytes());
         hash.add(pass.entry.as_deref().unwrap_or_default().as_bytes());
         for (name, value) in &pass.constants {

@@ -8,8 +8,8 @@ use superstep::backend::gpu::GpuDevice;
 const ROWS: usize = 64;
 
 pub(crate) fn assign_exact(device: &GpuDevice, metric: Metric, given: Given) -> Found {
-    let (none, zero): (&[u32], _) = (&[0], [0_u32]);
-    let launch = launch(device, "assign_exact", metric, given).bind("doubtful", none).bind("doubtful_count", &zero);
+    let (none, zero): (&[u32], _) = (&[0], [0_u32, 0]);
+    let launch = launch(device, "assign_exact", metric, given).bind("doubtful", none).bind("counts", &zero);
     launch.run((given.0.len() / given.2).div_ceil(ROWS));
     (launch.read("nearest"), launch.read("distances"))
 }
@@ -66,7 +66,7 @@ fn takes_the_rows_of_its_list_and_leaves_the_others() {
             let launch = launch(device, "assign_exact", Metric::SquaredEuclidean, (&points, &centroids, d))
                 .constant("LISTED", 1)
                 .bind("doubtful", &list)
-                .bind("doubtful_count", &[count as u32]);
+                .bind("counts", &[7, count as u32]);
             launch.run(n.div_ceil(ROWS));
             let (labels, distances) = (launch.read::<u32>("nearest"), launch.read::<f32>("distances"));
             for row in 0..n {

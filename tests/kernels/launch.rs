@@ -1,5 +1,6 @@
 //! Running one kernel on a device, its buffers given and read by name.
 
+use std::rc::Rc;
 use superstep::backend::gpu::{DeviceBuffer, GpuDevice, KernelSpec, adapters};
 
 /// Runs a test on every adapter; without one it says so, or fails where `SUPERSTEP_REQUIRE_GPU=1`.
@@ -15,12 +16,13 @@ pub(crate) fn on_every_adapter(test: impl Fn(&GpuDevice)) {
     }
 }
 
-/// A kernel, the values of its overrides and its buffers.
+/// A kernel, the values of its overrides and its buffers. Clones share the buffers.
+#[derive(Clone)]
 pub(crate) struct Launch<'d> {
     device: &'d GpuDevice,
     stem: &'static str,
     constants: Vec<(String, f64)>,
-    buffers: Vec<(&'static str, DeviceBuffer)>,
+    buffers: Vec<(&'static str, Rc<DeviceBuffer>)>,
 }
 
 impl<'d> Launch<'d> {
@@ -41,6 +43,12 @@ impl<'d> Launch<'d> {
         self
     }
 
+    /// Leaves out all constants but these.
+    pub(crate) fn only(mut self, names: &[&str]) -> Self {
+        self.constants.retain(|(name, _)| names.contains(&name.as_str()));
+        self
+    }
+
     /// Gives a buffer its contents; given again, they replace the earlier ones.
     pub(crate) fn bind<T: bytemuck::NoUninit>(mut self, name: &'static str, values: &[T]) -> Self {
         self.set(name, values);
@@ -54,7 +62,7 @@ impl<'d> Launch<'d> {
     pub(crate) fn set<T: bytemuck::NoUninit>(&mut self, name: &'static str, values: &[T]) {
         let buffer = self.device.upload(name, bytemuck::cast_slice(values)).expect("an upload");
         self.buffers.retain(|(other, _)| *other != name);
-        self.buffers.push((name, buffer));
+        self.buffers.push((name, Rc::new(buffer)));
     }
 
     pub(crate) fn run(&self, workgroups: usize) {
@@ -62,7 +70,8 @@ impl<'d> Launch<'d> {
         let source = source.expect("the shader's file");
         let spec = KernelSpec { label: self.stem, source: &source, entry: None, constants: &self.constants };
         let kernel = self.device.compile(&spec).unwrap_or_else(|error| panic!("{error}"));
-        let buffers: Vec<(&str, &DeviceBuffer)> = self.buffers.iter().map(|(name, buffer)| (*name, buffer)).collect();
+        let buffers: Vec<(&str, &DeviceBuffer)> =
+            self.buffers.iter().map(|(name, buffer)| (*name, &**buffer)).collect();
         self.device.dispatch(&kernel, &buffers, workgroups as u64).unwrap_or_else(|error| panic!("{error}"));
     }
 

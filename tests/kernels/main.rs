@@ -2,14 +2,18 @@
 
 mod launch;
 mod oracle;
+mod search;
 
 mod assign_exact;
+mod assign_halves;
 mod assign_small;
 mod assign_tiled;
 mod median_digit;
 mod median_pick;
-mod square_norms;
+mod own_distance;
+mod skip_settled;
 mod sum_by_label;
+mod survey_centroids;
 mod tally;
 mod translation;
 mod update_direction;

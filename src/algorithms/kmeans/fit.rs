@@ -161,7 +161,8 @@ impl KMeans {
         tol: f64,
         start: usize,
     ) -> Result<Outcome> {
-        let plan = Plan::new(session, prepared, self.metric, &init)?;
+        let wants_bounds = self.algorithm != Algorithm::Lloyd;
+        let plan = Plan::new(session, prepared, self.metric, &init, wants_bounds)?;
         let bounds = if plan.steered { self.room_for_bounds(session, prepared) } else { None };
         let bounded_rows = bounds.as_ref().map_or(0, |_| prepared.own_rows());
         let watch = Arc::new(Watch::new(self, &plan, prepared.rows(), tol, start));
@@ -198,7 +199,8 @@ impl KMeans {
         let inertia = inertia(prepared, self.metric, &centroids, &labels)?;
         let (converged, interrupted) = (run.stop == Stop::Criterion, run.stop == Stop::Interrupted);
         let pin = run.pin;
-        let algorithm = if bounds.is_some() { Algorithm::Bounded } else { Algorithm::Lloyd };
+        let is_bounded = bounds.is_some() || (!plan.steered && plan.bounded_on_devices());
+        let algorithm = if is_bounded { Algorithm::Bounded } else { Algorithm::Lloyd };
         Ok(Outcome { algorithm, centroids, labels, inertia, iterations, converged, interrupted, trace, pin, streamed })
     }
 

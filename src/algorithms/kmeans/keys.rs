@@ -36,10 +36,20 @@ pub(super) const SUMMARY: Key<Vec<u32>> = Key::new("summary");
 /// Device memory between assignment and sums: each row's nearest centroid and its distance.
 pub(super) const NEAREST: Key<Vec<u32>> = Key::new("nearest");
 pub(super) const DISTANCES: Key<Vec<f32>> = Key::new("distances");
-/// Device memory within the assignment: the centroids' squared lengths, and the rows that the fast product cannot decide.
+/// On devices, where rows are more than a few columns: a bound on each row's distance to every centroid but its own, and the
+/// centroids for which it holds.
+pub(super) const LOWER: Key<Vec<f32>> = Key::new("lower");
+pub(super) const BEFORE: Key<Array2<f32>> = Key::new("before");
+/// Device memory within the assignment: what is known of the centroids; the rows that must be searched, in half precision too, and
+/// those that the fast product cannot decide.
 pub(super) const NORMS: Key<Vec<f32>> = Key::new("norms");
+pub(super) const DRIFTS: Key<Vec<f32>> = Key::new("drifts");
+pub(super) const CENTROID_HALVES: Key<Vec<u32>> = Key::new("centroid_halves");
+pub(super) const OPEN: Key<Vec<u32>> = Key::new("open");
 pub(super) const DOUBTFUL: Key<Vec<u32>> = Key::new("doubtful");
-pub(super) const DOUBTFUL_COUNT: Key<Vec<u32>> = Key::new("doubtful_count");
+pub(super) const COUNTS: Key<Vec<u32>> = Key::new("counts");
+pub(super) const ROW_HALVES: Key<Vec<u32>> = Key::new("row_halves");
+pub(super) const LENGTHS: Key<Vec<f32>> = Key::new("lengths");
 
 /// A few numbers of a round, as they come back from a device in one piece of 8 words.
 #[derive(Debug, Clone, Copy, PartialEq)]

@@ -30,13 +30,25 @@ pub(super) struct Plan {
     pub(super) fixed: Arc<FixedPoint>,
     /// Whether `Steer` guides the search, by bounds perhaps: where all devices, of all ranks, are processors.
     pub(super) steered: bool,
+    /// Whether bounds may leave out rows, where devices keep them.
+    pub(super) wants_bounds: bool,
+    /// Whether a device has matrix units.
+    pub(super) matrix_units: bool,
+    /// The largest magnitude of a value of the rows.
+    pub(super) largest: f64,
     /// Whether the devices of all ranks are not of one make, so that they may round differently.
     pub(super) mixed_devices: bool,
 }
 
 impl Plan {
     /// Measures how the sums around these first centroids (k × d') must be kept.
-    pub(super) fn new(session: &Session, prepared: &Prepared, metric: Metric, centroids: &Array2<f32>) -> Result<Self> {
+    pub(super) fn new(
+        session: &Session,
+        prepared: &Prepared,
+        metric: Metric,
+        centroids: &Array2<f32>,
+        wants_bounds: bool,
+    ) -> Result<Self> {
         let mut neighbours = session.devices().windows(2);
         let mixed_here = neighbours.any(|pair| pair[0].info() != pair[1].info());
         let first = session.devices().first().map(|device| format!("{:?}", device.info())).unwrap_or_default();
@@ -53,6 +65,9 @@ impl Plan {
             weighted: prepared.dataset().weights().is_some(),
             fixed: Arc::new(prepared.fixed_point(centroids.as_slice().unwrap_or(&[]))?),
             steered,
+            wants_bounds,
+            matrix_units: session.devices().iter().any(|device| device.info().matrix_units),
+            largest: prepared.largest(),
             mixed_devices,
         })
     }
@@ -97,6 +112,10 @@ impl Plan {
             "WORDS" => self.fixed.words() as f64,
             "BITS" => f64::from(self.fixed.bits()),
             "WEIGHTED" => f64::from(u8::from(self.weighted)),
+            "BOUNDED" => f64::from(u8::from(self.wants_bounds)),
+            "PADDED" => self.padded() as f64,
+            "ROOM" => self.room() as f64,
+            "SCALE" => self.halves_scale(),
             "CITYBLOCK" => f64::from(u8::from(self.metric == Metric::CityBlock)),
             _ => 0.0,
         };

@@ -164,6 +164,12 @@ impl<'a> Prepared<'a> {
         plan.with_words(words)
     }
 
+    /// The largest magnitude of a prepared value.
+    pub(super) fn largest(&self) -> f64 {
+        let of_columns = largest(self.metric, self.columns, self.dataset.statistics(), self.dataset.origin());
+        of_columns.into_iter().fold(0.0, f64::max)
+    }
+
     /// One word a sum, or two where the range of a column asks for them, judged by a sample spread over all rows.
     fn words(&self, plan: &FixedPoint) -> Result<usize> {
         let rows = self.dataset.rows();

@@ -3,13 +3,9 @@
 //! Sums are exact integers, so a row can be taken out of one and added to another, and rows that stay need not be summed
 //! again: the bits are those of sums begun anew. In the first round all rows come from nowhere.
 
-use super::keys::{
-    BOUNDS, CENTROIDS, CHANGES, DISTANCES, DOUBTFUL, DOUBTFUL_COUNT, EXPONENTS, LABELS, NEAREST, NO_LABEL, NORMS,
-    PARTIALS, POINTS, SEARCH, SUMS, WEIGHTS,
-};
+use super::keys::{BOUNDS, CENTROIDS, CHANGES, EXPONENTS, LABELS, NO_LABEL, PARTIALS, POINTS, SEARCH, SUMS, WEIGHTS};
 use super::plan::Plan;
 use super::search::Search;
-use super::shaders::SMALL;
 use super::workers::{self, Workers};
 use crate::Result;
 use crate::backend::cpu::{BlockBounds, BoundScratch, Bounds, Isa, Nearest, Partials, Rows, Scratch};
@@ -37,16 +33,7 @@ impl ComputeFunction for Reassign {
         let objects = objects
             .and(Objects::reads((CENTROIDS, EXPONENTS)))
             .shape(CENTROIDS, ShapeRule::fixed([k, d]))
-            .scratch(NEAREST, ShapeRule::rows_of(POINTS))
-            .scratch(DISTANCES, ShapeRule::rows_of(POINTS));
-        let objects = if d <= SMALL {
-            objects
-        } else {
-            objects
-                .scratch(NORMS, ShapeRule::fixed([k]))
-                .scratch(DOUBTFUL, ShapeRule::rows_of(POINTS))
-                .scratch(DOUBTFUL_COUNT, ShapeRule::fixed([1]))
-        };
+            .and(self.0.device_memory());
         self.0.with_weights(objects)
     }
 

@@ -1,22 +1,38 @@
 //! The WGSL of the item that labels rows and sums what has moved: which kernels, of what sizes.
 
-use super::keys::{NORMS, POINTS};
+use super::keys::{
+    BEFORE, CENTROID_HALVES, COUNTS, DISTANCES, DOUBTFUL, DRIFTS, LENGTHS, LOWER, NEAREST, NORMS, OPEN, POINTS,
+    ROW_HALVES,
+};
 use super::plan::Plan;
 use crate::backend::cpu::Distance;
-use crate::queue::Shader;
+use crate::queue::{Objects, Shader, ShapeRule};
 
 /// The most columns a row may have to be kept in registers by `assign_small.wgsl`.
-pub(super) const SMALL: usize = 32;
+const SMALL: usize = 32;
 
 /// The rows a workgroup of `assign_small.wgsl` takes: two a thread.
 const RUN: usize = 512;
 
-/// The rows a workgroup of `assign_exact.wgsl` takes.
+/// The rows a workgroup of `assign_exact.wgsl`, `own_distance.wgsl` and `halve_rows.wgsl` takes; of `skip_settled.wgsl`.
 const EXACT_ROWS: usize = 64;
+const SKIP_ROWS: usize = 256;
 
 /// Threads along each side of a workgroup of `assign_tiled.wgsl`, 8 rows or centroids each. The larger reads each value half
 /// as often; the smaller leaves more workgroups to a device that runs many at once.
 const SIDES: [usize; 2] = [8, 16];
+
+/// The most columns that `assign_halves.wgsl` keeps in registers, and the rows a workgroup takes; the same of its wide sibling.
+const NARROW: usize = 128;
+const HALVES_ROWS: usize = 256;
+const HALVES_WIDE_ROWS: usize = 128;
+
+/// Centroids of a tile of `assign_halves_wide.wgsl`, and columns: what is in half precision is padded to them.
+const HALVES_TILE: usize = 128;
+const HALVES_COLUMNS: usize = 64;
+
+/// Beyond these powers of two the scale of halves would outgrow f32 where it is squared.
+const MOST_SCALE: i32 = 40;
 
 /// The rows that a workgroup of `sum_by_label.wgsl` looks at together, the values that repay the emptying of its private
 /// cells, and what these may take of the 16 KiB every device has.
@@ -24,25 +40,88 @@ const TOGETHER: usize = 256;
 const VALUES_PER_WORKGROUP: usize = 4096;
 const PRIVATE_BYTES: usize = 12 << 10;
 
+/// How devices find the nearest centroid.
+#[derive(Debug, Clone, Copy, PartialEq)]
+enum Kind {
+    /// Few columns: by the distance itself, a row in the registers of a thread.
+    Small,
+    /// By the distance itself: medians have no product.
+    Exact,
+    /// By the product, which settles nearly every row, and the rest by the distance; rows that bounds settle are left out.
+    Product,
+}
+
 impl Plan {
-    /// Labels and sums. Few columns are assigned by the distance itself; more by the product, which settles nearly every row,
-    /// and the rest by the distance; medians have no product.
+    fn kind(&self) -> Kind {
+        match self.distance() {
+            _ if self.d <= SMALL => Kind::Small,
+            Distance::SquaredEuclidean => Kind::Product,
+            _ => Kind::Exact,
+        }
+    }
+
+    /// Whether devices leave out rows that bounds settle.
+    pub(super) fn bounded_on_devices(&self) -> bool {
+        self.kind() == Kind::Product && self.wants_bounds
+    }
+
+    /// What the kernels need besides rows, centroids and labels.
+    pub(super) fn device_memory(&self) -> Objects {
+        let rows = || ShapeRule::rows_of(POINTS);
+        let objects = Objects::none().scratch(NEAREST, rows()).scratch(DISTANCES, rows());
+        let listed = |objects: Objects| objects.scratch(DOUBTFUL, rows()).scratch(COUNTS, ShapeRule::fixed([2]));
+        match self.kind() {
+            Kind::Small => objects,
+            Kind::Exact => listed(objects),
+            Kind::Product => {
+                let (room, padded) = (self.room(), self.padded());
+                let objects = listed(objects)
+                    .updates((LOWER, BEFORE))
+                    .shape(LOWER, rows())
+                    .shape(BEFORE, ShapeRule::fixed([self.k, self.d]))
+                    .scratch(NORMS, ShapeRule::fixed([2 * room + 2]))
+                    .scratch(DRIFTS, ShapeRule::fixed([self.k + 3]))
+                    .scratch(OPEN, rows());
+                if self.has_halves() {
+                    objects
+                        .scratch(CENTROID_HALVES, ShapeRule::fixed([room, padded / 2]))
+                        .scratch(ROW_HALVES, ShapeRule::rows_of_by(POINTS, padded / 2))
+                        .scratch(LENGTHS, ShapeRule::rows_of_by(POINTS, 2))
+                } else {
+                    objects
+                }
+            }
+        }
+    }
+
+    /// Labels and sums.
     pub(super) fn label_and_sum(&self) -> Shader {
-        let all = |assign: Shader| assign.then(self.sum()).in_slices(POINTS);
-        let names = ["CLUSTERS", "DIMENSIONS", "CITYBLOCK"];
-        if self.d <= SMALL {
-            let source = include_str!("../../../shaders/assign_small.wgsl");
-            let shader = Shader::wgsl(source).named("assign_small").trusted().rows_per_workgroup(POINTS, RUN);
-            return all(self.constants(shader, &names));
+        match self.kind() {
+            Kind::Small => self.small().then(self.sum()).in_slices(POINTS),
+            Kind::Exact => self.exact(false).then(self.sum()).in_slices(POINTS),
+            Kind::Product => self.product(),
         }
-        if self.distance() != Distance::SquaredEuclidean {
-            return all(self.exact(false));
-        }
+    }
+
+    /// The product by tiles of several sizes, or by matrix units: whatever is the fastest.
+    fn product(&self) -> Shader {
         // Where one tile holds all centroids, threads across it would be idle.
         let across = if self.k <= 8 * SIDES[0] { &SIDES[..1] } else { &SIDES };
         let sides = across.iter().rev().flat_map(|across| SIDES.iter().rev().map(|down| (*across, *down)));
-        let shaders = sides.map(|sides| all(self.product(sides).then(self.exact(true))));
-        shaders.reduce(Shader::or).unwrap_or_else(|| all(self.exact(false)))
+        let tiled = sides.map(|sides| self.tiled(sides));
+        let halves = self.has_halves().then(|| self.halves());
+        let around = |assign: Shader| {
+            let listed = self.own_distance(false).then(self.skip_settled()).then(assign).then(self.exact(true));
+            listed.then(self.own_distance(true)).then(self.sum()).in_slices(POINTS)
+        };
+        let shaders = tiled.chain(halves).map(around).reduce(Shader::or);
+        shaders.unwrap_or_else(|| around(self.tiled((SIDES[0], SIDES[0])))).after(self.survey())
+    }
+
+    fn small(&self) -> Shader {
+        let source = include_str!("../../../shaders/assign_small.wgsl");
+        let shader = Shader::wgsl(source).named("assign_small").trusted().rows_per_workgroup(POINTS, RUN);
+        self.constants(shader, &["CLUSTERS", "DIMENSIONS", "CITYBLOCK"])
     }
 
     /// The distance itself, of all rows or of those in doubt.
@@ -53,15 +132,81 @@ impl Plan {
         exact.constant("LISTED", f64::from(u8::from(is_listed)))
     }
 
+    /// What the search wants to know of the centroids.
+    fn survey(&self) -> Shader {
+        let source = include_str!("../../../shaders/survey_centroids.wgsl");
+        let centroids = Shader::wgsl(source).named("survey_centroids").trusted().workgroups(self.room() as u64);
+        self.constants(centroids, &["CLUSTERS", "DIMENSIONS", "ROOM"]).then(self.extremes())
+    }
+
+    fn extremes(&self) -> Shader {
+        let source = include_str!("../../../shaders/survey_extremes.wgsl");
+        let extremes = Shader::wgsl(source).named("survey_extremes").trusted();
+        self.constants(extremes, &["CLUSTERS", "DIMENSIONS", "ROOM"])
+    }
+
+    /// The distance of each row to its own centroid; of all rows, or of those listed ones that have changed theirs.
+    fn own_distance(&self, is_listed: bool) -> Shader {
+        let source = include_str!("../../../shaders/own_distance.wgsl");
+        let own = Shader::wgsl(source).named("own_distance").trusted().rows_per_workgroup(POINTS, EXACT_ROWS);
+        let own = self.constants(own, &["CLUSTERS", "DIMENSIONS"]);
+        own.constant("LISTED", f64::from(u8::from(is_listed)))
+    }
+
+    fn skip_settled(&self) -> Shader {
+        let source = include_str!("../../../shaders/skip_settled.wgsl");
+        let skip = Shader::wgsl(source).named("skip_settled").trusted().rows_per_workgroup(POINTS, SKIP_ROWS);
+        self.constants(skip, &["CLUSTERS", "DIMENSIONS", "BOUNDED"])
+    }
+
     /// The product, by workgroups of so many threads along centroids and rows.
-    fn product(&self, (across, down): (usize, usize)) -> Shader {
-        let names = ["CLUSTERS", "DIMENSIONS"];
-        let source = include_str!("../../../shaders/square_norms.wgsl");
-        let norms = Shader::wgsl(source).named("square_norms").trusted().per_element(NORMS);
+    fn tiled(&self, (across, down): (usize, usize)) -> Shader {
         let source = include_str!("../../../shaders/assign_tiled.wgsl");
         let tiled = Shader::wgsl(source).named("assign_tiled").trusted().rows_per_workgroup(POINTS, 8 * down);
         let tiled = tiled.constant("ACROSS", across as f64).constant("DOWN", down as f64);
-        self.constants(norms, &names).then(self.constants(tiled, &names))
+        self.constants(tiled, &["CLUSTERS", "DIMENSIONS"])
+    }
+
+    /// The product by matrix units.
+    fn halves(&self) -> Shader {
+        let names = ["CLUSTERS", "DIMENSIONS", "PADDED", "ROOM", "SCALE"];
+        let source = include_str!("../../../shaders/halve_centroids.wgsl");
+        let centroids = Shader::wgsl(source).named("halve_centroids").trusted().workgroups(self.room() as u64);
+        let centroids = self.constants(centroids, &names).then(self.extremes());
+        let source = include_str!("../../../shaders/halve_rows.wgsl");
+        let rows = Shader::wgsl(source).named("halve_rows").trusted().rows_per_workgroup(POINTS, EXACT_ROWS);
+        let rows = self.constants(rows, &["DIMENSIONS", "PADDED", "SCALE"]);
+        let assign = if self.d <= NARROW {
+            let source = include_str!("../../../shaders/assign_halves.wgsl");
+            Shader::wgsl(source).named("assign_halves").rows_per_workgroup(POINTS, HALVES_ROWS)
+        } else {
+            let source = include_str!("../../../shaders/assign_halves_wide.wgsl");
+            Shader::wgsl(source).named("assign_halves_wide").rows_per_workgroup(POINTS, HALVES_WIDE_ROWS)
+        };
+        centroids.then(rows).then(self.constants(assign.trusted(), &names))
+    }
+
+    /// Whether matrix units are worth a try: a device has them, and the scale of the values leaves room.
+    fn has_halves(&self) -> bool {
+        self.matrix_units && self.scale().abs() <= MOST_SCALE
+    }
+
+    /// The power of two that brings the largest value near 2¹⁴.
+    fn scale(&self) -> i32 {
+        if self.largest > 0.0 { 13 - self.largest.log2().floor() as i32 } else { 0 }
+    }
+
+    /// Centroids there is room for in half precision, and columns.
+    pub(super) fn room(&self) -> usize {
+        self.k.next_multiple_of(HALVES_TILE)
+    }
+
+    pub(super) fn padded(&self) -> usize {
+        self.d.next_multiple_of(if self.d <= NARROW { 16 } else { HALVES_COLUMNS })
+    }
+
+    pub(super) fn halves_scale(&self) -> f64 {
+        2f64.powi(self.scale().clamp(-MOST_SCALE, MOST_SCALE))
     }
 
     /// Sums of the rows that moved.

@@ -308,6 +308,9 @@ impl Step {
             fixed: Arc::new(self.fixed.clone()),
             // Every round begins anew.
             steered: false,
+            wants_bounds: false,
+            matrix_units: false,
+            largest: 0.0,
             // The centroids are moved in one place, by whoever finishes the round.
             mixed_devices: false,
         }

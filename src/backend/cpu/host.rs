@@ -11,6 +11,7 @@ pub fn info() -> DeviceInfo {
         driver: String::new(),
         max_binding_bytes: u64::MAX,
         max_buffer_bytes: u64::MAX,
+        matrix_units: false,
     }
 }
 

@@ -10,7 +10,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 /// `WGPU_BACKEND` (a comma-separated list such as `vulkan,gl`) and `WGPU_ADAPTER_NAME` (part of a name, in any case)
 /// narrow the list. A machine without adapters gives an empty list; a driver that fails while it is asked is left out.
 pub fn adapters() -> Vec<DeviceInfo> {
-    list().iter().map(|adapter| describe(&adapter.get_info(), &adapter.limits())).collect()
+    list().iter().map(|adapter| describe(&adapter.get_info(), &adapter.limits(), has_matrix_units(adapter))).collect()
 }
 
 /// The adapter at a place of [`adapters`].
@@ -30,7 +30,7 @@ pub(super) fn adapter(index: usize) -> Result<wgpu::Adapter> {
 }
 
 /// What an adapter, or a device made from it, says of itself.
-pub(super) fn describe(info: &wgpu::AdapterInfo, limits: &wgpu::Limits) -> DeviceInfo {
+pub(super) fn describe(info: &wgpu::AdapterInfo, limits: &wgpu::Limits, matrix_units: bool) -> DeviceInfo {
     DeviceInfo {
         name: info.name.clone(),
         kind: kind(info.device_type),
@@ -38,7 +38,27 @@ pub(super) fn describe(info: &wgpu::AdapterInfo, limits: &wgpu::Limits) -> Devic
         driver: format!("{} {}", info.driver, info.driver_info).trim().to_owned(),
         max_binding_bytes: limits.max_storage_buffer_binding_size.min(limits.max_buffer_size),
         max_buffer_bytes: limits.max_buffer_size,
+        matrix_units,
     }
+}
+
+/// What kernels for matrix units need.
+pub(super) const MATRIX_FEATURES: wgpu::Features = wgpu::Features::SHADER_F16
+    .union(wgpu::Features::SUBGROUP)
+    .union(wgpu::Features::SUBGROUP_BARRIER)
+    .union(wgpu::Features::EXPERIMENTAL_COOPERATIVE_MATRIX);
+
+/// Whether an adapter has the matrix units that the kernels are written for.
+pub(super) fn has_matrix_units(adapter: &wgpu::Adapter) -> bool {
+    let info = adapter.get_info();
+    let fits = |p: &wgpu::CooperativeMatrixProperties| {
+        (p.m_size, p.n_size, p.k_size) == (16, 16, 16)
+            && p.ab_type == wgpu::CooperativeScalarType::F16
+            && p.cr_type == wgpu::CooperativeScalarType::F32
+    };
+    (info.subgroup_min_size, info.subgroup_max_size) == (32, 32)
+        && adapter.features().contains(MATRIX_FEATURES)
+        && adapter.cooperative_matrix_properties().iter().any(fits)
 }
 
 fn list() -> Vec<wgpu::Adapter> {

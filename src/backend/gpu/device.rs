@@ -114,18 +114,28 @@ impl GpuDevice {
     pub fn open(index: usize) -> Result<Self> {
         let adapter = adapters::adapter(index)?;
         let name = adapter.get_info().name;
-        let wanted = wgpu::Features::SUBGROUP | wgpu::Features::TIMESTAMP_QUERY;
+        let mut wanted = wgpu::Features::SUBGROUP | wgpu::Features::TIMESTAMP_QUERY;
+        let mut experimental_features = wgpu::ExperimentalFeatures::disabled();
+        let matrix_units = adapters::has_matrix_units(&adapter);
+        if matrix_units {
+            wanted |= adapters::MATRIX_FEATURES;
+            // SAFETY: of the experimental features only cooperative matrices are asked for, and only two kernels of this crate
+            // use them: in the sizes and types that the adapter lists, on memory whose bounds they check themselves. Their
+            // labels are compared with those of the plain kernels on every device that offers them.
+            experimental_features = unsafe { wgpu::ExperimentalFeatures::enabled() };
+        }
         let descriptor = wgpu::DeviceDescriptor {
             label: Some("superstep"),
             required_features: adapter.features() & wanted,
             required_limits: adapter.limits(),
+            experimental_features,
             ..Default::default()
         };
         let opened = catch_unwind(AssertUnwindSafe(|| pollster::block_on(adapter.request_device(&descriptor))));
         let (device, queue) = opened
             .map_err(|_| Error::device(&name, "the driver failed while the device was opened"))?
             .map_err(|error| Error::device(&name, format!("could not be opened: {error}")))?;
-        Ok(Self::new(&device.clone(), Fence::owned(device, queue, name)))
+        Ok(Self::new(&device.clone(), Fence::owned(device, queue, name), matrix_units))
     }
 
     /// Works on a device that the caller has opened, beside the caller's own use of it.
@@ -134,10 +144,10 @@ impl GpuDevice {
     /// reaches them. The device's limits are those that the caller asked for.
     pub fn from_wgpu(device: wgpu::Device, queue: wgpu::Queue) -> Self {
         let name = device.adapter_info().name;
-        Self::new(&device.clone(), Fence::borrowed(device, queue, name))
+        Self::new(&device.clone(), Fence::borrowed(device, queue, name), false)
     }
 
-    fn new(device: &wgpu::Device, fence: Fence) -> Self {
+    fn new(device: &wgpu::Device, fence: Fence, matrix_units: bool) -> Self {
         let limits = device.limits();
         let shared = Shared {
             recorder: Mutex::default(),
@@ -147,7 +157,7 @@ impl GpuDevice {
             timer: Mutex::default(),
             submissions: AtomicU64::new(0),
             memory: Arc::default(),
-            info: adapters::describe(&device.adapter_info(), &limits),
+            info: adapters::describe(&device.adapter_info(), &limits, matrix_units),
             limits: Limits::of(&limits),
             fence,
         };

@@ -5,7 +5,7 @@ use crate::backend::gpu::{GpuDevice, Kernel, Trust};
 use crate::queue::bindings;
 use crate::queue::pace::Pace;
 use crate::queue::plan::Planned;
-use crate::queue::shader::Shader;
+use crate::queue::shader::{Pass, Shader};
 use crate::queue::tune::{self, Tuning};
 use std::sync::OnceLock;
 
@@ -16,15 +16,18 @@ pub(in crate::queue) fn compile(item: &Planned, device: &GpuDevice, tuning: &Tun
         .variants()
         .map(|shader| Variant { shader: shader.clone(), kernels: OnceLock::new(), pace: Pace::default() })
         .collect();
+    let first = kernels(&shader.first, device)?;
     let key = tune::key(device.info(), shader);
     let choice = tuning.choice(key, variants.len()).map_or_else(OnceLock::new, OnceLock::from);
-    let ready = OnDevice { variants, choice, key };
+    let ready = OnDevice { first, variants, choice, key };
     ready.chosen().kernels(device)?;
     Ok(Some(ready))
 }
 
 /// An item's shader on a device, and those that compute the same, until one of them is settled on.
 pub(in crate::queue) struct OnDevice {
+    /// The kernels of what runs before, whichever is taken.
+    pub(super) first: Vec<Kernel>,
     pub(super) variants: Vec<Variant>,
     pub(super) choice: OnceLock<usize>,
     key: u64,
@@ -42,13 +45,17 @@ impl Variant {
         if let Some(kernels) = self.kernels.get() {
             return Ok(kernels);
         }
-        let kernels = self.shader.passes.iter().map(|pass| {
-            let trust = if pass.is_trusted { Trust::Trusted } else { Trust::Checked };
-            device.compile_as(&bindings::spec(pass), trust)
-        });
-        let kernels = kernels.collect::<Result<_>>()?;
+        let kernels = kernels(&self.shader.passes, device)?;
         Ok(self.kernels.get_or_init(|| kernels))
     }
+}
+
+fn kernels(passes: &[Pass], device: &GpuDevice) -> Result<Vec<Kernel>> {
+    let compiled = passes.iter().map(|pass| {
+        let trust = if pass.is_trusted { Trust::Trusted } else { Trust::Checked };
+        device.compile_as(&bindings::spec(pass), trust)
+    });
+    compiled.collect()
 }
 
 impl OnDevice {

@@ -1,0 +1,110 @@
+// The squared distance of each row to the centroid it belongs to; or, of the rows of a list, for those that have changed
+// theirs. All rows have the same order of additions, whatever kernel has labelled them.
+//
+//   distances[r] = sum over i of (points[r][i] - centroids[j][i])², j being labels[r], or nearest[r] where LISTED
+//
+// Bindings
+//   points        n × d, row-major; n·d < 2²⁹ (a binding holds less than 2³¹ bytes), so indices fit u32
+//   points_shape  (n, d)
+//   centroids     k × d, row-major
+//   labels        n: the clusters of the round before; k or more for none, whose distance is 0
+//   nearest       n: the clusters of this round, where LISTED
+//   distances     n, written
+//   open          n: the rows to look at, where LISTED
+//   counts        2: how many these are, where LISTED; else set to 0, as no list has begun
+// Overrides
+//   DIMENSIONS    d
+//   CLUSTERS      k
+//   LISTED        whether only the rows of the list are looked at
+//
+// A workgroup of 256 threads takes 64 rows: dispatch ceil(n / 64). Sixteen threads share four rows and take every sixteenth
+// column, so that what they read lies together. A sum takes d/16 + 16 roundings after the term's own two.
+// Traffic: 4·d bytes a row, as much of centroids from the cache, and 8. Work: 3·d operations a row: memory decides.
+// Workgroup memory: 4 KiB.
+
+override DIMENSIONS: u32;
+override CLUSTERS: u32;
+override LISTED: bool = false;
+
+const ACROSS: u32 = 16u;           // threads that share rows
+const THREADS: u32 = 256u;
+const ROWS: u32 = 4u * THREADS / ACROSS;
+
+@group(0) @binding(0) var<storage, read> points: array<f32>;
+@group(0) @binding(1) var<uniform> points_shape: vec2<u32>;
+@group(0) @binding(2) var<storage, read> centroids: array<f32>;
+@group(0) @binding(3) var<storage, read> labels: array<u32>;
+@group(0) @binding(4) var<storage, read> nearest: array<u32>;
+@group(0) @binding(5) var<storage, read_write> distances: array<f32>;
+@group(0) @binding(6) var<storage, read> open: array<u32>;
+@group(0) @binding(7) var<storage, read_write> counts: array<u32>;
+
+// A thread's part of its four sums.
+var<workgroup> parts: array<vec4<f32>, THREADS>;
+
+// A row, and its cluster: k where there is nothing to do.
+struct Place {
+    row: u32,
+    cluster: u32,
+}
+
+fn place_at(at: u32, end: u32) -> Place {
+    if (at >= end) {
+        return Place(0u, CLUSTERS);
+    }
+    if (LISTED) {
+        let row = open[at];
+        let cluster = nearest[row];
+        return Place(row, select(cluster, CLUSTERS, cluster == labels[row]));
+    }
+    return Place(at, min(labels[at], CLUSTERS));
+}
+
+fn term(place: Place, column: u32) -> f32 {
+    if (place.cluster >= CLUSTERS) {
+        return 0.0;
+    }
+    let difference = points[place.row * DIMENSIONS + column] - centroids[place.cluster * DIMENSIONS + column];
+    return difference * difference;
+}
+
+@compute @workgroup_size(THREADS)
+fn own_distance(
+    @builtin(workgroup_id) group: vec3<u32>,
+    @builtin(num_workgroups) groups: vec3<u32>,
+    @builtin(local_invocation_index) thread: u32,
+) {
+    let first = (group.x + group.y * groups.x) * ROWS;
+    var end = points_shape.x;
+    if (LISTED) {
+        end = counts[0];
+    } else if (first == 0u && thread < 2u) {
+        counts[thread] = 0u;
+    }
+    if (first >= end) {
+        return;
+    }
+    let at = first + 4u * (thread / ACROSS);
+    let a = place_at(at, end);
+    let b = place_at(at + 1u, end);
+    let c = place_at(at + 2u, end);
+    let d = place_at(at + 3u, end);
+    var sums = vec4(0.0);
+    for (var column = thread % ACROSS; column < DIMENSIONS; column += ACROSS) {
+        sums += vec4(term(a, column), term(b, column), term(c, column), term(d, column));
+    }
+    parts[thread] = sums;
+    workgroupBarrier();
+    if (thread >= ROWS || first + thread >= end) {
+        return;
+    }
+    let place = place_at(first + thread, end);
+    if (LISTED && place.cluster >= CLUSTERS) {
+        return;
+    }
+    var total = 0.0;
+    for (var part = 0u; part < ACROSS; part++) {
+        total += parts[thread / 4u * ACROSS + part][thread % 4u];
+    }
+    distances[place.row] = total;
+}

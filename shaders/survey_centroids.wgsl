@@ -1,0 +1,79 @@
+// What the search wants to know of each centroid: its squared length, and how far it has moved since the search before. Before
+// the slices of a round, once for a task.
+//
+//   norms[j]           = sum over i of centroids[j][i]², or the largest f32 for j from k to K' - 1
+//   drifts[j]          ≥ |centroids[j] - before[j]|
+//   before[j]          = centroids[j]
+//
+// Bindings
+//   centroids        k × d, row-major
+//   before           k × d: on entry the centroids of the search before
+//   norms            2·K' + 2 values, of which the first K' are written; the others are those of `halve_centroids` and
+//                    `survey_extremes`
+//   drifts           k + 3 values; the last three are those of `survey_extremes`
+// Overrides
+//   DIMENSIONS       d
+//   CLUSTERS         k
+//   ROOM             K': centroids there is room for, k or more
+//
+// A workgroup of 64 threads takes a centroid: dispatch K'. Sums are rounded up: with g = n·2⁻²⁴ for n = d/64 + 72 roundings a
+// sum of squares is within g of its own, and squares that are flushed to zero leave out 2⁻⁶³ a column at most.
+// Traffic: 12 bytes a value. Work: 5 operations a value, a (2n/5)-th of the search.
+
+override DIMENSIONS: u32;
+override CLUSTERS: u32;
+override ROOM: u32;
+
+const THREADS: u32 = 64u;
+const FARTHEST: f32 = 0x1.fffffep+127;
+
+@group(0) @binding(0) var<storage, read> centroids: array<f32>;
+@group(0) @binding(1) var<storage, read_write> before: array<f32>;
+@group(0) @binding(2) var<storage, read_write> norms: array<f32>;
+@group(0) @binding(3) var<storage, read_write> drifts: array<f32>;
+
+// Square and squared drift of each thread's values.
+var<workgroup> found: array<vec2<f32>, THREADS>;
+
+// An upper bound on the root of a sum of squares that were rounded.
+fn root_above(sum: f32) -> f32 {
+    let roundings = f32(DIMENSIONS / THREADS + THREADS + 8u) * 0x1p-24;
+    return sqrt(sum) * (1.0 + roundings + 0x1p-20) + sqrt(f32(DIMENSIONS)) * 0x1p-62;
+}
+
+@compute @workgroup_size(THREADS)
+fn survey_centroids(
+    @builtin(workgroup_id) group: vec3<u32>,
+    @builtin(num_workgroups) groups: vec3<u32>,
+    @builtin(local_invocation_index) thread: u32,
+) {
+    let cluster = group.x + group.y * groups.x;
+    if (cluster >= ROOM) {
+        return;
+    }
+    if (cluster >= CLUSTERS) {
+        if (thread == 0u) {
+            norms[cluster] = FARTHEST;
+        }
+        return;
+    }
+    var sums = vec2(0.0);
+    for (var column = thread; column < DIMENSIONS; column += THREADS) {
+        let at = cluster * DIMENSIONS + column;
+        let value = centroids[at];
+        let moved = value - before[at];
+        sums += vec2(value * value, moved * moved);
+        before[at] = value;
+    }
+    found[thread] = sums;
+    workgroupBarrier();
+    if (thread > 0u) {
+        return;
+    }
+    var total = vec2(0.0);
+    for (var at = 0u; at < THREADS; at++) {
+        total += found[at];
+    }
+    norms[cluster] = total.x;
+    drifts[cluster] = root_above(total.y);
+}

@@ -1,0 +1,123 @@
+//! Rows in half precision, and their labels by matrix units where a device has some.
+
+use crate::assign_exact::{SHAPES, assign_exact};
+use crate::assign_small::{Found, Given, check_hostile, check_shapes};
+use crate::launch::{Launch, on_every_adapter};
+use crate::oracle::{Metric, Noise, distance};
+use crate::search::{decided, halved, padded, scale, sized, surveyed, with_halves};
+use crate::survey_centroids::{check_above, half_at};
+use superstep::backend::gpu::GpuDevice;
+
+const METRICS: &[Metric] = &[Metric::SquaredEuclidean];
+
+/// All rows in half precision, the last first.
+fn halves<'d>(device: &'d GpuDevice, given: Given) -> Launch<'d> {
+    let (n, k, d) = (given.0.len() / given.2, given.1.len() / given.2, given.2);
+    let launch = with_halves(surveyed(device, given), (k, d), scale(given.0))
+        .bind("row_halves", &vec![u32::MAX; n * padded(d) / 2])
+        .bind("lengths", &vec![f32::NAN; 2 * n]);
+    let launch = sized(launch, "halve_rows", (k, d)).only(&["DIMENSIONS"]);
+    let launch = launch.constant("PADDED", padded(d) as u32).constant("SCALE", scale(given.0));
+    launch.run(n.div_ceil(64));
+    launch
+}
+
+/// The product, without the rows in doubt.
+fn product<'d>(device: &'d GpuDevice, given: Given) -> Launch<'d> {
+    let (n, k, d) = (given.0.len() / given.2, given.1.len() / given.2, given.2);
+    let (stem, rows) = if d <= 128 { ("assign_halves", 256) } else { ("assign_halves_wide", 128) };
+    let launch = halved(sized(halves(device, given), stem, (k, d)), (k, d), scale(given.0));
+    launch.run(n.div_ceil(rows));
+    launch
+}
+
+/// As k-means does it; by the distances themselves where there are no matrix units.
+fn assign_halves(device: &GpuDevice, given: Given) -> Found {
+    if !device.info().matrix_units {
+        println!("skipped: {} offers no matrix units", device.info().name);
+        return assign_exact(device, Metric::SquaredEuclidean, given);
+    }
+    let (n, k, d) = (given.0.len() / given.2, given.1.len() / given.2, given.2);
+    decided(product(device, given), (n, k, d))
+}
+
+#[test]
+fn halve_rows_tells_lengths_and_what_it_leaves_out() {
+    on_every_adapter(|device| {
+        for (n, d, size, offset) in
+            [(1, 33, 1.0, 0.0), (63, 40, 1e-7, 0.0), (200, 128, 1.0, 1000.0), (65, 130, 1e8, 0.0)]
+        {
+            let mut noise = Noise((n + d) as u64);
+            let points: Vec<f32> = noise.values(n * d).into_iter().map(|value| offset + size * value).collect();
+            let launch = halves(device, (&points, &points[..d], d));
+            let (found, lengths) = (launch.read::<u32>("row_halves"), launch.read::<f32>("lengths"));
+            for place in 0..n {
+                let row = &points[(n - 1 - place) * d..][..d];
+                let half = |i: usize| half_at(&found, place * padded(d) + i) / scale(&points);
+                let rest = row.iter().enumerate().map(|(i, &x)| (f64::from(x) - half(i)).powi(2)).sum::<f64>().sqrt();
+                let length = row.iter().map(|&x| f64::from(x).powi(2)).sum::<f64>().sqrt();
+                check_above("length", lengths[2 * place], length, 1e-17);
+                check_above("rest", lengths[2 * place + 1], rest, 1e-17);
+                assert!(rest <= 1e-3 * length, "row {place} is {rest} off");
+                assert!((d..padded(d)).all(|i| half(i) == 0.0), "columns past the end of {place}");
+            }
+        }
+    });
+}
+
+#[test]
+fn assign_halves_finds_the_nearest_centroid_for_shapes_on_and_off_its_tiles() {
+    let more: Vec<_> =
+        SHAPES.iter().copied().filter(|&(_, d, _)| d > 32).chain([(257, 128, 300), (300, 96, 31)]).collect();
+    check_shapes(|device, _, given| assign_halves(device, given), METRICS, &more);
+}
+
+#[test]
+fn assign_halves_breaks_ties_downwards_and_keeps_offsets_apart() {
+    check_hostile(|device, _, given| assign_halves(device, given), METRICS, 40);
+    check_hostile(|device, _, given| assign_halves(device, given), METRICS, 200);
+}
+
+/// Labels are those of the distances themselves, bounds hold, and little is in doubt.
+#[test]
+fn assign_halves_labels_as_the_exact_kernel_does() {
+    on_every_adapter(|device| {
+        if !device.info().matrix_units {
+            println!("skipped: {} offers no matrix units", device.info().name);
+            return;
+        }
+        for (n, d, k, offset, size) in [
+            (7000, 40, 90, 0.0, 1.0),
+            (4000, 130, 270, 20.0, 1.0),
+            (4000, 128, 1000, 0.0, 1.0),
+            (3000, 64, 65, 0.0, 1e-12),
+            (2000, 768, 200, 0.0, 1e8),
+            (15, 64, 20, 0.0, 1.0),
+            (2000, 48, 100, 0.0, 1e-30),
+        ] {
+            let mut noise = Noise((n + d) as u64);
+            let mut values = |count: usize| -> Vec<f32> {
+                noise.values(count * d).into_iter().map(|value| offset + size * value).collect()
+            };
+            let (points, mut centroids) = (values(n), values(k));
+            // One centroid stands twice.
+            centroids.copy_within(..d, (k - 1) * d);
+            let given = (&points[..], &centroids[..], d);
+            let launch = product(device, given);
+            let (lower, doubtful) = (launch.read::<f32>("lower"), launch.read::<u32>("counts")[1] as usize);
+            let labels = decided(launch, (n, k, d)).0;
+            let case = format!("{n} × {d}, k = {k}, around {offset}, {size}");
+            println!("{case}: {doubtful} in doubt");
+            assert_eq!(labels, assign_exact(device, Metric::SquaredEuclidean, given).0, "{case}");
+            assert!(doubtful <= n, "{case}");
+            assert!(offset > 0.0 || size < 1e-20 || doubtful < n / 3 || n < 100, "{case}: {doubtful} in doubt");
+            for row in (0..n).step_by(17) {
+                let others = (0..k).filter(|&j| j != labels[row] as usize);
+                let to =
+                    |j: usize| distance(Metric::SquaredEuclidean, &points[row * d..][..d], &centroids[j * d..][..d]);
+                let truth = others.map(to).fold(f64::INFINITY, f64::min).sqrt();
+                assert!(f64::from(lower[row]) <= truth, "{case}: row {row}: {} for {truth}", lower[row]);
+            }
+        }
+    });
+}
