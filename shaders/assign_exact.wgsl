@@ -17,7 +17,7 @@
 //   nearest       n, written
 //   distances     n, written: squared, or city block
 //   doubtful      n: the rows to take, where LISTED
-//   counts        2: the second is how many these are
+//   counts        3: the second is how many these are
 // Overrides
 //   DIMENSIONS    d
 //   CLUSTERS      k

@@ -4,7 +4,8 @@
 //   s(p, j)   = norms[j] - 2·(row_halves[p] · centroid_halves[j]) / SCALE²
 //   nearest   = argmin over j of s(p, j), for the row r = open[p]
 //   lower[r]  ≤ the distance of r to every centroid but its nearest; to all centroids where it is in doubt
-//   doubtful  = the rows with a second s(p, j) within the margin of the smallest
+//   pairs     = the rows with one other s(p, j) within the margin of the smallest, where its label is known
+//   doubtful  = other rows with a second s(p, j) within the margin of the smallest
 //
 // What s lacks of |x - c|² - |x|² is bounded. With X = lengths[2·p] and C ≥ |x|, |c|, x̂ and ĉ the halves, u = lengths[2·p + 1] and
 // v ≥ |x - x̂|, |c - ĉ|:  |x·c - x̂·ĉ| ≤ u·C + (X + u)·v by Cauchy and Schwarz. A product of halves is exact in f32; the units add
@@ -14,13 +15,16 @@
 // farther; `assign_exact`, which decides the list, is within h·(X + C)² of true distances, h = (d/16 + 22)·2⁻²⁴: so labels are those
 // that it would give to all rows where the margin is 2·E + 2·h·(X + C)². A sixteenth more is for the roundings of its formula.
 //
+// Joined by the part halves.
+//
 // Bindings
 //   row_halves, lengths         the listed rows in half precision, their lengths and rests: see `halve_rows`
 //   centroid_halves, norms      of the centroids: see `survey_centroids` and `survey_extremes`; zeros from k to K' - 1
 //   open                        n: the rows to label
-//   counts                      2: how many these are; the second is how many are in doubt, 0 on entry
+//   counts                      3: how many these are; the others are how many are in doubt and how many pairs, 0 on entry
 //   nearest, lower              n, written for the rows of the list
 //   doubtful                    n, written: row numbers, in any order
+//   pairs                       2·n, written: row numbers, each with the label beside `nearest`, in any order
 // Overrides
 //   DIMENSIONS                  d
 //   CLUSTERS                    k
@@ -46,11 +50,6 @@ override PADDED: u32;
 override ROOM: u32;
 override SCALE: f32;
 
-// The largest f32: WGSL has no infinity to begin a minimum with.
-const FARTHEST: f32 = 0x1.fffffep+127;
-// Beyond this bound on (X + C)² products may overflow.
-const LARGEST: f32 = 0x1p+125;
-
 const SUBGROUPS: u32 = 8u;
 const SUBGROUP: u32 = 32u;         // threads; also the rows a subgroup takes
 const THREADS: u32 = SUBGROUPS * SUBGROUP;
@@ -58,6 +57,7 @@ const ROWS: u32 = THREADS;
 const TILE: u32 = 32u;             // centroids
 const LINE: u32 = 5u;              // quads from one row of a product to the next: one more than needed keeps banks apart
 const PRODUCT: u32 = 16u * LINE;
+const SET: u32 = 4u;               // tiles of which a thread keeps one minimum
 
 override QUADS: u32 = PADDED / 4u;
 override STEPS: u32 = PADDED / 16u;
@@ -74,39 +74,13 @@ override TILE_QUADS: u32 = TILE * STRIDE;
 @group(0) @binding(6) var<storage, read_write> nearest: array<u32>;
 @group(0) @binding(7) var<storage, read_write> lower: array<f32>;
 @group(0) @binding(8) var<storage, read_write> doubtful: array<u32>;
+@group(0) @binding(9) var<storage, read_write> pairs: array<u32>;
 
 var<workgroup> tile: array<vec4<f16>, TILE_QUADS>;
 var<workgroup> norms_tile: array<vec4<f32>, TILE / 4u>;
 var<workgroup> rows_listed: u32;
 // A product of each subgroup.
 var<workgroup> products: array<vec4<f32>, SUBGROUPS * PRODUCT>;
-
-// What a thread knows of a row.
-struct Best {
-    smallest: f32,
-    second: f32,
-    label: u32,
-}
-
-const NOTHING: Best = Best(FARTHEST, FARTHEST, 0u);
-
-fn offer(best: ptr<function, Best>, value: f32, label: u32) {
-    (*best).second = min((*best).second, max((*best).smallest, value));
-    (*best).label = select((*best).label, label, value < (*best).smallest);
-    (*best).smallest = min((*best).smallest, value);
-}
-
-// Shows a row its values for eight centroids, in the order of their labels.
-fn watch(best: ptr<function, Best>, a: vec4<f32>, b: vec4<f32>, label: u32) {
-    offer(best, a.x, label);
-    offer(best, a.y, label + 1u);
-    offer(best, a.z, label + 2u);
-    offer(best, a.w, label + 3u);
-    offer(best, b.x, label + 4u);
-    offer(best, b.y, label + 5u);
-    offer(best, b.z, label + 6u);
-    offer(best, b.w, label + 7u);
-}
 
 // Where a quad of 32 centroids lies in the tile.
 fn tile_at(at: u32) -> u32 {
@@ -119,41 +93,6 @@ fn centroid_quad(first: u32, at: u32) -> vec4<f16> {
         return vec4<f16>();
     }
     return centroid_halves[first * QUADS + at];
-}
-
-// Takes the product of 16 rows and the 16 centroids from `first + tile_first` on out of workgroup memory.
-fn take(best: ptr<function, Best>, subgroup: u32, lane: u32, first: u32, tile_first: u32) {
-    let at = subgroup * PRODUCT + lane / 2u * LINE + 2u * (lane % 2u);
-    let offset = tile_first + 8u * (lane % 2u);
-    let a = norms_tile[offset / 4u] - 2.0 / (SCALE * SCALE) * products[at];
-    let b = norms_tile[offset / 4u + 1u] - 2.0 / (SCALE * SCALE) * products[at + 1u];
-    watch(best, a, b, first + offset);
-}
-
-// Labels a row, bounds its distance to the others, and lists it where two are too close to tell apart.
-fn settle(place: u32, best: Best) {
-    let row = open[place];
-    let length = lengths[2u * place];
-    let rest = lengths[2u * place + 1u];
-    let farthest = norms[2u * ROOM];
-    let left_out = norms[2u * ROOM + 1u];
-    let d = f32(DIMENSIONS);
-    let reach = (length + farthest) * (length + farthest);
-    let halves = rest * farthest + (length + rest) * left_out;
-    let sums = 0x1p-22 * d * (length + rest) * (farthest + left_out);
-    let norm = (d / 64.0 + 72.0) * 0x1p-24 * farthest * farthest;
-    let error = 2.0 * (halves + sums) + norm + 0x1p-22 * reach + 0x1p-120 * d;
-    let exact = (d / 16.0 + 22.0) * 0x1p-24 * reach;
-    let margin = 2.125 * (error + exact);
-    let is_clear = reach < LARGEST && left_out < LARGEST && best.second - best.smallest > margin;
-    nearest[row] = best.label;
-    // |x|² is at least this.
-    let square = length * length * (1.0 - (d / 16.0 + 24.0) * 0x1p-22 - 0x1p-17);
-    let bound = square + select(best.smallest, best.second, is_clear) - 1.125 * error;
-    lower[row] = select(0.0, sqrt(bound) * (1.0 - 0x1p-19), bound > 0.0 && reach < LARGEST && left_out < LARGEST);
-    if (!is_clear) {
-        doubtful[atomicAdd(&counts[1], 1u)] = row;
-    }
 }
 
 @compute @workgroup_size(THREADS)
@@ -234,6 +173,8 @@ fn assign_halves(
     }
     var best0 = NOTHING;
     var best1 = NOTHING;
+    var found0 = NOBODY;
+    var found1 = NOBODY;
     var next0 = centroid_quad(0u, thread);
     var next1 = centroid_quad(0u, thread + THREADS);
     var next2 = centroid_quad(0u, thread + 2u * THREADS);
@@ -305,9 +246,15 @@ fn assign_halves(
             take(&best1, subgroup, lane, first, half);
             subgroupBarrier();
         }
+        if ((first / TILE) % SET == SET - 1u || first + TILE >= CLUSTERS) {
+            join(&found0, best0);
+            join(&found1, best1);
+            best0 = NOTHING;
+            best1 = NOTHING;
+        }
     }
-    finish(best0, rows0, own_row, rows, subgroup, lane);
-    finish(best1, rows1, own_row + 16u, rows, subgroup, lane);
+    finish(found0, rows0, own_row, rows, subgroup, lane);
+    finish(found1, rows1, own_row + 16u, rows, subgroup, lane);
 }
 
 fn put(at: u32, quad: vec4<f16>) {
@@ -317,15 +264,15 @@ fn put(at: u32, quad: vec4<f16>) {
 }
 
 // The two threads of a row meet; rows from `first` on are this matrix' own.
-fn finish(best: Best, first_row: u32, first: u32, rows: u32, subgroup: u32, lane: u32) {
-    products[subgroup * PRODUCT + lane] = vec4(best.smallest, best.second, f32(best.label), 0.0);
+fn finish(found: Found, first_row: u32, first: u32, rows: u32, subgroup: u32, lane: u32) {
+    let at = subgroup * PRODUCT / 2u + lane;
+    show(found, at);
     subgroupBarrier();
     let place = first_row + lane / 2u;
     if (lane % 2u == 0u && place >= first && place < rows) {
-        let other = products[subgroup * PRODUCT + lane + 1u];
-        let second = min(max(best.smallest, other.x), min(best.second, other.y));
-        let is_nearer = other.x < best.smallest || (other.x == best.smallest && u32(other.z) < best.label);
-        settle(place, Best(min(best.smallest, other.x), second, select(best.label, u32(other.z), is_nearer)));
+        var both = found;
+        join_shown(&both, at + 1u);
+        settle(place, both);
     }
     subgroupBarrier();
 }

@@ -8,6 +8,8 @@
 // a time in the lanes of a vector, at most four to a lane before a partial sum is closed. Distances must be finite:
 // differences stay below about 1e19.
 //
+// Joined by the part small_rows.
+//
 // Bindings
 //   points        n × d, row-major; n·d < 2²⁹ (a binding holds less than 2³¹ bytes), so indices fit u32
 //   points_shape  (n, d)
@@ -23,8 +25,7 @@
 // centroid read; a third row spills on some cards, at seven times the cost). Columns are padded with zeros to a
 // multiple of four.
 // Traffic per row: 4d bytes read, 8 written, and 4·k·d / 512 of centroids. Work: 3·k·d operations.
-// Workgroup memory: 8 KiB of centroids. Registers: 2·d for the rows and about 20 more. The quads are written out
-// because a loop over them would index registers dynamically, which drivers answer with slow private memory.
+// Workgroup memory: 8 KiB of centroids. Registers: 2·d for the rows and about 20 more.
 
 override DIMENSIONS: u32;
 override CLUSTERS: u32;
@@ -48,29 +49,6 @@ override TILE: u32 = TILE_QUADS / QUADS;
 
 var<workgroup> tile: array<vec4<f32>, TILE_QUADS>;
 
-struct Row {
-    q0: vec4<f32>, q1: vec4<f32>, q2: vec4<f32>, q3: vec4<f32>,
-    q4: vec4<f32>, q5: vec4<f32>, q6: vec4<f32>, q7: vec4<f32>,
-}
-
-fn point(row: u32, column: u32) -> f32 {
-    if (column >= DIMENSIONS) {
-        return 0.0;
-    }
-    return points[row * DIMENSIONS + column];
-}
-
-fn point_quad(row: u32, column: u32) -> vec4<f32> {
-    return vec4(point(row, column), point(row, column + 1u), point(row, column + 2u), point(row, column + 3u));
-}
-
-fn load_row(row: u32) -> Row {
-    return Row(
-        point_quad(row, 0u), point_quad(row, 4u), point_quad(row, 8u), point_quad(row, 12u),
-        point_quad(row, 16u), point_quad(row, 20u), point_quad(row, 24u), point_quad(row, 28u),
-    );
-}
-
 fn coordinate(cluster: u32, column: u32) -> f32 {
     if (column >= DIMENSIONS) {
         return 0.0;
@@ -87,35 +65,6 @@ fn load_tile(first: u32, count: u32, thread: u32) {
             coordinate(cluster, column + 2u), coordinate(cluster, column + 3u),
         );
     }
-}
-
-fn term(x: vec4<f32>, c: vec4<f32>) -> vec4<f32> {
-    let difference = x - c;
-    if (CITYBLOCK) {
-        return abs(difference);
-    }
-    return difference * difference;
-}
-
-fn lanes(v: vec4<f32>) -> f32 {
-    return (v.x + v.y) + (v.z + v.w);
-}
-
-// The distance of a row to the centroid whose quads begin at `at` of the tile. The conditions are constants.
-fn distance_to(row: Row, at: u32) -> f32 {
-    var head = term(row.q0, tile[at]);
-    if (QUADS > 1u) { head += term(row.q1, tile[at + 1u]); }
-    if (QUADS > 2u) { head += term(row.q2, tile[at + 2u]); }
-    if (QUADS > 3u) { head += term(row.q3, tile[at + 3u]); }
-    var total = lanes(head);
-    if (QUADS > 4u) {
-        var tail = term(row.q4, tile[at + 4u]);
-        if (QUADS > 5u) { tail += term(row.q5, tile[at + 5u]); }
-        if (QUADS > 6u) { tail += term(row.q6, tile[at + 6u]); }
-        if (QUADS > 7u) { tail += term(row.q7, tile[at + 7u]); }
-        total += lanes(tail);
-    }
-    return total;
 }
 
 @compute @workgroup_size(WORKGROUP)

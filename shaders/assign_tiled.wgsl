@@ -21,7 +21,7 @@
 //   centroids     k × d, row-major
 //   norms         the squared lengths of the centroids: see `survey_centroids`
 //   open          n: the rows to label
-//   counts        2: how many these are; the second is how many are in doubt, 0 on entry
+//   counts        3: how many these are; the second is how many are in doubt, 0 on entry
 //   nearest       n, written for the rows of the list
 //   lower         n, likewise
 //   doubtful      n, written: row numbers, in any order

@@ -4,6 +4,8 @@
 //   centroid_halves[j] = SCALE·centroids[j] in half precision, columns d to PADDED - 1 and centroids k to K' - 1 zero, two to a word
 //   norms[K' + j]      ≥ |centroids[j] - centroid_halves[j] / SCALE|, the largest f32 where a value outgrows half precision
 //
+// Joined by the part half_rest.
+//
 // Bindings
 //   centroids        k × d, row-major
 //   norms            2·K' + 2 values: see `survey_centroids`
@@ -65,7 +67,7 @@ fn halve_centroids(
     for (var word = thread; word < PADDED / 2u; word += THREADS) {
         let value = vec2(value_at(cluster, 2u * word), value_at(cluster, 2u * word + 1u));
         let halves = pack2x16float(clamp(SCALE * value, vec2(-HALF_MOST), vec2(HALF_MOST)));
-        let left = value - unpack2x16float(halves) / SCALE;
+        let left = rest_of(value, halves);
         centroid_halves[cluster * (PADDED / 2u) + word] = halves;
         rest += dot(left, left);
         largest = max(largest, max(abs(value.x), abs(value.y)));
@@ -79,5 +81,5 @@ fn halve_centroids(
     for (var at = 0u; at < THREADS; at++) {
         total = vec2(total.x + found[at].x, max(total.y, found[at].y));
     }
-    norms[ROOM + cluster] = select(root_above(total.x), FARTHEST, total.y * SCALE > HALF_MOST);
+    norms[ROOM + cluster] = select(root_above(total.x) + unseen(DIMENSIONS), FARTHEST, total.y * SCALE > HALF_MOST);
 }

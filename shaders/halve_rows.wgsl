@@ -5,10 +5,12 @@
 //   lengths[2·p]       ≥ |points[open[p]]|
 //   lengths[2·p + 1]   ≥ |points[open[p]] - row_halves[p] / SCALE|
 //
+// Joined by the part half_rest.
+//
 // Bindings
 //   points      n × d, row-major; n·d < 2²⁹ (a binding holds less than 2³¹ bytes), so indices fit u32
 //   open        n: rows
-//   counts      2: the first is how many rows are listed
+//   counts      3: the first is how many rows are listed
 //   row_halves  n × PADDED / 2 words, written up to the end of the list
 //   lengths     2·n, likewise
 // Overrides
@@ -52,7 +54,7 @@ fn halve(row: u32, at: u32, end: u32, word: u32) -> vec2<f32> {
     }
     let value = vec2(value_at(row, 2u * word), value_at(row, 2u * word + 1u));
     let halves = pack2x16float(SCALE * value);
-    let rest = value - unpack2x16float(halves) / SCALE;
+    let rest = rest_of(value, halves);
     row_halves[at * (PADDED / 2u) + word] = halves;
     return vec2(dot(value, value), dot(rest, rest));
 }
@@ -99,5 +101,5 @@ fn halve_rows(
         total += vec2(squares[place][thread % 4u], rests[place][thread % 4u]);
     }
     lengths[2u * (first + thread)] = root_above(total.x);
-    lengths[2u * (first + thread) + 1u] = root_above(total.y);
+    lengths[2u * (first + thread) + 1u] = root_above(total.y) + unseen(DIMENSIONS);
 }

@@ -11,7 +11,7 @@
 //   nearest       n: the clusters of this round, where LISTED
 //   distances     n, written
 //   open          n: the rows to look at, where LISTED
-//   counts        2: how many these are, where LISTED; else set to 0, as no list has begun
+//   counts        3: how many these are, where LISTED; else set to 0, as no list has begun
 // Overrides
 //   DIMENSIONS    d
 //   CLUSTERS      k
@@ -78,7 +78,7 @@ fn own_distance(
     var end = points_shape.x;
     if (LISTED) {
         end = counts[0];
-    } else if (first == 0u && thread < 2u) {
+    } else if (first == 0u && thread < 3u) {
         counts[thread] = 0u;
     }
     if (first >= end) {

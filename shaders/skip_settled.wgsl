@@ -15,7 +15,7 @@
 //   lower         n, updated
 //   nearest       n, written: labels
 //   open          n, written: the rows that must be searched, in any order
-//   counts        2: the first is how many these are, added to
+//   counts        3: the first is how many these are, added to
 // Overrides
 //   DIMENSIONS    d
 //   CLUSTERS      k

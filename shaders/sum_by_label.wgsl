@@ -10,9 +10,9 @@
 // A row whose label changes adds its words to the sums of its new cluster and takes them from those of the old one, if that
 // is one: in the first round every row comes from nowhere.
 //
-// A value is taken apart into mantissa and exponent and shifted as an integer, so neither the rounding of a
-// multiplication nor a driver that flushes subnormals can change a bit (a weighted product is one f32 multiplication,
-// and may be flushed where it is subnormal).
+// A weighted product is one f32 multiplication, and may be flushed where it is subnormal.
+//
+// Joined by the parts fixed_point, changes.
 //
 // Bindings
 //   points        n × d, row-major; n·d < 2²⁹ (a binding holds less than 2³¹ bytes), so indices fit u32
@@ -72,103 +72,6 @@ var<workgroup> moved_rows: array<u32, WORKGROUP>;
 var<workgroup> moved_from: array<u32, WORKGROUP>;
 var<workgroup> moved_to: array<u32, WORKGROUP>;
 var<workgroup> moved_count: atomic<u32>;
-
-// 64-bit integers in two's complement are vec2(low, high).
-
-fn add(a: vec2<u32>, b: vec2<u32>) -> vec2<u32> {
-    let low = a.x + b.x;
-    return vec2(low, a.y + b.y + u32(low < a.x));
-}
-
-fn negate(a: vec2<u32>) -> vec2<u32> {
-    return vec2(~a.x + 1u, ~a.y + u32(a.x == 0u));
-}
-
-fn signed(magnitude: vec2<u32>, negative: bool) -> vec2<u32> {
-    return select(magnitude, negate(magnitude), negative);
-}
-
-// magnitude·2^shift rounded half to even, for a magnitude of at most 24 bits.
-fn shifted(magnitude: u32, shift: i32) -> vec2<u32> {
-    if (shift >= 0) {
-        // Exponents of the plan keep the result below 2⁶³; whatever they are, the shifts stay defined.
-        let left = u32(min(shift, 63));
-        if (left >= 32u) {
-            return vec2(0u, magnitude << (left - 32u));
-        }
-        return vec2(magnitude << left, (magnitude >> 1u) >> (31u - left));
-    }
-    if (shift < -24) {
-        return vec2(0u);
-    }
-    let right = u32(-shift);
-    let kept = magnitude >> right;
-    let rest = magnitude & ((1u << right) - 1u);
-    let half = 1u << (right - 1u);
-    let up = rest > half || (rest == half && (kept & 1u) == 1u);
-    return vec2(kept + u32(up), 0u);
-}
-
-// The two words of a value at an exponent: word 0 in xy, word 1 in zw.
-fn fixed_point(value: f32, exponent: i32) -> vec4<u32> {
-    let bits = bitcast<u32>(value);
-    let negative = (bits >> 31u) == 1u;
-    let biased = (bits >> 23u) & 0xffu;
-    let mantissa = (bits & 0x7fffffu) | select(0u, 0x800000u, biased > 0u);
-    let shift = i32(max(biased, 1u)) - 150 + exponent;
-    let word = shifted(mantissa, shift);
-    if (shift >= 0) {
-        return vec4(signed(word, negative), 0u, 0u);
-    }
-    // What rounding left, in units of the mantissa's last bit; a word of up to 2²⁴ fits its low half.
-    let taken = select(0u, word.x << u32(-shift), shift >= -24);
-    let over = taken > mantissa;
-    let left = select(mantissa - taken, taken - mantissa, over);
-    return vec4(signed(word, negative), signed(shifted(left, shift + i32(BITS)), negative != over));
-}
-
-// Distances beyond what was planned count as 2^BITS units, the most there is room for.
-fn planned(distance: f32, exponent: i32) -> f32 {
-    // The bits of 2^(BITS - exponent); as bits, numbers that are not negative are ordered as they are.
-    let most = min(u32(clamp(i32(BITS) - exponent, -126, 128) + 127) << 23u, 0x7f7fffffu);
-    return bitcast<f32>(min(bitcast<u32>(distance), most));
-}
-
-fn add_private(cell: u32, value: vec2<u32>) {
-    let at = 2u * (cell - PRIVATE_FROM);
-    let old = atomicAdd(&private_cells[at], value.x);
-    let high = value.y + u32(old + value.x < old);
-    if (high != 0u) {
-        atomicAdd(&private_cells[at + 1u], high);
-    }
-}
-
-fn add_global(cell: u32, value: vec2<u32>) {
-    let old = atomicAdd(&changes[2u * cell], value.x);
-    let high = value.y + u32(old + value.x < old);
-    if (high != 0u) {
-        atomicAdd(&changes[2u * cell + 1u], high);
-    }
-}
-
-fn add_to(cell: u32, value: vec2<u32>) {
-    if (all(value == vec2(0u))) {
-        return;
-    }
-    if (cell >= PRIVATE_FROM) {
-        add_private(cell, value);
-    } else {
-        add_global(cell, value);
-    }
-}
-
-// Moves an integer from a cell of one cluster, if it was one, to that of another.
-fn move_from_to(from_cluster: u32, from_cell: u32, to_cell: u32, value: vec2<u32>) {
-    add_to(to_cell, value);
-    if (from_cluster < CLUSTERS) {
-        add_to(from_cell, negate(value));
-    }
-}
 
 // Mass and label of a row that moved, which goes to the list.
 fn note_moved(row: u32, before: u32, label: u32) {

@@ -5,7 +5,7 @@ use crate::assign_small::{Found, Given, check_hostile, check_shapes};
 use crate::launch::{Launch, on_every_adapter};
 use crate::oracle::{Metric, Noise, distance};
 use crate::search::{decided, halved, padded, scale, sized, surveyed, with_halves};
-use crate::survey_centroids::{check_above, half_at};
+use crate::survey_centroids::{check_above, half_at, unseen};
 use superstep::backend::gpu::GpuDevice;
 
 const METRICS: &[Metric] = &[Metric::SquaredEuclidean];
@@ -15,19 +15,22 @@ fn halves<'d>(device: &'d GpuDevice, given: Given) -> Launch<'d> {
     let (n, k, d) = (given.0.len() / given.2, given.1.len() / given.2, given.2);
     let launch = with_halves(surveyed(device, given), (k, d), scale(given.0))
         .bind("row_halves", &vec![u32::MAX; n * padded(d) / 2])
-        .bind("lengths", &vec![f32::NAN; 2 * n]);
+        .bind("lengths", &vec![f32::NAN; 2 * n])
+        .bind("pairs", &vec![u32::MAX; 2 * n]);
     let launch = sized(launch, "halve_rows", (k, d)).only(&["DIMENSIONS"]);
     let launch = launch.constant("PADDED", padded(d) as u32).constant("SCALE", scale(given.0));
     launch.run(n.div_ceil(64));
     launch
 }
 
-/// The product, without the rows in doubt.
+/// The product, with the pairs it leaves decided, without the rows in doubt.
 fn product<'d>(device: &'d GpuDevice, given: Given) -> Launch<'d> {
     let (n, k, d) = (given.0.len() / given.2, given.1.len() / given.2, given.2);
     let (stem, rows) = if d <= 128 { ("assign_halves", 256) } else { ("assign_halves_wide", 128) };
     let launch = halved(sized(halves(device, given), stem, (k, d)), (k, d), scale(given.0));
     launch.run(n.div_ceil(rows));
+    let launch = launch.kernel("decide_pairs").constant("DIMENSIONS", d as u32);
+    launch.run(n.div_ceil(128));
     launch
 }
 
@@ -57,7 +60,7 @@ fn halve_rows_tells_lengths_and_what_it_leaves_out() {
                 let rest = row.iter().enumerate().map(|(i, &x)| (f64::from(x) - half(i)).powi(2)).sum::<f64>().sqrt();
                 let length = row.iter().map(|&x| f64::from(x).powi(2)).sum::<f64>().sqrt();
                 check_above("length", lengths[2 * place], length, 1e-17);
-                check_above("rest", lengths[2 * place + 1], rest, 1e-17);
+                check_above("rest", lengths[2 * place + 1], rest, unseen(d, scale(&points)));
                 assert!(rest <= 1e-3 * length, "row {place} is {rest} off");
                 assert!((d..padded(d)).all(|i| half(i) == 0.0), "columns past the end of {place}");
             }
@@ -104,10 +107,11 @@ fn assign_halves_labels_as_the_exact_kernel_does() {
             centroids.copy_within(..d, (k - 1) * d);
             let given = (&points[..], &centroids[..], d);
             let launch = product(device, given);
-            let (lower, doubtful) = (launch.read::<f32>("lower"), launch.read::<u32>("counts")[1] as usize);
+            let (lower, counts) = (launch.read::<f32>("lower"), launch.read::<u32>("counts"));
+            let (doubtful, pairs) = (counts[1] as usize, counts[2]);
             let labels = decided(launch, (n, k, d)).0;
             let case = format!("{n} × {d}, k = {k}, around {offset}, {size}");
-            println!("{case}: {doubtful} in doubt");
+            println!("{case}: {doubtful} in doubt, {pairs} pairs");
             assert_eq!(labels, assign_exact(device, Metric::SquaredEuclidean, given).0, "{case}");
             assert!(doubtful <= n, "{case}");
             assert!(offset > 0.0 || size < 1e-20 || doubtful < n / 3 || n < 100, "{case}: {doubtful} in doubt");
@@ -117,6 +121,51 @@ fn assign_halves_labels_as_the_exact_kernel_does() {
                     |j: usize| distance(Metric::SquaredEuclidean, &points[row * d..][..d], &centroids[j * d..][..d]);
                 let truth = others.map(to).fold(f64::INFINITY, f64::min).sqrt();
                 assert!(f64::from(lower[row]) <= truth, "{case}: row {row}: {} for {truth}", lower[row]);
+            }
+        }
+    });
+}
+
+/// The nearer of two, the lower on ties, and a bound on the distance to the farther.
+#[test]
+fn decide_pairs_takes_the_nearer_of_two() {
+    on_every_adapter(|device| {
+        for (n, d, k) in [(1, 33, 2), (127, 40, 3), (300, 130, 9)] {
+            let mut noise = Noise((n + d) as u64);
+            let (points, mut centroids) = (noise.values(n * d), noise.values(k * d));
+            centroids.copy_within(..d, (k - 1) * d);
+            let (labels, rivals) = (noise.labels(n, k), noise.labels(n, k));
+            let listed: Vec<usize> = (0..n).filter(|row| row % 3 != 1).collect();
+            let mut pairs: Vec<u32> = listed.iter().flat_map(|&row| [row as u32, rivals[row]]).collect();
+            pairs.resize(2 * n, 0);
+            let launch = surveyed(device, (&points, &centroids, d))
+                .bind("nearest", &labels)
+                .bind("lower", &vec![f32::MAX; n])
+                .bind("pairs", &pairs)
+                .bind("counts", &[0, 0, listed.len() as u32]);
+            let launch = launch.kernel("decide_pairs").constant("DIMENSIONS", d as u32);
+            launch.run(n.div_ceil(128));
+            let (found, lower) = (launch.read::<u32>("nearest"), launch.read::<f32>("lower"));
+            for row in 0..n {
+                if !listed.contains(&row) {
+                    assert_eq!((found[row], lower[row]), (labels[row], f32::MAX), "row {row} is not listed");
+                    continue;
+                }
+                let to = |label: u32| {
+                    let centroid = &centroids[label as usize * d..][..d];
+                    distance(Metric::SquaredEuclidean, &points[row * d..][..d], centroid)
+                };
+                let (a, b) = (labels[row], rivals[row]);
+                let nearer = if to(a) == to(b) {
+                    a.min(b)
+                } else if to(a) < to(b) {
+                    a
+                } else {
+                    b
+                };
+                assert_eq!(found[row], nearer, "{n} × {d}: row {row}");
+                let farther = to(a).max(to(b)).sqrt();
+                assert!(f64::from(lower[row]) <= farther && f64::from(lower[row]) >= 0.99999 * farther, "row {row}");
             }
         }
     });

@@ -3,6 +3,19 @@
 use std::rc::Rc;
 use superstep::backend::gpu::{DeviceBuffer, GpuDevice, KernelSpec, adapters};
 
+/// The source of a kernel with the parts that its head names.
+pub(crate) fn source(stem: &str) -> String {
+    let file = |name: &str| {
+        let path = format!("{}/shaders/{name}.wgsl", env!("CARGO_MANIFEST_DIR"));
+        std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{path}: {error}"))
+    };
+    let kernel = file(stem);
+    let named = kernel.lines().find_map(|line| line.strip_prefix("// Joined by the part"));
+    let parts = named.map(|parts| parts.trim_start_matches('s').trim_end_matches('.').split(", ").collect::<Vec<_>>());
+    let parts: String = parts.into_iter().flatten().map(|part| file(&format!("parts/{}", part.trim()))).collect();
+    kernel + &parts
+}
+
 /// Runs a test on every adapter; without one it says so, or fails where `SUPERSTEP_REQUIRE_GPU=1`.
 pub(crate) fn on_every_adapter(test: impl Fn(&GpuDevice)) {
     let found = adapters();
@@ -66,8 +79,7 @@ impl<'d> Launch<'d> {
     }
 
     pub(crate) fn run(&self, workgroups: usize) {
-        let source = std::fs::read_to_string(format!("{}/shaders/{}.wgsl", env!("CARGO_MANIFEST_DIR"), self.stem));
-        let source = source.expect("the shader's file");
+        let source = source(self.stem);
         let spec = KernelSpec { label: self.stem, source: &source, entry: None, constants: &self.constants };
         let kernel = self.device.compile(&spec).unwrap_or_else(|error| panic!("{error}"));
         let buffers: Vec<(&str, &DeviceBuffer)> =

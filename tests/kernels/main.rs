@@ -11,6 +11,7 @@ mod assign_tiled;
 mod median_digit;
 mod median_pick;
 mod own_distance;
+mod reassign_small;
 mod skip_settled;
 mod sum_by_label;
 mod survey_centroids;

@@ -17,11 +17,11 @@ fn measures_all_rows_or_those_of_the_list_that_have_changed() {
             let near = |found: f32, truth: f64| (f64::from(found) - truth).abs() <= 1e-5 * truth;
             let mut none = before.clone();
             none[n / 2] = u32::MAX;
-            let launch = surveyed(device, (&points, &centroids, d)).bind("labels", &none).bind("counts", &[9, 9]);
+            let launch = surveyed(device, (&points, &centroids, d)).bind("labels", &none).bind("counts", &[9, 9, 9]);
             let launch = sized(launch, "own_distance", (k, d));
             launch.run(n.div_ceil(64));
             let all = launch.read::<f32>("distances");
-            assert_eq!(launch.read::<u32>("counts"), [0, 0], "no list has begun");
+            assert_eq!(launch.read::<u32>("counts"), [0, 0, 0], "no list has begun");
             for row in (0..n).filter(|&row| none[row] != u32::MAX) {
                 assert!(near(all[row], truth(row, before[row])), "{n} × {d}: row {row}");
             }
@@ -37,11 +37,11 @@ fn measures_all_rows_or_those_of_the_list_that_have_changed() {
                 .bind("nearest", &labels)
                 .bind("distances", &vec![-1.0_f32; n])
                 .bind("open", &list)
-                .bind("counts", &[open.len() as u32, 5]);
+                .bind("counts", &[open.len() as u32, 5, 6]);
             let launch = sized(launch, "own_distance", (k, d)).constant("LISTED", 1);
             launch.run(n.div_ceil(64));
             let (found, counts) = (launch.read::<f32>("distances"), launch.read::<u32>("counts"));
-            assert_eq!(counts, [open.len() as u32, 5]);
+            assert_eq!(counts, [open.len() as u32, 5, 6]);
             for row in 0..n {
                 let is_measured = row % 3 == 0 && labels[row] != before[row];
                 let is_right = if is_measured { near(found[row], truth(row, labels[row])) } else { found[row] == -1.0 };

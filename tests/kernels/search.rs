@@ -38,7 +38,7 @@ pub(crate) fn surveyed<'d>(device: &'d GpuDevice, given: Given) -> Launch<'d> {
         .bind("norms", &vec![f32::NAN; 2 * room(k) + 2])
         .bind("drifts", &vec![f32::NAN; k + 3])
         .bind("open", &(0..n as u32).rev().collect::<Vec<_>>())
-        .bind("counts", &[n as u32, 0])
+        .bind("counts", &[n as u32, 0, 0])
         .bind("doubtful", &vec![u32::MAX; n])
         .bind("lower", &vec![f32::NAN; n])
         .bind("labels", &vec![u32::MAX; n]);

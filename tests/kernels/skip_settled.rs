@@ -72,7 +72,7 @@ fn lists_all_rows_where_nothing_is_known() {
             .bind("lower", &vec![1e6_f32; n])
             .bind("distances", &vec![1.0_f32; n]);
         for (bounded, distance, expected) in [(1, 1.0, 0), (0, 1.0, n as u32), (1, f32::INFINITY, n as u32)] {
-            let launch = launch.clone().bind("counts", &[0_u32, 0]).bind("distances", &vec![distance; n]);
+            let launch = launch.clone().bind("counts", &[0_u32, 0, 0]).bind("distances", &vec![distance; n]);
             let launch = sized(launch, "skip_settled", (k, d)).constant("BOUNDED", bounded);
             launch.run(n.div_ceil(256));
             assert_eq!(launch.read::<u32>("counts")[0], expected, "{bounded} {distance}");

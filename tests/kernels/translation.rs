@@ -1,6 +1,7 @@
 //! Every shader validates with portable capabilities, stays inside the smallest limits and translates for every
 //! platform: no device is needed to find out.
 
+use crate::launch::source;
 use naga::back::{PipelineConstants, glsl, hlsl, msl, pipeline_constants::process_overrides, spv};
 use naga::proc::{BoundsCheckPolicies, Layouter};
 use naga::valid::{Capabilities, ModuleInfo, ValidationFlags, Validator};
@@ -16,7 +17,7 @@ const STORAGE_BUFFERS: usize = 8;
 /// Values for the overrides that shaders leave open, k-means at a middling size; any other is 1.
 const OVERRIDES: [(&str, f64); 6] = [
     ("DIMENSIONS", 32.0),
-    ("CLUSTERS", 40.0),
+    ("CLUSTERS", 30.0),
     ("BITS", 42.0),
     ("PRIVATE_FROM", 0.0),
     ("PADDED", 64.0),
@@ -36,7 +37,8 @@ fn shaders() -> Vec<(String, String)> {
         .expect("the folder of shaders")
         .map(|entry| entry.expect("a file").path())
         .filter(|path| path.extension().is_some_and(|extension| extension == "wgsl"))
-        .map(|path| (path.file_stem().unwrap().to_string_lossy().into(), std::fs::read_to_string(&path).unwrap()))
+        .map(|path| path.file_stem().unwrap().to_string_lossy().into_owned())
+        .map(|stem| (stem.clone(), source(&stem)))
         .collect();
     found.sort();
     found
@@ -90,9 +92,11 @@ fn kernels_of_k_means_exist_and_name_their_entry_after_their_file() {
         "assign_tiled",
         "assign_halves",
         "assign_halves_wide",
+        "decide_pairs",
         "halve_centroids",
         "halve_rows",
         "own_distance",
+        "reassign_small",
         "skip_settled",
         "survey_centroids",
         "survey_extremes",

@@ -179,8 +179,8 @@ fn a_device_that_runs_out_of_memory_is_tried_again_with_half() -> Result<()> {
         let _alone = alone();
         let kmeans = KMeans::new(5).init(Init::Random).seed(1).max_iter(2).n_init(1);
         let pinned = kmeans.clone().session(&device(adapter, None)).fit(&rows)?;
-        // What is wanted, 1,920,000 bytes and more, is allowed; but 900,000 of it are taken.
-        let session = device(adapter, Some(2_400_000));
+        // What is wanted, 1,440,000 bytes and more, is allowed; but 900,000 of it are taken.
+        let session = device(adapter, Some(2_000_000));
         let superstep::queue::Device::Gpu(gpu) = &session.devices()[0] else { panic!("an adapter is a GPU device") };
         let other = gpu.create_zeroed("another's", 900_000)?;
         let streamed = kmeans.clone().session(&session).fit(&rows)?;

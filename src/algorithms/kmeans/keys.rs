@@ -47,6 +47,7 @@ pub(super) const DRIFTS: Key<Vec<f32>> = Key::new("drifts");
 pub(super) const CENTROID_HALVES: Key<Vec<u32>> = Key::new("centroid_halves");
 pub(super) const OPEN: Key<Vec<u32>> = Key::new("open");
 pub(super) const DOUBTFUL: Key<Vec<u32>> = Key::new("doubtful");
+pub(super) const PAIRS: Key<Vec<u32>> = Key::new("pairs");
 pub(super) const COUNTS: Key<Vec<u32>> = Key::new("counts");
 pub(super) const ROW_HALVES: Key<Vec<u32>> = Key::new("row_halves");
 pub(super) const LENGTHS: Key<Vec<f32>> = Key::new("lengths");

@@ -1,7 +1,7 @@
 //! The WGSL of the item that labels rows and sums what has moved: which kernels, of what sizes.
 
 use super::keys::{
-    BEFORE, CENTROID_HALVES, COUNTS, DISTANCES, DOUBTFUL, DRIFTS, LENGTHS, LOWER, NEAREST, NORMS, OPEN, POINTS,
+    BEFORE, CENTROID_HALVES, COUNTS, DISTANCES, DOUBTFUL, DRIFTS, LENGTHS, LOWER, NEAREST, NORMS, OPEN, PAIRS, POINTS,
     ROW_HALVES,
 };
 use super::plan::Plan;
@@ -11,8 +11,12 @@ use crate::queue::{Objects, Shader, ShapeRule};
 /// The most columns a row may have to be kept in registers by `assign_small.wgsl`.
 const SMALL: usize = 32;
 
-/// The rows a workgroup of `assign_small.wgsl` takes: two a thread.
+/// The rows a workgroup of `assign_small.wgsl` and `reassign_small.wgsl` takes at a time: two a thread.
 const RUN: usize = 512;
+
+/// Workgroups of `reassign_small.wgsl` that keep any device busy; the rows each that repay the emptying of its cells.
+const BUSY: usize = 2048;
+const MOST_ROWS: usize = 8192;
 
 /// The rows a workgroup of `assign_exact.wgsl`, `own_distance.wgsl` and `halve_rows.wgsl` takes; of `skip_settled.wgsl`.
 const EXACT_ROWS: usize = 64;
@@ -27,6 +31,9 @@ const NARROW: usize = 128;
 const HALVES_ROWS: usize = 256;
 const HALVES_WIDE_ROWS: usize = 128;
 
+/// The rows a workgroup of `decide_pairs.wgsl` takes.
+const PAIRS_ROWS: usize = 128;
+
 /// Centroids of a tile of `assign_halves_wide.wgsl`, and columns: what is in half precision is padded to them.
 const HALVES_TILE: usize = 128;
 const HALVES_COLUMNS: usize = 64;
@@ -39,12 +46,25 @@ const MOST_SCALE: i32 = 40;
 const TOGETHER: usize = 256;
 const VALUES_PER_WORKGROUP: usize = 4096;
 const PRIVATE_BYTES: usize = 12 << 10;
+const WORKGROUP_BYTES: usize = 16 << 10;
+
+/// The source of a kernel, and of the parts that it shares with others.
+macro_rules! kernel {
+    ($stem:literal $(, $part:literal)*) => {
+        concat!(
+            include_str!(concat!("../../../shaders/", $stem, ".wgsl"))
+            $(, include_str!(concat!("../../../shaders/parts/", $part, ".wgsl")))*
+        )
+    };
+}
 
 /// How devices find the nearest centroid.
 #[derive(Debug, Clone, Copy, PartialEq)]
 enum Kind {
     /// Few columns: by the distance itself, a row in the registers of a thread.
     Small,
+    /// The same in one pass with the sums, where a workgroup has room for these.
+    SmallSummed,
     /// By the distance itself: medians have no product.
     Exact,
     /// By the product, which settles nearly every row, and the rest by the distance; rows that bounds settle are left out.
@@ -54,6 +74,7 @@ enum Kind {
 impl Plan {
     fn kind(&self) -> Kind {
         match self.distance() {
+            _ if self.d <= SMALL && self.fits_one_pass() => Kind::SmallSummed,
             _ if self.d <= SMALL => Kind::Small,
             Distance::SquaredEuclidean => Kind::Product,
             _ => Kind::Exact,
@@ -67,11 +88,14 @@ impl Plan {
 
     /// What the kernels need besides rows, centroids and labels.
     pub(super) fn device_memory(&self) -> Objects {
+        if self.kind() == Kind::SmallSummed {
+            return Objects::none();
+        }
         let rows = || ShapeRule::rows_of(POINTS);
         let objects = Objects::none().scratch(NEAREST, rows()).scratch(DISTANCES, rows());
-        let listed = |objects: Objects| objects.scratch(DOUBTFUL, rows()).scratch(COUNTS, ShapeRule::fixed([2]));
+        let listed = |objects: Objects| objects.scratch(DOUBTFUL, rows()).scratch(COUNTS, ShapeRule::fixed([3]));
         match self.kind() {
-            Kind::Small => objects,
+            Kind::Small | Kind::SmallSummed => objects,
             Kind::Exact => listed(objects),
             Kind::Product => {
                 let (room, padded) = (self.room(), self.padded());
@@ -87,6 +111,7 @@ impl Plan {
                         .scratch(CENTROID_HALVES, ShapeRule::fixed([room, padded / 2]))
                         .scratch(ROW_HALVES, ShapeRule::rows_of_by(POINTS, padded / 2))
                         .scratch(LENGTHS, ShapeRule::rows_of_by(POINTS, 2))
+                        .scratch(PAIRS, ShapeRule::rows_of_by(POINTS, 2))
                 } else {
                     objects
                 }
@@ -97,6 +122,7 @@ impl Plan {
     /// Labels and sums.
     pub(super) fn label_and_sum(&self) -> Shader {
         match self.kind() {
+            Kind::SmallSummed => self.small_summed().in_slices(POINTS),
             Kind::Small => self.small().then(self.sum()).in_slices(POINTS),
             Kind::Exact => self.exact(false).then(self.sum()).in_slices(POINTS),
             Kind::Product => self.product(),
@@ -119,14 +145,29 @@ impl Plan {
     }
 
     fn small(&self) -> Shader {
-        let source = include_str!("../../../shaders/assign_small.wgsl");
+        let source = kernel!("assign_small", "small_rows");
         let shader = Shader::wgsl(source).named("assign_small").trusted().rows_per_workgroup(POINTS, RUN);
         self.constants(shader, &["CLUSTERS", "DIMENSIONS", "CITYBLOCK"])
     }
 
+    /// Labels and sums in one pass.
+    fn small_summed(&self) -> Shader {
+        let source = kernel!("reassign_small", "small_rows", "fixed_point", "changes");
+        let rows = (self.rows as usize / BUSY).next_multiple_of(RUN).clamp(RUN, MOST_ROWS);
+        let shader = Shader::wgsl(source).named("reassign_small").trusted().rows_per_workgroup(POINTS, rows);
+        self.constants(shader, &["CLUSTERS", "DIMENSIONS", "CITYBLOCK", "WORDS", "BITS", "WEIGHTED"])
+    }
+
+    /// Whether all integers of a workgroup, the centroids, and a list of rows that moved fit the 16 KiB every device has.
+    fn fits_one_pass(&self) -> bool {
+        let cells = (self.layout().moved() + 1) * size_of::<i64>();
+        let centroids = self.k * self.d.div_ceil(4) * size_of::<[f32; 4]>();
+        cells + centroids + RUN * size_of::<u32>() + 64 <= WORKGROUP_BYTES
+    }
+
     /// The distance itself, of all rows or of those in doubt.
     fn exact(&self, is_listed: bool) -> Shader {
-        let source = include_str!("../../../shaders/assign_exact.wgsl");
+        let source = kernel!("assign_exact");
         let exact = Shader::wgsl(source).named("assign_exact").trusted().rows_per_workgroup(POINTS, EXACT_ROWS);
         let exact = self.constants(exact, &["CLUSTERS", "DIMENSIONS", "CITYBLOCK"]);
         exact.constant("LISTED", f64::from(u8::from(is_listed)))
@@ -134,34 +175,34 @@ impl Plan {
 
     /// What the search wants to know of the centroids.
     fn survey(&self) -> Shader {
-        let source = include_str!("../../../shaders/survey_centroids.wgsl");
+        let source = kernel!("survey_centroids");
         let centroids = Shader::wgsl(source).named("survey_centroids").trusted().workgroups(self.room() as u64);
         self.constants(centroids, &["CLUSTERS", "DIMENSIONS", "ROOM"]).then(self.extremes())
     }
 
     fn extremes(&self) -> Shader {
-        let source = include_str!("../../../shaders/survey_extremes.wgsl");
+        let source = kernel!("survey_extremes");
         let extremes = Shader::wgsl(source).named("survey_extremes").trusted();
         self.constants(extremes, &["CLUSTERS", "DIMENSIONS", "ROOM"])
     }
 
     /// The distance of each row to its own centroid; of all rows, or of those listed ones that have changed theirs.
     fn own_distance(&self, is_listed: bool) -> Shader {
-        let source = include_str!("../../../shaders/own_distance.wgsl");
+        let source = kernel!("own_distance");
         let own = Shader::wgsl(source).named("own_distance").trusted().rows_per_workgroup(POINTS, EXACT_ROWS);
         let own = self.constants(own, &["CLUSTERS", "DIMENSIONS"]);
         own.constant("LISTED", f64::from(u8::from(is_listed)))
     }
 
     fn skip_settled(&self) -> Shader {
-        let source = include_str!("../../../shaders/skip_settled.wgsl");
+        let source = kernel!("skip_settled");
         let skip = Shader::wgsl(source).named("skip_settled").trusted().rows_per_workgroup(POINTS, SKIP_ROWS);
         self.constants(skip, &["CLUSTERS", "DIMENSIONS", "BOUNDED"])
     }
 
     /// The product, by workgroups of so many threads along centroids and rows.
     fn tiled(&self, (across, down): (usize, usize)) -> Shader {
-        let source = include_str!("../../../shaders/assign_tiled.wgsl");
+        let source = kernel!("assign_tiled");
         let tiled = Shader::wgsl(source).named("assign_tiled").trusted().rows_per_workgroup(POINTS, 8 * down);
         let tiled = tiled.constant("ACROSS", across as f64).constant("DOWN", down as f64);
         self.constants(tiled, &["CLUSTERS", "DIMENSIONS"])
@@ -170,20 +211,22 @@ impl Plan {
     /// The product by matrix units.
     fn halves(&self) -> Shader {
         let names = ["CLUSTERS", "DIMENSIONS", "PADDED", "ROOM", "SCALE"];
-        let source = include_str!("../../../shaders/halve_centroids.wgsl");
+        let source = kernel!("halve_centroids", "half_rest");
         let centroids = Shader::wgsl(source).named("halve_centroids").trusted().workgroups(self.room() as u64);
         let centroids = self.constants(centroids, &names).then(self.extremes());
-        let source = include_str!("../../../shaders/halve_rows.wgsl");
+        let source = kernel!("halve_rows", "half_rest");
         let rows = Shader::wgsl(source).named("halve_rows").trusted().rows_per_workgroup(POINTS, EXACT_ROWS);
         let rows = self.constants(rows, &["DIMENSIONS", "PADDED", "SCALE"]);
         let assign = if self.d <= NARROW {
-            let source = include_str!("../../../shaders/assign_halves.wgsl");
+            let source = kernel!("assign_halves", "halves");
             Shader::wgsl(source).named("assign_halves").rows_per_workgroup(POINTS, HALVES_ROWS)
         } else {
-            let source = include_str!("../../../shaders/assign_halves_wide.wgsl");
+            let source = kernel!("assign_halves_wide", "halves");
             Shader::wgsl(source).named("assign_halves_wide").rows_per_workgroup(POINTS, HALVES_WIDE_ROWS)
         };
-        centroids.then(rows).then(self.constants(assign.trusted(), &names))
+        let decide = Shader::wgsl(kernel!("decide_pairs")).named("decide_pairs").trusted();
+        let decide = self.constants(decide.rows_per_workgroup(POINTS, PAIRS_ROWS), &["DIMENSIONS"]);
+        centroids.then(rows).then(self.constants(assign.trusted(), &names)).then(decide)
     }
 
     /// Whether matrix units are worth a try: a device has them, and the scale of the values leaves room.
@@ -211,7 +254,7 @@ impl Plan {
 
     /// Sums of the rows that moved.
     fn sum(&self) -> Shader {
-        let source = include_str!("../../../shaders/sum_by_label.wgsl");
+        let source = kernel!("sum_by_label", "fixed_point", "changes");
         let names = ["CLUSTERS", "DIMENSIONS", "WORDS", "BITS", "WEIGHTED"];
         let shader = Shader::wgsl(source).named("sum_by_label").trusted().constant("PRIVATE_FROM", self.private_from());
         let rows = (VALUES_PER_WORKGROUP / self.d).max(1).next_multiple_of(TOGETHER);

@@ -1,0 +1,66 @@
+// Values as 64-bit fixed-point integers, exactly: a value is taken apart into mantissa and exponent and shifted as an integer, so
+// neither the rounding of a multiplication nor a driver that flushes subnormals can change a bit.
+//
+// Of the kernel it joins it takes the override BITS, the bits between word 0 and word 1.
+
+// 64-bit integers in two's complement are vec2(low, high).
+
+fn add(a: vec2<u32>, b: vec2<u32>) -> vec2<u32> {
+    let low = a.x + b.x;
+    return vec2(low, a.y + b.y + u32(low < a.x));
+}
+
+fn negate(a: vec2<u32>) -> vec2<u32> {
+    return vec2(~a.x + 1u, ~a.y + u32(a.x == 0u));
+}
+
+fn signed(magnitude: vec2<u32>, negative: bool) -> vec2<u32> {
+    return select(magnitude, negate(magnitude), negative);
+}
+
+// magnitude·2^shift rounded half to even, for a magnitude of at most 24 bits.
+fn shifted(magnitude: u32, shift: i32) -> vec2<u32> {
+    if (shift >= 0) {
+        // Exponents of the plan keep the result below 2⁶³; whatever they are, the shifts stay defined.
+        let left = u32(min(shift, 63));
+        if (left >= 32u) {
+            return vec2(0u, magnitude << (left - 32u));
+        }
+        return vec2(magnitude << left, (magnitude >> 1u) >> (31u - left));
+    }
+    if (shift < -24) {
+        return vec2(0u);
+    }
+    let right = u32(-shift);
+    let kept = magnitude >> right;
+    let rest = magnitude & ((1u << right) - 1u);
+    let half = 1u << (right - 1u);
+    let up = rest > half || (rest == half && (kept & 1u) == 1u);
+    return vec2(kept + u32(up), 0u);
+}
+
+// The two words of a value at an exponent: word 0 in xy, word 1 in zw.
+fn fixed_point(value: f32, exponent: i32) -> vec4<u32> {
+    let bits = bitcast<u32>(value);
+    let negative = (bits >> 31u) == 1u;
+    let biased = (bits >> 23u) & 0xffu;
+    let mantissa = (bits & 0x7fffffu) | select(0u, 0x800000u, biased > 0u);
+    let shift = i32(max(biased, 1u)) - 150 + exponent;
+    let word = shifted(mantissa, shift);
+    if (shift >= 0) {
+        return vec4(signed(word, negative), 0u, 0u);
+    }
+    // What rounding left, in units of the mantissa's last bit; a word of up to 2²⁴ fits its low half.
+    let taken = select(0u, word.x << u32(-shift), shift >= -24);
+    let over = taken > mantissa;
+    let left = select(mantissa - taken, taken - mantissa, over);
+    return vec4(signed(word, negative), signed(shifted(left, shift + i32(BITS)), negative != over));
+}
+
+// Distances beyond what was planned count as 2^BITS units, the most there is room for.
+fn planned(distance: f32, exponent: i32) -> f32 {
+    // The bits of 2^(BITS - exponent); as bits, numbers that are not negative are ordered as they are.
+    let most = min(u32(clamp(i32(BITS) - exponent, -126, 128) + 127) << 23u, 0x7f7fffffu);
+    return bitcast<f32>(min(bitcast<u32>(distance), most));
+}
+

@@ -1,0 +1,202 @@
+// Nearest centroid of each row and what that changes in the sums, in one pass, for few dimensions and clusters: `assign_small`
+// and `sum_by_label` where all that a workgroup adds up fits its own memory. Labels and integers are theirs, bit for bit.
+//
+//   j          = argmin over j of D(r, j), the lowest j on ties
+//   labels[r]  = j, and where it was another the row's words go from the sums of that cluster, if it was one, to those of j
+//   D(r, j)    = sum over i of (points[r][i] - centroids[j][i])², or of |points[r][i] - centroids[j][i]|
+//
+// Joined by the parts small_rows, fixed_point, changes.
+//
+// Bindings
+//   points        n × d, row-major; n·d < 2²⁹ (a binding holds less than 2³¹ bytes), so indices fit u32
+//   points_shape  (n, d)
+//   centroids     k × d, row-major
+//   weights       n, or 1 value that is not read where WEIGHTED is false
+//   labels        n: on entry the previous cluster of each row, k or more for none; on exit the nearest
+//   exponents     d + 2: see `sum_by_label`
+//   changes       k·d·w + k + 3 integers of 64 bits, added to: see `sum_by_label`
+// Overrides
+//   DIMENSIONS    d, 1 to 32
+//   CLUSTERS      k, below 2047
+//   CITYBLOCK     whether D is the city block distance
+//   WORDS, WEIGHTED, BITS, PRIVATE_FROM  see `sum_by_label`; PRIVATE_FROM is 0
+//
+// A workgroup of 256 threads takes every G-th run of 512 rows, G being the workgroups dispatched: any number of them gives the
+// same bits. One for 8192 rows or so repays the emptying of its cells and the loading of the centroids.
+// A thread owns two rows 256 apart. Those that moved go to a list in workgroup memory; then a thread owns one value at a time of
+// the listed rows, so that reads coalesce and the atomics of a row meet different cells.
+// Traffic per row: 4·d + 4 bytes read (8 with weights); of one that moved, 4·d more, from the cache, and 4 written. Work: 3·k·d
+// operations a row and 25 of integers; of one that moved 25·d·w more and 4·d·w atomics.
+// Workgroup memory: 16·k·ceil(d/4) bytes of centroids, 8 a cell, and 2 KiB: 16 KiB at most.
+
+override DIMENSIONS: u32;
+override CLUSTERS: u32;
+override CITYBLOCK: bool = false;
+override WORDS: u32 = 1u;
+override WEIGHTED: bool = false;
+override BITS: u32;
+override PRIVATE_FROM: u32 = 0u;
+
+override MASSES: u32 = CLUSTERS * DIMENSIONS * WORDS;
+override INERTIA: u32 = MASSES + CLUSTERS;
+override MOVED: u32 = INERTIA + 2u;
+override PRIVATE_WORDS: u32 = 2u * (MOVED + 1u - PRIVATE_FROM);
+// Quads of columns of a row, and of all centroids.
+override QUADS: u32 = (DIMENSIONS + 3u) / 4u;
+override TILE_QUADS: u32 = CLUSTERS * QUADS;
+
+const WORKGROUP: u32 = 256u;
+const ROWS: u32 = 2u * WORKGROUP;
+// A cluster in a list: 11 bits. The largest stands for none.
+const NONE: u32 = 2047u;
+// The largest f32: WGSL has no infinity to begin a minimum with.
+const FARTHEST: f32 = 0x1.fffffep+127;
+
+@group(0) @binding(0) var<storage, read> points: array<f32>;
+@group(0) @binding(1) var<uniform> points_shape: vec2<u32>;
+@group(0) @binding(2) var<storage, read> centroids: array<f32>;
+@group(0) @binding(3) var<storage, read> weights: array<f32>;
+@group(0) @binding(4) var<storage, read_write> labels: array<u32>;
+@group(0) @binding(5) var<storage, read> exponents: array<i32>;
+@group(0) @binding(6) var<storage, read_write> changes: array<atomic<u32>>;
+
+var<workgroup> tile: array<vec4<f32>, TILE_QUADS>;
+var<workgroup> private_cells: array<atomic<u32>, PRIVATE_WORDS>;
+// The rows of a run that have moved, in any order: place in the run, old and new cluster.
+var<workgroup> moved_rows: array<u32, ROWS>;
+var<workgroup> moved_count: atomic<u32>;
+
+fn coordinate(cluster: u32, column: u32) -> f32 {
+    if (column >= DIMENSIONS) {
+        return 0.0;
+    }
+    return centroids[cluster * DIMENSIONS + column];
+}
+
+// What a thread has found of a row.
+struct Nearest {
+    distance: f32,
+    label: u32,
+}
+
+// The inertia of a row.
+fn loss(row: u32, nearest: f32) -> vec4<u32> {
+    var distance = nearest;
+    if (WEIGHTED) {
+        distance *= weights[row];
+    }
+    let exponent = exponents[DIMENSIONS + 1u];
+    return fixed_point(planned(distance, exponent), exponent);
+}
+
+// Mass and label of a row that moved, which goes to the list.
+fn note_moved(row: u32, place: u32, before: u32, label: u32) {
+    var mass = vec2(1u, 0u);
+    if (WEIGHTED) {
+        mass = fixed_point(weights[row], exponents[DIMENSIONS]).xy;
+    }
+    move_from_to(before, MASSES + before, MASSES + label, mass);
+    labels[row] = label;
+    moved_rows[atomicAdd(&moved_count, 1u)] = place | (label << 9u) | (min(before, NONE) << 20u);
+}
+
+// The values of the listed rows.
+fn move_values(first_row: u32, count: u32, thread: u32) {
+    for (var at = thread; at < count * DIMENSIONS; at += WORKGROUP) {
+        let moved = moved_rows[at / DIMENSIONS];
+        let column = at % DIMENSIONS;
+        let row = first_row + (moved & 511u);
+        let before = moved >> 20u;
+        var value = points[row * DIMENSIONS + column];
+        if (WEIGHTED) {
+            value *= weights[row];
+        }
+        let words = fixed_point(value, exponents[column]);
+        let from_cell = before * DIMENSIONS + column;
+        let to_cell = ((moved >> 9u) & NONE) * DIMENSIONS + column;
+        move_from_to(before, from_cell, to_cell, words.xy);
+        if (WORDS == 2u) {
+            move_from_to(before, CLUSTERS * DIMENSIONS + from_cell, CLUSTERS * DIMENSIONS + to_cell, words.zw);
+        }
+    }
+}
+
+@compute @workgroup_size(WORKGROUP)
+fn reassign_small(
+    @builtin(workgroup_id) group: vec3<u32>,
+    @builtin(num_workgroups) groups: vec3<u32>,
+    @builtin(local_invocation_index) thread: u32,
+) {
+    for (var at = thread; at < PRIVATE_WORDS; at += WORKGROUP) {
+        atomicStore(&private_cells[at], 0u);
+    }
+    for (var at = thread; at < TILE_QUADS; at += WORKGROUP) {
+        let cluster = at / QUADS;
+        let column = 4u * (at % QUADS);
+        tile[at] = vec4(
+            coordinate(cluster, column), coordinate(cluster, column + 1u),
+            coordinate(cluster, column + 2u), coordinate(cluster, column + 3u),
+        );
+    }
+    let rows = points_shape.x;
+    let step = groups.x * groups.y * ROWS;
+    var inertia = vec4(0u);
+    var moved = 0u;
+    for (var first_row = (group.x + group.y * groups.x) * ROWS; first_row < rows; first_row += step) {
+        // The list of the run before has been read.
+        workgroupBarrier();
+        if (thread == 0u) {
+            atomicStore(&moved_count, 0u);
+        }
+        workgroupBarrier();
+        let row_a = first_row + thread;
+        let row_b = row_a + WORKGROUP;
+        // Rows past the end repeat the last one.
+        let a = load_row(min(row_a, rows - 1u));
+        let b = load_row(min(row_b, rows - 1u));
+        let before_a = labels[min(row_a, rows - 1u)];
+        let before_b = labels[min(row_b, rows - 1u)];
+        var best_a = Nearest(FARTHEST, 0u);
+        var best_b = Nearest(FARTHEST, 0u);
+        for (var j = 0u; j < CLUSTERS; j++) {
+            let to_a = distance_to(a, j * QUADS);
+            let to_b = distance_to(b, j * QUADS);
+            if (to_a < best_a.distance) {
+                best_a = Nearest(to_a, j);
+            }
+            if (to_b < best_b.distance) {
+                best_b = Nearest(to_b, j);
+            }
+        }
+        if (row_a < rows) {
+            let value = loss(row_a, best_a.distance);
+            inertia = vec4(add(inertia.xy, value.xy), add(inertia.zw, value.zw));
+            if (before_a != best_a.label) {
+                moved += 1u;
+                note_moved(row_a, thread, before_a, best_a.label);
+            }
+        }
+        if (row_b < rows) {
+            let value = loss(row_b, best_b.distance);
+            inertia = vec4(add(inertia.xy, value.xy), add(inertia.zw, value.zw));
+            if (before_b != best_b.label) {
+                moved += 1u;
+                note_moved(row_b, thread + WORKGROUP, before_b, best_b.label);
+            }
+        }
+        workgroupBarrier();
+        move_values(first_row, atomicLoad(&moved_count), thread);
+    }
+    workgroupBarrier();
+    add_to(INERTIA, inertia.xy);
+    add_to(INERTIA + 1u, inertia.zw);
+    add_to(MOVED, vec2(moved, 0u));
+
+    workgroupBarrier();
+    for (var at = thread; at < PRIVATE_WORDS / 2u; at += WORKGROUP) {
+        let value = vec2(atomicLoad(&private_cells[2u * at]), atomicLoad(&private_cells[2u * at + 1u]));
+        if (any(value != vec2(0u))) {
+            add_global(PRIVATE_FROM + at, value);
+        }
+    }
+}
