@@ -23,6 +23,7 @@
 //   CLUSTERS      k
 //   CITYBLOCK     whether D is the city block distance
 //   LISTED        whether only the rows of the list are taken
+//   FEW           a list of so many rows or fewer is left to `decide_rows`
 //
 // A workgroup of 16 × 16 threads takes 64 rows: dispatch ceil(n / 64), those behind the end of the list have nothing to
 // do. It walks tiles of 64 centroids and, inside, of
@@ -37,6 +38,7 @@ override DIMENSIONS: u32;
 override CLUSTERS: u32;
 override CITYBLOCK: bool = false;
 override LISTED: bool = false;
+override FEW: u32 = 0u;
 
 const SIDE: u32 = 16u;             // threads along each side of the grid
 const BLOCK: u32 = 4u;             // rows and centroids a thread owns: the lanes of a vector
@@ -124,6 +126,9 @@ fn assign_exact(
     var rows = points_shape.x;
     if (LISTED) {
         rows = counts[1];
+        if (rows <= FEW) {
+            return;
+        }
     }
     let first_row = (group.x + group.y * groups.x) * TILE;
     if (first_row >= rows) {

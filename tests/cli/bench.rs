@@ -41,7 +41,7 @@ fn tells_items_and_ceilings_and_writes_a_page() {
     for device in json["devices"].as_array().expect("devices") {
         let items = device["items"].as_array().expect("items");
         let names: Vec<&str> = items.iter().filter_map(|item| item["name"].as_str()).collect();
-        let expected = if device["device"] == "cpu" { "Reassign" } else { "assign_small" };
+        let expected = if device["device"] == "cpu" { "Reassign" } else { "reassign_small" };
         assert!(names.contains(&expected), "{device}");
         assert!(items.iter().all(|item| item["seconds"].as_f64().is_some_and(|time| time >= 0.0)), "{device}");
         for ceiling in ["gflops", "copy_gb_per_s"] {

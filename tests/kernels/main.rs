@@ -8,6 +8,7 @@ mod assign_exact;
 mod assign_halves;
 mod assign_small;
 mod assign_tiled;
+mod decide_rows;
 mod median_digit;
 mod median_pick;
 mod own_distance;

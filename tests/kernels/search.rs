@@ -68,7 +68,11 @@ pub(crate) fn with_halves<'d>(launch: Launch<'d>, (k, d): (usize, usize), scale:
 
 /// What k-means does after a product: the rows in doubt by their distances, then all distances.
 pub(crate) fn decided(launch: Launch, (n, k, d): (usize, usize, usize)) -> Found {
-    let launch = sized(launch, "assign_exact", (k, d)).constant("LISTED", 1);
+    // A few rows by the one kernel, more by the other: here a third is few.
+    let few = (n / 3).max(1);
+    let launch = sized(launch, "decide_rows", (k, d)).constant("FEW", few as u32);
+    launch.run(few);
+    let launch = sized(launch, "assign_exact", (k, d)).constant("LISTED", 1).constant("FEW", few as u32);
     launch.run(n.div_ceil(64));
     let launch = sized(launch, "own_distance", (k, d)).constant("LISTED", 1);
     launch.run(n.div_ceil(64));

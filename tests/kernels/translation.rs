@@ -93,6 +93,7 @@ fn kernels_of_k_means_exist_and_name_their_entry_after_their_file() {
         "assign_halves",
         "assign_halves_wide",
         "decide_pairs",
+        "decide_rows",
         "halve_centroids",
         "halve_rows",
         "own_distance",

@@ -1,6 +1,6 @@
 //! `Algorithm::Bounded` gives the bits of `Algorithm::Lloyd`.
 
-use crate::support::{METRICS, blobs, cpu, rows_for};
+use crate::support::{METRICS, blobs, cpu, on_every_adapter, rows_for};
 use ndarray::Array2;
 use superstep::queue::{DeviceChoice, OneDevice};
 use superstep::{Algorithm, EmptyClusters, Init, KMeans, KMeansModel, Metric, Session};
@@ -106,4 +106,25 @@ fn a_model_says_which_algorithm_ran() {
     assert_eq!(fit(&kmeans, Algorithm::Auto, &points, None).algorithm(), Algorithm::Bounded);
     let few = KMeans::new(2).init(Init::Random).n_init(1).metric(Metric::Euclidean).session(cpu());
     assert_eq!(fit(&few, Algorithm::Auto, &blobs(500, 2, 2, 13), None).algorithm(), Algorithm::Lloyd);
+}
+
+/// On devices rows of more than 32 columns are left out by a bound of their own; clusters run empty, and rows have weights.
+#[test]
+fn bounded_has_the_bits_of_lloyd_on_devices() {
+    on_every_adapter(|session, name| {
+        let points = blobs(900, 40, 12, 4);
+        let kmeans = KMeans::new(12).init(Init::Random).n_init(1).seed(6).session(session);
+        for metric in [Metric::Euclidean, Metric::Cosine] {
+            assert_same(&kmeans.clone().metric(metric), &points, None, &format!("{name}, {metric}"));
+        }
+        let weights: Vec<f32> = (0..900).map(|row| (row % 5) as f32 / 2.0).collect();
+        let start = Array2::from_shape_fn((9, 40), |(j, i)| f64::from(points[[j * 7, i]]) + (j % 3) as f64 * 50.0);
+        for empty in [EmptyClusters::Relocate, EmptyClusters::Drop, EmptyClusters::Keep] {
+            let kmeans = KMeans::new(9).init(Init::Centroids(start.clone())).empty_clusters(empty).session(session);
+            assert_same(&kmeans, &points, Some(&weights), &format!("{name}, {empty:?}"));
+        }
+        let model = kmeans.algorithm(Algorithm::Auto).fit(&points)?;
+        assert_eq!(model.algorithm(), Algorithm::Bounded, "{name}");
+        Ok(())
+    });
 }

@@ -6,7 +6,7 @@ use std::ops::Range;
 use std::sync::atomic::{AtomicU64, Ordering};
 use superstep::data::RowSource;
 use superstep::queue::{DeviceChoice, OneDevice, adapters};
-use superstep::{Init, KMeans, KMeansModel, Metric, Place, Result, Session};
+use superstep::{Algorithm, Init, KMeans, KMeansModel, Metric, Place, Result, Session};
 
 /// A table that must be read, as a file must, and counts how many values were.
 struct Stored {
@@ -166,6 +166,24 @@ fn a_device_never_takes_more_than_it_may() -> Result<()> {
                 assert!(peak <= memory && peak > memory / 4, "gpu:{adapter}: {peak} of {memory}");
             }
         }
+    }
+    Ok(())
+}
+
+/// Bounds stay with their rows while these come and go.
+#[cfg(feature = "gpu")]
+#[test]
+fn streamed_rows_keep_their_bounds() -> Result<()> {
+    let rows = Stored::new(blobs(8_000, 40, 9, 4));
+    for adapter in 0..adapters().len() {
+        let _alone = alone();
+        let kmeans = KMeans::new(9).init(Init::Random).seed(1).max_iter(9).tol(0.0).n_init(1);
+        let pinned = kmeans.clone().session(&device(adapter, None)).fit(&rows)?;
+        let streamed = kmeans.clone().session(&device(adapter, Some(1_000_000))).fit(&rows)?;
+        assert!(streamed.streamed().is_some_and(|meter| meter.rows > 0), "gpu:{adapter}");
+        assert_same(&streamed, &pinned, &format!("gpu:{adapter}"));
+        let lloyd = kmeans.algorithm(Algorithm::Lloyd).session(&device(adapter, None)).fit(&rows)?;
+        assert_same(&streamed, &lloyd, &format!("gpu:{adapter}, lloyd"));
     }
     Ok(())
 }

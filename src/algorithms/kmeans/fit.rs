@@ -274,8 +274,8 @@ impl KMeans {
         if self.algorithm == Algorithm::Bounded && algorithm == Algorithm::Lloyd {
             let bytes = self.bytes_of_bounds(prepared);
             warnings.push(format!(
-                "lloyd ran in place of bounded, with the same result: bounds are kept on processors, and would take {} MB \
-                 here",
+                "lloyd ran in place of bounded, with the same result: bounds are kept on processors, where they would take \
+                 {} MB here, and on devices for rows of more than 32 columns",
                 bytes.div_ceil(1 << 20)
             ));
         }

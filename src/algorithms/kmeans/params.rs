@@ -23,14 +23,15 @@ pub enum EmptyClusters {
 /// How the nearest centroids are found; every choice gives the same result.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Algorithm {
-    /// What is expected to be fastest: [`Bounded`](Self::Bounded) on processors where rows are long enough or clusters
+    /// What is expected to be fastest: [`Bounded`](Self::Bounded) where rows are long enough or, on processors, clusters
     /// many enough for it to pay, else [`Lloyd`](Self::Lloyd).
     #[default]
     Auto,
     /// Every distance in every round (Lloyd, "Least squares quantization in PCM", IEEE Trans. Inf. Theory 28, 1982).
     Lloyd,
-    /// Bounds from round to round rule out most distances (Ding et al., "Yinyang k-means", ICML 2015). They take at most a
-    /// quarter of the rows' memory and 24 bytes a row. On processors; where there is a GPU, Lloyd's.
+    /// Bounds from round to round rule out most distances. On processors for groups of centroids (Ding et al., "Yinyang
+    /// k-means", ICML 2015), in at most a quarter of the rows' memory and 24 bytes a row; where there is a GPU one for each row
+    /// (Hamerly, "Making k-means even faster", SDM 2010) if distances are squared and rows of more than 32 columns, else Lloyd's.
     Bounded,
 }
 
@@ -51,7 +52,7 @@ impl std::fmt::Display for Algorithm {
 /// of its rows, until nothing moves. Definitions and defaults are scikit-learn's: greedy k-means++ start, at most 300
 /// rounds, `tol` relative to the mean variance of the columns, empty clusters relocated to the farthest rows.
 ///
-/// On processors [`Algorithm::Bounded`] leaves out the distances that bounds rule out, with the same bits as
+/// [`Algorithm::Bounded`] leaves out the distances that bounds rule out, with the same bits as
 /// [`Algorithm::Lloyd`]; [`Algorithm::Auto`] takes it where it pays.
 ///
 /// The same input, seed and device give the same bits on every run; on the CPU for any number of threads. Sums are

@@ -31,6 +31,10 @@ const NARROW: usize = 128;
 const HALVES_ROWS: usize = 256;
 const HALVES_WIDE_ROWS: usize = 128;
 
+/// Rows in doubt that get a workgroup of `decide_rows.wgsl` each. A row takes 1 to 7 µs there (an H100, k from 1024 to 16,384, d from
+/// 128 to 768), where `assign_exact.wgsl` takes 0.4 to 3.4 ms for any list that it has to begin.
+const FEW: u64 = 256;
+
 /// The rows a workgroup of `decide_pairs.wgsl` takes.
 const PAIRS_ROWS: usize = 128;
 
@@ -137,8 +141,9 @@ impl Plan {
         let tiled = sides.map(|sides| self.tiled(sides));
         let halves = self.has_halves().then(|| self.halves());
         let around = |assign: Shader| {
-            let listed = self.own_distance(false).then(self.skip_settled()).then(assign).then(self.exact(true));
-            listed.then(self.own_distance(true)).then(self.sum()).in_slices(POINTS)
+            let searched = self.own_distance(false).then(self.skip_settled()).then(assign);
+            let decided = searched.then(self.few_rows()).then(self.exact(true));
+            decided.then(self.own_distance(true)).then(self.sum()).in_slices(POINTS)
         };
         let shaders = tiled.chain(halves).map(around).reduce(Shader::or);
         shaders.unwrap_or_else(|| around(self.tiled((SIDES[0], SIDES[0])))).after(self.survey())
@@ -170,7 +175,13 @@ impl Plan {
         let source = kernel!("assign_exact");
         let exact = Shader::wgsl(source).named("assign_exact").trusted().rows_per_workgroup(POINTS, EXACT_ROWS);
         let exact = self.constants(exact, &["CLUSTERS", "DIMENSIONS", "CITYBLOCK"]);
-        exact.constant("LISTED", f64::from(u8::from(is_listed)))
+        exact.constant("LISTED", f64::from(u8::from(is_listed))).constant("FEW", FEW as f64)
+    }
+
+    /// The same of rows in doubt, where these are few.
+    fn few_rows(&self) -> Shader {
+        let few = Shader::wgsl(kernel!("decide_rows")).named("decide_rows").trusted().workgroups(FEW);
+        self.constants(few, &["CLUSTERS", "DIMENSIONS"]).constant("FEW", FEW as f64)
     }
 
     /// What the search wants to know of the centroids.
