@@ -539,3 +539,51 @@ fn the_fastest_shader_is_found_and_remembered() -> Result<()> {
     std::fs::remove_dir_all(&folder).expect("a folder that was made");
     Ok(())
 }
+
+/// WGSL that runs once before the slices, whichever of two shaders takes these.
+struct Prepared(Objects);
+
+impl ComputeFunction for Prepared {
+    fn objects(&self) -> Objects {
+        self.0.clone()
+    }
+
+    fn calc(&self, _: &mut ComContext) -> Result<()> {
+        panic!("it must run on the device");
+    }
+
+    fn shader(&self) -> Option<Shader> {
+        let first = "
+            @group(0) @binding(0) var<storage, read_write> counts: array<u32>;
+            @compute @workgroup_size(1) fn main() { counts[0] += 7u; }";
+        let mark = "
+            @group(0) @binding(0) var<uniform> rows_shape: vec2<u32>;
+            @group(0) @binding(1) var<storage, read_write> counts: array<u32>;
+            @group(0) @binding(2) var<storage, read_write> marks: array<u32>;
+            @compute @workgroup_size(64) fn main(@builtin(global_invocation_id) id: vec3<u32>) {
+                if (id.x < rows_shape.x) { marks[id.x] = counts[0]; }
+            }";
+        let sliced = || Shader::wgsl(mark).named("mark").per_row(ROWS).in_slices(ROWS);
+        Some(sliced().or(sliced()).after(Shader::wgsl(first).named("first")))
+    }
+}
+
+#[test]
+fn what_comes_before_slices_runs_once_a_round() -> Result<()> {
+    let marks: Key<Vec<u32>> = Key::new("marks");
+    for (name, _, session) in sessions() {
+        let data = table(30_011, 2);
+        let objects = Objects::reads(ROWS)
+            .writes(marks)
+            .updates(COUNTS)
+            .shape(marks, ShapeRule::rows_of(ROWS))
+            .shape(COUNTS, ShapeRule::fixed([2]));
+        let queue = IterativeComQueue::new(&session).init_with_partitioned_data(ROWS, &data).add(Prepared(objects));
+        let run = queue.set_max_iter(3).close_with(|cx| Ok((cx.take(marks)?, cx.take(COUNTS)?))).run()?;
+        for (marks, counts) in run.results {
+            assert_eq!(counts[0], 21, "{name}: three rounds");
+            assert!(marks.iter().all(|&mark| mark == 21), "{name}: every slice came after");
+        }
+    }
+    Ok(())
+}
