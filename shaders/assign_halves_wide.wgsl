@@ -15,7 +15,7 @@
 // farther; `assign_exact`, which decides the list, is within h·(X + C)² of true distances, h = (d/16 + 22)·2⁻²⁴: so labels are those
 // that it would give to all rows where the margin is 2·E + 2·h·(X + C)². A sixteenth more is for the roundings of its formula.
 //
-// Joined by the part halves.
+// Joined by the parts best, halves.
 //
 // Bindings
 //   row_halves, lengths         the listed rows in half precision, their lengths and rests: see `halve_rows`

@@ -16,6 +16,8 @@
 // those that `assign_exact` would give to all rows, whatever the tiles. That is the margin, with X and C rounded up and a
 // sixteenth more for the roundings of its own formula; rows so long that products may overflow are all doubtful.
 //
+// Joined by the part best.
+//
 // Bindings
 //   points        n × d, row-major; n·d < 2²⁹ (a binding holds less than 2³¹ bytes), so indices fit u32
 //   centroids     k × d, row-major
@@ -49,8 +51,6 @@ override ACROSS: u32 = 8u;
 override DOWN: u32 = 8u;
 
 const COLUMNS: u32 = 16u;
-// The largest f32: WGSL has no infinity to begin a minimum with.
-const FARTHEST: f32 = 0x1.fffffep+127;
 // Beyond this bound on (X + C)² products may overflow.
 const LARGEST: f32 = 0x1p+125;
 
@@ -142,21 +142,6 @@ fn norm_quad(first: u32) -> vec4<f32> {
 fn largest_of(norms: vec4<f32>, largest: f32) -> f32 {
     let real = select(norms, vec4(0.0), norms == vec4(FARTHEST));
     return max(largest, max(max(real.x, real.y), max(real.z, real.w)));
-}
-
-// What a thread knows of a row.
-struct Best {
-    smallest: f32,
-    second: f32,
-    label: u32,
-}
-
-const NOTHING: Best = Best(FARTHEST, FARTHEST, 0u);
-
-fn offer(best: ptr<function, Best>, value: f32, label: u32) {
-    (*best).second = min((*best).second, max((*best).smallest, value));
-    (*best).label = select((*best).label, label, value < (*best).smallest);
-    (*best).smallest = min((*best).smallest, value);
 }
 
 // Shows a row its values for two quads of centroids, in the order of their labels.

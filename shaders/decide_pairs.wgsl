@@ -4,6 +4,8 @@
 //   nearest[r] = of nearest[r] and the row's rival the one that is nearer, the lower on ties
 //   lower[r]   = the smaller of lower[r], which bounds the distance to all other centroids, and of the farther one's distance
 //
+// Joined by the part one_distance.
+//
 // Bindings
 //   points      n × d, row-major; n·d < 2²⁹ (a binding holds less than 2³¹ bytes), so indices fit u32
 //   centroids   k × d, row-major
@@ -20,7 +22,6 @@
 
 override DIMENSIONS: u32;
 
-const COLUMNS: u32 = 16u;
 const THREADS: u32 = 256u;
 const ROWS: u32 = THREADS / 2u;
 
@@ -32,19 +33,6 @@ const ROWS: u32 = THREADS / 2u;
 @group(0) @binding(5) var<storage, read_write> lower: array<f32>;
 
 var<workgroup> found: array<f32, THREADS>;
-
-fn distance_to(row: u32, cluster: u32) -> f32 {
-    var total = 0.0;
-    for (var first = 0u; first < DIMENSIONS; first += COLUMNS) {
-        var part = 0.0;
-        for (var column = first; column < min(first + COLUMNS, DIMENSIONS); column++) {
-            let difference = points[row * DIMENSIONS + column] - centroids[cluster * DIMENSIONS + column];
-            part += difference * difference;
-        }
-        total += part;
-    }
-    return total;
-}
 
 @compute @workgroup_size(THREADS)
 fn decide_pairs(

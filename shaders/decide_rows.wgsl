@@ -4,6 +4,8 @@
 //   nearest[r] = argmin over j of D(r, j), the lowest j on ties
 //   D(r, j)    = sum over i of (points[r][i] - centroids[j][i])²
 //
+// Joined by the part one_distance.
+//
 // Bindings
 //   points      n × d, row-major; n·d < 2²⁹ (a binding holds less than 2³¹ bytes), so indices fit u32
 //   centroids   k × d, row-major
@@ -24,7 +26,6 @@ override DIMENSIONS: u32;
 override CLUSTERS: u32;
 override FEW: u32;
 
-const COLUMNS: u32 = 16u;
 const THREADS: u32 = 256u;
 // The largest f32: WGSL has no infinity to begin a minimum with.
 const FARTHEST: f32 = 0x1.fffffep+127;
@@ -37,19 +38,6 @@ const FARTHEST: f32 = 0x1.fffffep+127;
 
 var<workgroup> smallest: array<f32, THREADS>;
 var<workgroup> labels_found: array<u32, THREADS>;
-
-fn distance_to(row: u32, cluster: u32) -> f32 {
-    var total = 0.0;
-    for (var first = 0u; first < DIMENSIONS; first += COLUMNS) {
-        var part = 0.0;
-        for (var column = first; column < min(first + COLUMNS, DIMENSIONS); column++) {
-            let difference = points[row * DIMENSIONS + column] - centroids[cluster * DIMENSIONS + column];
-            part += difference * difference;
-        }
-        total += part;
-    }
-    return total;
-}
 
 @compute @workgroup_size(THREADS)
 fn decide_rows(

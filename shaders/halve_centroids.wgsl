@@ -4,7 +4,7 @@
 //   centroid_halves[j] = SCALE·centroids[j] in half precision, columns d to PADDED - 1 and centroids k to K' - 1 zero, two to a word
 //   norms[K' + j]      ≥ |centroids[j] - centroid_halves[j] / SCALE|, the largest f32 where a value outgrows half precision
 //
-// Joined by the part half_rest.
+// Joined by the parts half_rest, root_above.
 //
 // Bindings
 //   centroids        k × d, row-major
@@ -46,12 +46,6 @@ fn value_at(cluster: u32, column: u32) -> f32 {
     return centroids[cluster * DIMENSIONS + column];
 }
 
-// An upper bound on the root of a sum of squares that were rounded.
-fn root_above(sum: f32) -> f32 {
-    let roundings = f32(DIMENSIONS / THREADS + THREADS + 8u) * 0x1p-24;
-    return sqrt(sum) * (1.0 + roundings + 0x1p-20) + sqrt(f32(DIMENSIONS)) * 0x1p-62;
-}
-
 @compute @workgroup_size(THREADS)
 fn halve_centroids(
     @builtin(workgroup_id) group: vec3<u32>,
@@ -81,5 +75,5 @@ fn halve_centroids(
     for (var at = 0u; at < THREADS; at++) {
         total = vec2(total.x + found[at].x, max(total.y, found[at].y));
     }
-    norms[ROOM + cluster] = select(root_above(total.x) + unseen(DIMENSIONS), FARTHEST, total.y * SCALE > HALF_MOST);
+    norms[ROOM + cluster] = select(root_above(total.x, THREADS) + unseen(DIMENSIONS), FARTHEST, total.y * SCALE > HALF_MOST);
 }

@@ -5,7 +5,7 @@
 //   lengths[2·p]       ≥ |points[open[p]]|
 //   lengths[2·p + 1]   ≥ |points[open[p]] - row_halves[p] / SCALE|
 //
-// Joined by the part half_rest.
+// Joined by the parts half_rest, root_above.
 //
 // Bindings
 //   points      n × d, row-major; n·d < 2²⁹ (a binding holds less than 2³¹ bytes), so indices fit u32
@@ -59,12 +59,6 @@ fn halve(row: u32, at: u32, end: u32, word: u32) -> vec2<f32> {
     return vec2(dot(value, value), dot(rest, rest));
 }
 
-// An upper bound on the root of a sum of squares that were rounded.
-fn root_above(sum: f32) -> f32 {
-    let roundings = f32(DIMENSIONS / ACROSS + ACROSS + 8u) * 0x1p-24;
-    return sqrt(sum) * (1.0 + roundings + 0x1p-20) + sqrt(f32(DIMENSIONS)) * 0x1p-62;
-}
-
 @compute @workgroup_size(THREADS)
 fn halve_rows(
     @builtin(workgroup_id) group: vec3<u32>,
@@ -100,6 +94,6 @@ fn halve_rows(
         let place = thread / 4u * ACROSS + part;
         total += vec2(squares[place][thread % 4u], rests[place][thread % 4u]);
     }
-    lengths[2u * (first + thread)] = root_above(total.x);
-    lengths[2u * (first + thread) + 1u] = root_above(total.y) + unseen(DIMENSIONS);
+    lengths[2u * (first + thread)] = root_above(total.x, ACROSS);
+    lengths[2u * (first + thread) + 1u] = root_above(total.y, ACROSS) + unseen(DIMENSIONS);
 }

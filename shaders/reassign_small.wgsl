@@ -79,23 +79,9 @@ struct Nearest {
     label: u32,
 }
 
-// The inertia of a row.
-fn loss(row: u32, nearest: f32) -> vec4<u32> {
-    var distance = nearest;
-    if (WEIGHTED) {
-        distance *= weights[row];
-    }
-    let exponent = exponents[DIMENSIONS + 1u];
-    return fixed_point(planned(distance, exponent), exponent);
-}
-
 // Mass and label of a row that moved, which goes to the list.
 fn note_moved(row: u32, place: u32, before: u32, label: u32) {
-    var mass = vec2(1u, 0u);
-    if (WEIGHTED) {
-        mass = fixed_point(weights[row], exponents[DIMENSIONS]).xy;
-    }
-    move_from_to(before, MASSES + before, MASSES + label, mass);
+    move_mass(row, before, label);
     labels[row] = label;
     moved_rows[atomicAdd(&moved_count, 1u)] = place | (label << 9u) | (min(before, NONE) << 20u);
 }
@@ -106,18 +92,7 @@ fn move_values(first_row: u32, count: u32, thread: u32) {
         let moved = moved_rows[at / DIMENSIONS];
         let column = at % DIMENSIONS;
         let row = first_row + (moved & 511u);
-        let before = moved >> 20u;
-        var value = points[row * DIMENSIONS + column];
-        if (WEIGHTED) {
-            value *= weights[row];
-        }
-        let words = fixed_point(value, exponents[column]);
-        let from_cell = before * DIMENSIONS + column;
-        let to_cell = ((moved >> 9u) & NONE) * DIMENSIONS + column;
-        move_from_to(before, from_cell, to_cell, words.xy);
-        if (WORDS == 2u) {
-            move_from_to(before, CLUSTERS * DIMENSIONS + from_cell, CLUSTERS * DIMENSIONS + to_cell, words.zw);
-        }
+        move_value(row, column, moved >> 20u, (moved >> 9u) & NONE);
     }
 }
 
@@ -127,9 +102,7 @@ fn reassign_small(
     @builtin(num_workgroups) groups: vec3<u32>,
     @builtin(local_invocation_index) thread: u32,
 ) {
-    for (var at = thread; at < PRIVATE_WORDS; at += WORKGROUP) {
-        atomicStore(&private_cells[at], 0u);
-    }
+    clear_private(thread);
     for (var at = thread; at < TILE_QUADS; at += WORKGROUP) {
         let cluster = at / QUADS;
         let column = 4u * (at % QUADS);
@@ -193,10 +166,5 @@ fn reassign_small(
     add_to(MOVED, vec2(moved, 0u));
 
     workgroupBarrier();
-    for (var at = thread; at < PRIVATE_WORDS / 2u; at += WORKGROUP) {
-        let value = vec2(atomicLoad(&private_cells[2u * at]), atomicLoad(&private_cells[2u * at + 1u]));
-        if (any(value != vec2(0u))) {
-            add_global(PRIVATE_FROM + at, value);
-        }
-    }
+    add_private_to_all(thread);
 }

@@ -75,26 +75,12 @@ var<workgroup> moved_count: atomic<u32>;
 
 // Mass and label of a row that moved, which goes to the list.
 fn note_moved(row: u32, before: u32, label: u32) {
-    var mass = vec2(1u, 0u);
-    if (WEIGHTED) {
-        mass = fixed_point(weights[row], exponents[DIMENSIONS]).xy;
-    }
-    move_from_to(before, MASSES + before, MASSES + label, mass);
+    move_mass(row, before, label);
     labels[row] = label;
     let at = atomicAdd(&moved_count, 1u);
     moved_rows[at] = row;
     moved_from[at] = before;
     moved_to[at] = label;
-}
-
-// The inertia of a row.
-fn loss(row: u32) -> vec4<u32> {
-    var distance = distances[row];
-    if (WEIGHTED) {
-        distance *= weights[row];
-    }
-    let exponent = exponents[DIMENSIONS + 1u];
-    return fixed_point(planned(distance, exponent), exponent);
 }
 
 // The values of the listed rows.
@@ -103,18 +89,7 @@ fn move_values(count: u32, thread: u32) {
         let listed = at / DIMENSIONS;
         let column = at % DIMENSIONS;
         let row = moved_rows[listed];
-        var value = points[row * DIMENSIONS + column];
-        if (WEIGHTED) {
-            value *= weights[row];
-        }
-        let words = fixed_point(value, exponents[column]);
-        let before = moved_from[listed];
-        let from_cell = before * DIMENSIONS + column;
-        let to_cell = moved_to[listed] * DIMENSIONS + column;
-        move_from_to(before, from_cell, to_cell, words.xy);
-        if (WORDS == 2u) {
-            move_from_to(before, CLUSTERS * DIMENSIONS + from_cell, CLUSTERS * DIMENSIONS + to_cell, words.zw);
-        }
+        move_value(row, column, moved_from[listed], moved_to[listed]);
     }
 }
 
@@ -124,9 +99,7 @@ fn sum_by_label(
     @builtin(num_workgroups) groups: vec3<u32>,
     @builtin(local_invocation_index) thread: u32,
 ) {
-    for (var at = thread; at < PRIVATE_WORDS; at += WORKGROUP) {
-        atomicStore(&private_cells[at], 0u);
-    }
+    clear_private(thread);
     let rows = points_shape.x;
     let step = groups.x * groups.y * WORKGROUP;
     var inertia = vec4(0u);
@@ -140,7 +113,7 @@ fn sum_by_label(
         workgroupBarrier();
         let row = first + thread;
         if (row < rows) {
-            let value = loss(row);
+            let value = loss(row, distances[row]);
             inertia = vec4(add(inertia.xy, value.xy), add(inertia.zw, value.zw));
             let before = labels[row];
             let label = nearest[row];
@@ -158,10 +131,5 @@ fn sum_by_label(
     add_to(MOVED, vec2(moved, 0u));
 
     workgroupBarrier();
-    for (var at = thread; at < PRIVATE_WORDS / 2u; at += WORKGROUP) {
-        let value = vec2(atomicLoad(&private_cells[2u * at]), atomicLoad(&private_cells[2u * at + 1u]));
-        if (any(value != vec2(0u))) {
-            add_global(PRIVATE_FROM + at, value);
-        }
-    }
+    add_private_to_all(thread);
 }

@@ -5,6 +5,8 @@
 //   drifts[j]          ≥ |centroids[j] - before[j]|
 //   before[j]          = centroids[j]
 //
+// Joined by the part root_above.
+//
 // Bindings
 //   centroids        k × d, row-major
 //   before           k × d: on entry the centroids of the search before
@@ -34,12 +36,6 @@ const FARTHEST: f32 = 0x1.fffffep+127;
 
 // Square and squared drift of each thread's values.
 var<workgroup> found: array<vec2<f32>, THREADS>;
-
-// An upper bound on the root of a sum of squares that were rounded.
-fn root_above(sum: f32) -> f32 {
-    let roundings = f32(DIMENSIONS / THREADS + THREADS + 8u) * 0x1p-24;
-    return sqrt(sum) * (1.0 + roundings + 0x1p-20) + sqrt(f32(DIMENSIONS)) * 0x1p-62;
-}
 
 @compute @workgroup_size(THREADS)
 fn survey_centroids(
@@ -75,5 +71,5 @@ fn survey_centroids(
         total += found[at];
     }
     norms[cluster] = total.x;
-    drifts[cluster] = root_above(total.y);
+    drifts[cluster] = root_above(total.y, THREADS);
 }

@@ -6,6 +6,8 @@
 //   drifts[k + 1]    = the j of it, the lowest on ties, as a number
 //   drifts[k + 2]    = the largest of the others, 0 where k is 1
 //
+// Joined by the part root_above.
+//
 // Bindings
 //   norms, drifts  see `survey_centroids`
 // Overrides
@@ -20,6 +22,8 @@ override CLUSTERS: u32;
 override ROOM: u32;
 
 const THREADS: u32 = 256u;
+// The threads by which `survey_centroids` has summed each norm.
+const SUMMED_BY: u32 = 64u;
 
 @group(0) @binding(0) var<storage, read_write> norms: array<f32>;
 @group(0) @binding(1) var<storage, read_write> drifts: array<f32>;
@@ -54,8 +58,7 @@ fn survey_extremes(@builtin(local_invocation_index) thread: u32) {
         length = max(length, lengths[at]);
         drift = farther(drift, drifted[at]);
     }
-    let roundings = f32(DIMENSIONS / 64u + 72u) * 0x1p-24;
-    norms[2u * ROOM] = sqrt(length.x) * (1.0 + roundings + 0x1p-20) + sqrt(f32(DIMENSIONS)) * 0x1p-62;
+    norms[2u * ROOM] = root_above(length.x, SUMMED_BY);
     norms[2u * ROOM + 1u] = length.y;
     drifts[CLUSTERS] = drift.x;
     drifts[CLUSTERS + 1u] = drift.y;

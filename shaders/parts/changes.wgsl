@@ -1,6 +1,8 @@
-// Adding 64-bit integers to `changes`, through cells of the workgroup's own where these have room.
+// What rows change in the sums: adding 64-bit integers to `changes`, through cells of the workgroup's own where these have room, and
+// moving a row's mass and values from one cluster to another.
 //
-// Of the kernel it joins it takes `changes`, `private_cells`, and the overrides CLUSTERS and PRIVATE_FROM.
+// Of the kernel it joins it takes `points`, `weights`, `exponents`, `changes`, `private_cells`, the part fixed_point, WORKGROUP, and
+// the overrides DIMENSIONS, CLUSTERS, WORDS, WEIGHTED, MASSES, PRIVATE_FROM and PRIVATE_WORDS.
 
 fn add_private(cell: u32, value: vec2<u32>) {
     let at = 2u * (cell - PRIVATE_FROM);
@@ -38,3 +40,51 @@ fn move_from_to(from_cluster: u32, from_cell: u32, to_cell: u32, value: vec2<u32
     }
 }
 
+// The inertia of a row at this distance.
+fn loss(row: u32, measured: f32) -> vec4<u32> {
+    var distance = measured;
+    if (WEIGHTED) {
+        distance *= weights[row];
+    }
+    let exponent = exponents[DIMENSIONS + 1u];
+    return fixed_point(planned(distance, exponent), exponent);
+}
+
+fn move_mass(row: u32, before: u32, label: u32) {
+    var mass = vec2(1u, 0u);
+    if (WEIGHTED) {
+        mass = fixed_point(weights[row], exponents[DIMENSIONS]).xy;
+    }
+    move_from_to(before, MASSES + before, MASSES + label, mass);
+}
+
+fn move_value(row: u32, column: u32, before: u32, label: u32) {
+    var value = points[row * DIMENSIONS + column];
+    if (WEIGHTED) {
+        value *= weights[row];
+    }
+    let words = fixed_point(value, exponents[column]);
+    let from_cell = before * DIMENSIONS + column;
+    let to_cell = label * DIMENSIONS + column;
+    move_from_to(before, from_cell, to_cell, words.xy);
+    if (WORDS == 2u) {
+        move_from_to(before, CLUSTERS * DIMENSIONS + from_cell, CLUSTERS * DIMENSIONS + to_cell, words.zw);
+    }
+}
+
+// Empties the workgroup's own cells, before its first barrier.
+fn clear_private(thread: u32) {
+    for (var at = thread; at < PRIVATE_WORDS; at += WORKGROUP) {
+        atomicStore(&private_cells[at], 0u);
+    }
+}
+
+// Adds the workgroup's own cells to `changes`, after its last barrier.
+fn add_private_to_all(thread: u32) {
+    for (var at = thread; at < PRIVATE_WORDS / 2u; at += WORKGROUP) {
+        let value = vec2(atomicLoad(&private_cells[2u * at]), atomicLoad(&private_cells[2u * at + 1u]));
+        if (any(value != vec2(0u))) {
+            add_global(PRIVATE_FROM + at, value);
+        }
+    }
+}

@@ -1,28 +1,11 @@
-// What the kernels for matrix units share: taking a product out of workgroup memory, the running minimum of a row, and what becomes of
+// What the kernels for matrix units share: taking a product out of workgroup memory, and what becomes of
 // the row at the end.
 //
 // Of the kernel it joins it takes `norms_tile`, `products`, LINE and PRODUCT, the buffers, and the overrides DIMENSIONS, ROOM and
 // SCALE.
 
-// The largest f32: WGSL has no infinity to begin a minimum with.
-const FARTHEST: f32 = 0x1.fffffep+127;
 // Beyond this bound on (X + C)² products may overflow.
 const LARGEST: f32 = 0x1p+125;
-
-// What a thread knows of a row.
-struct Best {
-    smallest: f32,
-    second: f32,
-    label: u32,
-}
-
-const NOTHING: Best = Best(FARTHEST, FARTHEST, 0u);
-
-fn offer(best: ptr<function, Best>, value: f32, label: u32) {
-    (*best).second = min((*best).second, max((*best).smallest, value));
-    (*best).label = select((*best).label, label, value < (*best).smallest);
-    (*best).smallest = min((*best).smallest, value);
-}
 
 // Shows a row its values for eight centroids, in the order of their labels.
 fn watch(best: ptr<function, Best>, a: vec4<f32>, b: vec4<f32>, label: u32) {

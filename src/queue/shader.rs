@@ -130,6 +130,7 @@ impl Shader {
     /// [`in_slices`](Self::in_slices), and whichever of several shaders ([`or`](Self::or)) is taken.
     #[must_use]
     pub fn after(mut self, first: Self) -> Self {
+        self.first.extend(first.first);
         self.first.extend(first.passes);
         self
     }
@@ -137,7 +138,8 @@ impl Shader {
     /// Another way to compute the same, to the same bits. Where rows are taken [`in_slices`](Self::in_slices), the queue tries
     /// both on the first rows of a device and goes on with the faster one.
     #[must_use]
-    pub fn or(mut self, other: Self) -> Self {
+    pub fn or(mut self, mut other: Self) -> Self {
+        self.first.append(&mut other.first);
         self.others.push(other);
         self
     }
@@ -150,6 +152,7 @@ impl Shader {
     /// Runs the passes of another shader after those of this one.
     #[must_use]
     pub fn then(mut self, next: Self) -> Self {
+        self.first.extend(next.first);
         self.passes.extend(next.passes);
         self
     }

@@ -180,19 +180,19 @@ impl Plan {
 
     /// The same of rows in doubt, where these are few.
     fn few_rows(&self) -> Shader {
-        let few = Shader::wgsl(kernel!("decide_rows")).named("decide_rows").trusted().workgroups(FEW);
+        let few = Shader::wgsl(kernel!("decide_rows", "one_distance")).named("decide_rows").trusted().workgroups(FEW);
         self.constants(few, &["CLUSTERS", "DIMENSIONS"]).constant("FEW", FEW as f64)
     }
 
     /// What the search wants to know of the centroids.
     fn survey(&self) -> Shader {
-        let source = kernel!("survey_centroids");
+        let source = kernel!("survey_centroids", "root_above");
         let centroids = Shader::wgsl(source).named("survey_centroids").trusted().workgroups(self.room() as u64);
         self.constants(centroids, &["CLUSTERS", "DIMENSIONS", "ROOM"]).then(self.extremes())
     }
 
     fn extremes(&self) -> Shader {
-        let source = kernel!("survey_extremes");
+        let source = kernel!("survey_extremes", "root_above");
         let extremes = Shader::wgsl(source).named("survey_extremes").trusted();
         self.constants(extremes, &["CLUSTERS", "DIMENSIONS", "ROOM"])
     }
@@ -213,7 +213,7 @@ impl Plan {
 
     /// The product, by workgroups of so many threads along centroids and rows.
     fn tiled(&self, (across, down): (usize, usize)) -> Shader {
-        let source = kernel!("assign_tiled");
+        let source = kernel!("assign_tiled", "best");
         let tiled = Shader::wgsl(source).named("assign_tiled").trusted().rows_per_workgroup(POINTS, 8 * down);
         let tiled = tiled.constant("ACROSS", across as f64).constant("DOWN", down as f64);
         self.constants(tiled, &["CLUSTERS", "DIMENSIONS"])
@@ -222,20 +222,20 @@ impl Plan {
     /// The product by matrix units.
     fn halves(&self) -> Shader {
         let names = ["CLUSTERS", "DIMENSIONS", "PADDED", "ROOM", "SCALE"];
-        let source = kernel!("halve_centroids", "half_rest");
+        let source = kernel!("halve_centroids", "half_rest", "root_above");
         let centroids = Shader::wgsl(source).named("halve_centroids").trusted().workgroups(self.room() as u64);
         let centroids = self.constants(centroids, &names).then(self.extremes());
-        let source = kernel!("halve_rows", "half_rest");
+        let source = kernel!("halve_rows", "half_rest", "root_above");
         let rows = Shader::wgsl(source).named("halve_rows").trusted().rows_per_workgroup(POINTS, EXACT_ROWS);
         let rows = self.constants(rows, &["DIMENSIONS", "PADDED", "SCALE"]);
         let assign = if self.d <= NARROW {
-            let source = kernel!("assign_halves", "halves");
+            let source = kernel!("assign_halves", "best", "halves");
             Shader::wgsl(source).named("assign_halves").rows_per_workgroup(POINTS, HALVES_ROWS)
         } else {
-            let source = kernel!("assign_halves_wide", "halves");
+            let source = kernel!("assign_halves_wide", "best", "halves");
             Shader::wgsl(source).named("assign_halves_wide").rows_per_workgroup(POINTS, HALVES_WIDE_ROWS)
         };
-        let decide = Shader::wgsl(kernel!("decide_pairs")).named("decide_pairs").trusted();
+        let decide = Shader::wgsl(kernel!("decide_pairs", "one_distance")).named("decide_pairs").trusted();
         let decide = self.constants(decide.rows_per_workgroup(POINTS, PAIRS_ROWS), &["DIMENSIONS"]);
         centroids.then(rows).then(self.constants(assign.trusted(), &names)).then(decide)
     }
