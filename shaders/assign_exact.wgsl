@@ -16,18 +16,21 @@
 //   centroids     k × d, row-major
 //   nearest       n, written
 //   distances     n, written: squared, or city block
-//   doubtful      n: the rows to take, where LISTED
-//   counts        3: the second is how many these are
+//   undecided     3·n: first the rows to take, where LISTED
+//   counts        4 + G: the second is how many these are
+//   parts         FEW × CHUNKS × 2 words: of each row of a short list and each chunk of the centroids a distance (its bits) and a label,
+//                 of which `decide_rows` takes the nearest
 // Overrides
 //   DIMENSIONS    d
 //   CLUSTERS      k
 //   CITYBLOCK     whether D is the city block distance
 //   LISTED        whether only the rows of the list are taken
-//   FEW           a list of so many rows or fewer is left to `decide_rows`
+//   FEW           a list of so many rows or fewer is short: `parts` are written in place of `nearest` and `distances`, so that a device
+//                 has enough to do at once
+//   CHUNK, CHUNKS centroids in a chunk, a multiple of 64, and how many chunks these are
 //
-// A workgroup of 16 × 16 threads takes 64 rows: dispatch ceil(n / 64), those behind the end of the list have nothing to
-// do. It walks tiles of 64 centroids and, inside, of
-// 16 columns. A thread owns 4 rows × 4 centroids of a tile: 8 values read from workgroup memory for 16 pairs. The
+// A workgroup of 16 × 16 threads takes 64 rows and all centroids or, of a short list, one chunk; then others of the same: dispatch any
+// number. It walks tiles of 64 centroids and, inside, of 16 columns. A thread owns 4 rows × 4 centroids of a tile: 8 values read from workgroup memory for 16 pairs. The
 // threads of a row of the grid share their four rows and meet at the end, lowest label on ties.
 // Rows, columns and centroids past the end are not special: a column adds zero, a row is not written, a centroid
 // repeats the last one under its label.
@@ -39,6 +42,8 @@ override CLUSTERS: u32;
 override CITYBLOCK: bool = false;
 override LISTED: bool = false;
 override FEW: u32 = 0u;
+override CHUNK: u32 = CLUSTERS;
+override CHUNKS: u32 = 1u;
 
 const SIDE: u32 = 16u;             // threads along each side of the grid
 const BLOCK: u32 = 4u;             // rows and centroids a thread owns: the lanes of a vector
@@ -53,8 +58,10 @@ const FARTHEST: f32 = 0x1.fffffep+127;
 @group(0) @binding(2) var<storage, read> centroids: array<f32>;
 @group(0) @binding(3) var<storage, read_write> nearest: array<u32>;
 @group(0) @binding(4) var<storage, read_write> distances: array<f32>;
-@group(0) @binding(5) var<storage, read> doubtful: array<u32>;
+@group(0) @binding(5) var<storage, read> undecided: array<u32>;
 @group(0) @binding(6) var<storage, read> counts: array<u32>;
+
+@group(0) @binding(7) var<storage, read_write> parts: array<u32>;
 
 // Column-major quads: lane l of quad q of a column is row (or centroid) 4q + l of the tile.
 var<workgroup> row_tile: array<vec4<f32>, COLUMNS * STRIDE>;
@@ -65,7 +72,7 @@ var<workgroup> labels_found: array<vec4<u32>, SIDE * SIDE>;
 // The row at a place of the list, or of the table.
 fn row_at(place: u32) -> u32 {
     if (LISTED) {
-        return doubtful[place];
+        return undecided[place];
     }
     return place;
 }
@@ -126,20 +133,24 @@ fn assign_exact(
     var rows = points_shape.x;
     if (LISTED) {
         rows = counts[1];
-        if (rows <= FEW) {
-            return;
-        }
     }
-    let first_row = (group.x + group.y * groups.x) * TILE;
-    if (first_row >= rows) {
-        return;
+    let chunks = select(1u, CHUNKS, LISTED && rows <= FEW);
+    let blocks = (rows + TILE - 1u) / TILE * chunks;
+    for (var number = group.x + group.y * groups.x; number < blocks; number += groups.x * groups.y) {
+        let first = number % chunks * CHUNK;
+        let end = select(CLUSTERS, min(first + CHUNK, CLUSTERS), chunks > 1u);
+        search(number / chunks * TILE, rows, first, end, place, thread);
     }
+}
+
+// Shows 64 rows the centroids from `begin` to `end`.
+fn search(first_row: u32, rows: u32, begin: u32, end: u32, place: vec3<u32>, thread: u32) {
     var best0 = Best(FARTHEST, 0u);
     var best1 = Best(FARTHEST, 0u);
     var best2 = Best(FARTHEST, 0u);
     var best3 = Best(FARTHEST, 0u);
 
-    for (var first = 0u; first < CLUSTERS; first += TILE) {
+    for (var first = begin; first < end; first += TILE) {
         var total0 = vec4(0.0);
         var total1 = vec4(0.0);
         var total2 = vec4(0.0);
@@ -182,12 +193,20 @@ fn assign_exact(
     workgroupBarrier();
     let row = first_row + thread;
     if (thread < TILE && row < rows) {
-        write_nearest(row_at(row), thread / BLOCK, thread % BLOCK);
+        let best = nearest_of(thread / BLOCK, thread % BLOCK);
+        if (LISTED && rows <= FEW) {
+            let part = 2u * (row * CHUNKS + begin / CHUNK);
+            parts[part] = bitcast<u32>(best.distance);
+            parts[part + 1u] = best.label;
+        } else {
+            nearest[row_at(row)] = best.label;
+            distances[row_at(row)] = best.distance;
+        }
     }
 }
 
 // The nearest of what the threads of one line of the grid found for the row in this lane.
-fn write_nearest(row: u32, line: u32, lane: u32) {
+fn nearest_of(line: u32, lane: u32) -> Best {
     var best = Best(row_tile[line * SIDE][lane], labels_found[line * SIDE][lane]);
     for (var x = 1u; x < SIDE; x++) {
         let distance = row_tile[line * SIDE + x][lane];
@@ -196,6 +215,5 @@ fn write_nearest(row: u32, line: u32, lane: u32) {
             best = Best(distance, label);
         }
     }
-    nearest[row] = best.label;
-    distances[row] = best.distance;
+    return best;
 }

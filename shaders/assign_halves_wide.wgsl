@@ -1,54 +1,33 @@
-// Nearest centroid of the rows of a list by matrix units, for rows of more columns than `assign_halves` keeps: tiles of 128 rows
-// against tiles of 128 centroids. What it cannot tell apart goes to `assign_exact`, so labels are those of f32.
+// Nearest centroids of the rows of lists by matrix units, for rows of more columns than `assign_halves` keeps: tiles of 128 rows
+// against tiles of 128 centroids. `settle_rows` makes labels of what it finds, those of f32.
 //
-//   s(p, j)   = norms[j] - 2·(row_halves[p] · centroid_halves[j]) / SCALE²
-//   nearest   = argmin over j of s(p, j), for the row r = open[p]
-//   lower[r]  ≤ the distance of r to every centroid but its nearest; to all centroids where it is in doubt
-//   pairs     = the rows with one other s(p, j) within the margin of the smallest, where its label is known
-//   doubtful  = other rows with a second s(p, j) within the margin of the smallest
+//   s(r, j)  = norms[j] - 2·(row_halves[r] · centroid_halves[j]) / SCALE²
+//   entries  of each row and each group of centroids it is shown: the two smallest s(r, j) with their labels, where these are known,
+//            and a third value: the smallest of the others, or less
 //
-// What s lacks of |x - c|² - |x|² is bounded. With X = lengths[2·p] and C ≥ |x|, |c|, x̂ and ĉ the halves, u = lengths[2·p + 1] and
-// v ≥ |x - x̂|, |c - ĉ|:  |x·c - x̂·ĉ| ≤ u·C + (X + u)·v by Cauchy and Schwarz. A product of halves is exact in f32; the units add
-// d of them in an order and by a rounding of their own, of which at most 2⁻²² a term is taken (twice what cutting off would
-// give), so 2⁻²²·d·(X + u)·(C + v). A norm is within (d/64 + 72)·2⁻²⁴·C² of its own, and the last step within
-// 2⁻²²·(X + C)². Together, twice where a product is, E. A centroid whose s exceeds the smallest by more than 2·E is truly
-// farther; `assign_exact`, which decides the list, is within h·(X + C)² of true distances, h = (d/16 + 22)·2⁻²⁴: so labels are those
-// that it would give to all rows where the margin is 2·E + 2·h·(X + C)². A sixteenth more is for the roundings of its formula.
+// How far s is from |x - c|² - |x|² is bounded: see `settle_rows`.
 //
-// Joined by the parts best, halves.
+// Joined by the parts best, found, blocks, halves.
 //
-// Bindings
-//   row_halves, lengths         the listed rows in half precision, their lengths and rests: see `halve_rows`
-//   centroid_halves, norms      of the centroids: see `survey_centroids` and `survey_extremes`; zeros from k to K' - 1
-//   open                        n: the rows to label
-//   counts                      3: how many these are; the others are how many are in doubt and how many pairs, 0 on entry
-//   nearest, lower              n, written for the rows of the list
-//   doubtful                    n, written: row numbers, in any order
-//   pairs                       2·n, written: row numbers, each with the label beside `nearest`, in any order
-// Overrides
-//   DIMENSIONS                  d
-//   CLUSTERS                    k
-//   PADDED                      columns in half precision: a multiple of 64
-//   ROOM                        K': a multiple of 128
-//   SCALE                       of the halves
+// Bindings and overrides: see `assign_halves`; PADDED is a multiple of 64.
 //
 // Needs half precision and cooperative matrices of 16 × 16 × 16, and subgroups of 32 threads.
 //
-// A workgroup of 8 subgroups takes 128 rows: dispatch ceil(n / 128). It walks tiles of 128 centroids and, inside, of 64 columns,
-// which lie in workgroup memory while the next ones are fetched into registers. A subgroup owns 32 rows × 64 centroids of a
-// tile, as 2 × 4 matrices. A product of 16 × 16 goes through workgroup memory, from which two threads a row take eight values
-// each; the two subgroups of a row meet at the end.
-// Traffic per row: 2·d bytes per 128 centroids (from the cache after the first), and 2·k·d / 128 of centroids. Work: 2·k·d
-// operations of the units, 6 for each pair's minimum.
-// Workgroup memory: 47,620 bytes. Registers: 64 sums, 32 of the next tile, 12 operands.
+// A workgroup of 8 subgroups takes blocks of 128 rows of a list, one after the other: dispatch any number. It walks tiles of 128
+// centroids and, inside, of 64 columns, which lie in workgroup memory while the next ones are fetched into registers. A subgroup owns
+// 32 rows × 64 centroids of a tile, as 2 × 4 matrices. A product of 16 × 16 goes through workgroup memory, from which two threads a
+// row take eight values each; the two subgroups of a row meet at the end of a group.
+// Traffic per row: 2·d bytes per 128 centroids (from the cache after the first), 16 a group, and 2·k·d / 128 of centroids. Work:
+// 2·k·d operations of the units, 6 for each pair's minimum.
+// Workgroup memory: 47,616 bytes. Registers: 64 sums, 32 of the next tile, 12 operands.
 
 enable f16;
 enable wgpu_cooperative_matrix;
 
-override DIMENSIONS: u32;
 override CLUSTERS: u32;
+override GROUPS: u32;
+override WIDTH: u32;
 override PADDED: u32;
-override ROOM: u32;
 override SCALE: f32;
 
 const SUBGROUPS: u32 = 8u;
@@ -63,28 +42,23 @@ const LINE: u32 = 5u;              // quads from one row of a product to the nex
 const PRODUCT: u32 = 16u * LINE;
 
 @group(0) @binding(0) var<storage, read> row_halves: array<vec4<f16>>;
-@group(0) @binding(1) var<storage, read> lengths: array<f32>;
-@group(0) @binding(2) var<storage, read> centroid_halves: array<vec4<f16>>;
-@group(0) @binding(3) var<storage, read> norms: array<f32>;
-@group(0) @binding(4) var<storage, read> open: array<u32>;
-@group(0) @binding(5) var<storage, read_write> counts: array<atomic<u32>>;
-@group(0) @binding(6) var<storage, read_write> nearest: array<u32>;
-@group(0) @binding(7) var<storage, read_write> lower: array<f32>;
-@group(0) @binding(8) var<storage, read_write> doubtful: array<u32>;
-@group(0) @binding(9) var<storage, read_write> pairs: array<u32>;
+@group(0) @binding(1) var<storage, read> centroid_halves: array<vec4<f16>>;
+@group(0) @binding(2) var<storage, read> norms: array<f32>;
+@group(0) @binding(3) var<uniform> points_shape: vec2<u32>;
+@group(0) @binding(4) var<storage, read> lists: array<u32>;
+@group(0) @binding(5) var<storage, read> counts: array<u32>;
+@group(0) @binding(6) var<storage, read_write> entries: array<vec4<u32>>;
 
 var<workgroup> rows_tile: array<vec4<f16>, ROWS * STRIDE>;
 var<workgroup> centroids_tile: array<vec4<f16>, TILE * STRIDE>;
 var<workgroup> norms_tile: array<vec4<f32>, TILE / 4u>;
-var<workgroup> rows_listed: u32;
 // A product of each subgroup.
 var<workgroup> products: array<vec4<f32>, SUBGROUPS * PRODUCT>;
 
-// A thread fetches every 16th row of a tile, always the same quad.
-fn row_quad(first_row: u32, rows: u32, column: u32, at: u32) -> vec4<f16> {
-    // Rows past the end repeat the last one.
-    let place = min(first_row + at / QUADS, rows - 1u);
-    return row_halves[place * (PADDED / 4u) + column / 4u + at % QUADS];
+// Where the quads begin of which a thread fetches one of a row: it fetches every 16th row of a tile, always the same quad. Rows past
+// the end repeat the last one.
+fn row_at(block: Block, at: u32) -> u32 {
+    return lists[block.begin + min(at / QUADS, block.rows - 1u)] * (PADDED / 4u) + at % QUADS;
 }
 
 fn centroid_quad(first: u32, column: u32, at: u32) -> vec4<f16> {
@@ -103,37 +77,44 @@ fn assign_halves_wide(
     @builtin(subgroup_id) subgroup: u32,
     @builtin(subgroup_invocation_id) lane: u32,
 ) {
-    let first_row = (group.x + group.y * groups.x) * ROWS;
-    if (thread == 0u) {
-        rows_listed = atomicLoad(&counts[0]);
+    let blocks = count_blocks();
+    for (var number = group.x + group.y * groups.x; number < blocks; number += groups.x * groups.y) {
+        search(block_at(number, points_shape.x), thread, subgroup, lane);
     }
-    let rows = workgroupUniformLoad(&rows_listed);
-    if (first_row >= rows) {
-        return;
-    }
+}
+
+fn search(block: Block, thread: u32, subgroup: u32, lane: u32) {
     let own_row = subgroup / 2u * 32u;
     let own_centroid = subgroup % 2u * 64u;
     var best0 = NOTHING;
     var best1 = NOTHING;
     var found0 = NOBODY;
     var found1 = NOBODY;
-    var row_next0 = row_quad(first_row, rows, 0u, thread);
-    var centroid_next0 = centroid_quad(0u, 0u, thread);
-    var row_next1 = row_quad(first_row, rows, 0u, thread + 1u * THREADS);
-    var centroid_next1 = centroid_quad(0u, 0u, thread + 1u * THREADS);
-    var row_next2 = row_quad(first_row, rows, 0u, thread + 2u * THREADS);
-    var centroid_next2 = centroid_quad(0u, 0u, thread + 2u * THREADS);
-    var row_next3 = row_quad(first_row, rows, 0u, thread + 3u * THREADS);
-    var centroid_next3 = centroid_quad(0u, 0u, thread + 3u * THREADS);
-    var row_next4 = row_quad(first_row, rows, 0u, thread + 4u * THREADS);
-    var centroid_next4 = centroid_quad(0u, 0u, thread + 4u * THREADS);
-    var row_next5 = row_quad(first_row, rows, 0u, thread + 5u * THREADS);
-    var centroid_next5 = centroid_quad(0u, 0u, thread + 5u * THREADS);
-    var row_next6 = row_quad(first_row, rows, 0u, thread + 6u * THREADS);
-    var centroid_next6 = centroid_quad(0u, 0u, thread + 6u * THREADS);
-    var row_next7 = row_quad(first_row, rows, 0u, thread + 7u * THREADS);
-    var centroid_next7 = centroid_quad(0u, 0u, thread + 7u * THREADS);
-    for (var first = 0u; first < CLUSTERS; first += TILE) {
+    let row0 = row_at(block, thread);
+    var row_next0 = row_halves[row0];
+    var centroid_next0 = centroid_quad(block.first, 0u, thread);
+    let row1 = row_at(block, thread + 1u * THREADS);
+    var row_next1 = row_halves[row1];
+    var centroid_next1 = centroid_quad(block.first, 0u, thread + 1u * THREADS);
+    let row2 = row_at(block, thread + 2u * THREADS);
+    var row_next2 = row_halves[row2];
+    var centroid_next2 = centroid_quad(block.first, 0u, thread + 2u * THREADS);
+    let row3 = row_at(block, thread + 3u * THREADS);
+    var row_next3 = row_halves[row3];
+    var centroid_next3 = centroid_quad(block.first, 0u, thread + 3u * THREADS);
+    let row4 = row_at(block, thread + 4u * THREADS);
+    var row_next4 = row_halves[row4];
+    var centroid_next4 = centroid_quad(block.first, 0u, thread + 4u * THREADS);
+    let row5 = row_at(block, thread + 5u * THREADS);
+    var row_next5 = row_halves[row5];
+    var centroid_next5 = centroid_quad(block.first, 0u, thread + 5u * THREADS);
+    let row6 = row_at(block, thread + 6u * THREADS);
+    var row_next6 = row_halves[row6];
+    var centroid_next6 = centroid_quad(block.first, 0u, thread + 6u * THREADS);
+    let row7 = row_at(block, thread + 7u * THREADS);
+    var row_next7 = row_halves[row7];
+    var centroid_next7 = centroid_quad(block.first, 0u, thread + 7u * THREADS);
+    for (var first = block.first; first < block.end; first += TILE) {
         var sums00 = coop_mat16x16<f32, C>();
         var sums01 = coop_mat16x16<f32, C>();
         var sums02 = coop_mat16x16<f32, C>();
@@ -170,23 +151,23 @@ fn assign_halves_wide(
             if (next_column == PADDED) {
                 next_column = 0u;
                 // Behind the last tile comes the first again, for nobody.
-                next_first = select(0u, first + TILE, first + TILE < CLUSTERS);
+                next_first = select(block.first, first + TILE, first + TILE < block.end);
             }
-            row_next0 = row_quad(first_row, rows, next_column, thread);
+            row_next0 = row_halves[row0 + next_column / 4u];
             centroid_next0 = centroid_quad(next_first, next_column, thread);
-            row_next1 = row_quad(first_row, rows, next_column, thread + 1u * THREADS);
+            row_next1 = row_halves[row1 + next_column / 4u];
             centroid_next1 = centroid_quad(next_first, next_column, thread + 1u * THREADS);
-            row_next2 = row_quad(first_row, rows, next_column, thread + 2u * THREADS);
+            row_next2 = row_halves[row2 + next_column / 4u];
             centroid_next2 = centroid_quad(next_first, next_column, thread + 2u * THREADS);
-            row_next3 = row_quad(first_row, rows, next_column, thread + 3u * THREADS);
+            row_next3 = row_halves[row3 + next_column / 4u];
             centroid_next3 = centroid_quad(next_first, next_column, thread + 3u * THREADS);
-            row_next4 = row_quad(first_row, rows, next_column, thread + 4u * THREADS);
+            row_next4 = row_halves[row4 + next_column / 4u];
             centroid_next4 = centroid_quad(next_first, next_column, thread + 4u * THREADS);
-            row_next5 = row_quad(first_row, rows, next_column, thread + 5u * THREADS);
+            row_next5 = row_halves[row5 + next_column / 4u];
             centroid_next5 = centroid_quad(next_first, next_column, thread + 5u * THREADS);
-            row_next6 = row_quad(first_row, rows, next_column, thread + 6u * THREADS);
+            row_next6 = row_halves[row6 + next_column / 4u];
             centroid_next6 = centroid_quad(next_first, next_column, thread + 6u * THREADS);
-            row_next7 = row_quad(first_row, rows, next_column, thread + 7u * THREADS);
+            row_next7 = row_halves[row7 + next_column / 4u];
             centroid_next7 = centroid_quad(next_first, next_column, thread + 7u * THREADS);
             for (var step = 0u; step < QUADS; step += 4u) {
                 let row0 = coopLoadT<coop_mat16x16<f16, A>>(&rows_tile[own_row * STRIDE + step], STRIDE);
@@ -205,59 +186,63 @@ fn assign_halves_wide(
                 sums13 = coopMultiplyAdd(row1, columns3, sums13);
             }
         }
+        // Each product waits until the one before has been looked at.
+        workgroupBarrier();
         coopStoreT(sums00, &products[subgroup * PRODUCT], LINE);
-        subgroupBarrier();
+        workgroupBarrier();
         take(&best0, subgroup, lane, first, own_centroid + 0u);
-        subgroupBarrier();
+        workgroupBarrier();
         coopStoreT(sums01, &products[subgroup * PRODUCT], LINE);
-        subgroupBarrier();
+        workgroupBarrier();
         take(&best0, subgroup, lane, first, own_centroid + 16u);
-        subgroupBarrier();
+        workgroupBarrier();
         coopStoreT(sums02, &products[subgroup * PRODUCT], LINE);
-        subgroupBarrier();
+        workgroupBarrier();
         take(&best0, subgroup, lane, first, own_centroid + 32u);
-        subgroupBarrier();
+        workgroupBarrier();
         coopStoreT(sums03, &products[subgroup * PRODUCT], LINE);
-        subgroupBarrier();
+        workgroupBarrier();
         take(&best0, subgroup, lane, first, own_centroid + 48u);
-        subgroupBarrier();
+        workgroupBarrier();
         coopStoreT(sums10, &products[subgroup * PRODUCT], LINE);
-        subgroupBarrier();
+        workgroupBarrier();
         take(&best1, subgroup, lane, first, own_centroid + 0u);
-        subgroupBarrier();
+        workgroupBarrier();
         coopStoreT(sums11, &products[subgroup * PRODUCT], LINE);
-        subgroupBarrier();
+        workgroupBarrier();
         take(&best1, subgroup, lane, first, own_centroid + 16u);
-        subgroupBarrier();
+        workgroupBarrier();
         coopStoreT(sums12, &products[subgroup * PRODUCT], LINE);
-        subgroupBarrier();
+        workgroupBarrier();
         take(&best1, subgroup, lane, first, own_centroid + 32u);
-        subgroupBarrier();
+        workgroupBarrier();
         coopStoreT(sums13, &products[subgroup * PRODUCT], LINE);
-        subgroupBarrier();
+        workgroupBarrier();
         take(&best1, subgroup, lane, first, own_centroid + 48u);
-        subgroupBarrier();
         join(&found0, best0);
         join(&found1, best1);
         best0 = NOTHING;
         best1 = NOTHING;
+        if ((first + TILE) % WIDTH == 0u || first + TILE >= block.end) {
+            finish(meet(found0, found1, lane), block, first / WIDTH, own_row, subgroup, lane);
+            found0 = NOBODY;
+            found1 = NOBODY;
+        }
     }
-    finish(found0, first_row, own_row, rows, subgroup, lane);
-    finish(found1, first_row, own_row + 16u, rows, subgroup, lane);
 }
 
-// The two threads of a row in each of its two subgroups meet.
-fn finish(found: Found, first_row: u32, own_row: u32, rows: u32, subgroup: u32, lane: u32) {
-    let at = subgroup * PRODUCT / 2u + lane;
+// The two subgroups of a row meet. A thread knows a row of the first matrix, which begins at `first_row` of the block, or of the second.
+fn finish(found: Found, block: Block, group: u32, first_row: u32, subgroup: u32, lane: u32) {
+    let at = subgroup * PRODUCT + 2u * lane;
     workgroupBarrier();
-    show(found, at);
+    products[at] = vec4(found.smallest, f32(found.label), found.rival, f32(found.rival_label));
+    products[at + 1u].x = found.third;
     workgroupBarrier();
-    let place = first_row + own_row + lane / 2u;
-    if (subgroup % 2u == 0u && lane % 2u == 0u && place < rows) {
-        var all = found;
-        join_shown(&all, at + 1u);
-        join_shown(&all, at + PRODUCT / 2u);
-        join_shown(&all, at + PRODUCT / 2u + 1u);
-        settle(place, all);
+    let place = first_row + 16u * (lane % 2u) + lane / 2u;
+    if (subgroup % 2u == 0u && place < block.rows) {
+        let other = products[at + PRODUCT];
+        var both = found;
+        join_found(&both, Found(other.x, u32(other.y), other.z, u32(other.w), products[at + PRODUCT + 1u].x));
+        write_entry(lists[block.begin + place], group, points_shape.x, both);
     }
 }

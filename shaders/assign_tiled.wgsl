@@ -1,108 +1,72 @@
-// Nearest centroid of the rows of a list, for more than a few dimensions: a tiled product of rows and centroids fused with the
-// minimum, so that no n × k matrix is ever stored. Rows whose two nearest centroids it cannot tell apart go to another list.
+// Nearest centroids of the rows of lists, for more than a few dimensions: a tiled product of rows and centroids fused with the
+// minimum, so that no n × k matrix is ever stored. `settle_rows` makes labels of what it finds.
 //
-//   s(r, j)      = norms[j] - 2·(points[r] · centroids[j]), which is D(r, j) - |points[r]|²
-//   nearest[r]   = argmin over j of s(r, j)
-//   lower[r]     ≤ the distance of r to every centroid but its nearest; to all centroids where it is in doubt
-//   doubtful     = the rows with a second s(r, j) within the margin of the smallest
+//   s(r, j)  = norms[j] - 2·(points[r] · centroids[j]), which is D(r, j) - |points[r]|²
+//   entries  of each row and each group of centroids it is shown: the two smallest s(r, j) with their labels, and a third value: the
+//            smallest of the others, or less
 //
 // One multiplication and addition a pair and column, where the difference form takes a subtraction more. What
-// cancellation does to s is bounded: with u = 2⁻²⁴, g = n·u / (1 - n·u) for n = d + 4 roundings, X = |points[r]| and C
-// the largest |centroids[j]|, a product is within g·X·C of its true value in any order of additions, fused or not, a norm
-// within g·C², so s is within E = g·(2·X·C + C²) + 2⁻²³·(X + C)² + d·2⁻¹²⁴ of its own (the last for products that are
-// flushed to zero, each below 2⁻¹²⁶). A centroid whose s exceeds the smallest by more than 2·E is truly farther.
-// `assign_exact` decides the list by the distances themselves, each within h·(X + C)² of its true value, with h as g but for
-// n = d/16 + 20. A centroid that exceeds the smallest by more than 2·E + 2·h·(X + C)² is farther there too: so labels are
-// those that `assign_exact` would give to all rows, whatever the tiles. That is the margin, with X and C rounded up and a
-// sixteenth more for the roundings of its own formula; rows so long that products may overflow are all doubtful.
+// cancellation does to s is bounded: see `settle_rows`.
 //
-// Joined by the part best.
+// Joined by the parts best, found, blocks, columns.
 //
 // Bindings
 //   points        n × d, row-major; n·d < 2²⁹ (a binding holds less than 2³¹ bytes), so indices fit u32
 //   centroids     k × d, row-major
+//   points_shape  (n, d)
 //   norms         the squared lengths of the centroids: see `survey_centroids`
-//   open          n: the rows to label
-//   counts        3: how many these are; the second is how many are in doubt, 0 on entry
-//   nearest       n, written for the rows of the list
-//   lower         n, likewise
-//   doubtful      n, written: row numbers, in any order
+//   lists         (1 + G) × n: the rows that are shown all groups, and those that are shown one: see `skip_settled`
+//   counts        4 + G: the fourth and those behind are how many rows each list has
+//   entries       G × n × 4 words, written for the rows of the lists
 // Overrides
 //   DIMENSIONS    d
 //   CLUSTERS      k, below 2²⁴
+//   GROUPS        G
+//   WIDTH         centroids in a group: a multiple of 128, 2¹⁶ at most
 //   ACROSS, DOWN  threads along centroids and rows: 8 or 16 each
 //
-// A workgroup of ACROSS × DOWN threads takes 8·DOWN rows: dispatch ceil(n / (8·DOWN)). It walks tiles of 8·ACROSS
-// centroids and, inside, of 16 columns, which lie in workgroup memory while the next ones are fetched into registers. A
+// A workgroup of ACROSS × DOWN threads takes blocks of 8·DOWN rows of a list, one after the other: dispatch any number. It walks tiles
+// of 8·ACROSS centroids and, inside, of 16 columns, which lie in workgroup memory while the next ones are fetched into registers. A
 // thread owns 8 rows × 8 centroids of a tile: for 64 multiplications it reads 16 values, four vectors, from workgroup
-// memory. It keeps the smallest, the second smallest and the label of its rows in registers until the last centroid; the
+// memory. It keeps the smallest, the second smallest and the label of its rows in registers until the end of a group; the
 // threads of a line meet then.
 // Rows past the end repeat the last one; columns past the end add nothing; a centroid past the end has the norm that no
 // minimum takes.
-// Traffic per row: 4d bytes read per 8·ACROSS centroids (from the cache after the first), 8 written, and 4·k·d / (8·DOWN)
-// of centroids. Work: 2·k·d operations, and 5 for each pair's minimum: a (0.4·d)-th.
+// Traffic per row: 4d bytes read per 8·ACROSS centroids (from the cache after the first), 16 written a group, and
+// 4·k·d / (8·DOWN) of centroids. Work: 2·k·d operations, and 5 for each pair's minimum: a (0.4·d)-th.
 // Workgroup memory: 512·(ACROSS + DOWN) bytes, 16 KiB at most. Registers: 64 sums, 24 for the minima, 16 operands, 16 to 32 of the next
 // tile. A thread fetches four columns of a row and stores them to four quads: neighbours take neighbouring rows, so that they
 // store to different banks.
 
 override DIMENSIONS: u32;
 override CLUSTERS: u32;
+override GROUPS: u32;
+override WIDTH: u32;
 override ACROSS: u32 = 8u;
 override DOWN: u32 = 8u;
 
 const COLUMNS: u32 = 16u;
-// Beyond this bound on (X + C)² products may overflow.
-const LARGEST: f32 = 0x1p+125;
 
 // Quads of rows and of centroids in a tile: two a thread each.
 override ROW_QUADS: u32 = 2u * DOWN;
 override CENTROID_QUADS: u32 = 2u * ACROSS;
 override THREADS: u32 = ACROSS * DOWN;
 override CENTROID_TILE: u32 = COLUMNS * ROW_QUADS;
+override ROWS: u32 = 4u * ROW_QUADS;
 
-@group(0) @binding(0) var<storage, read> points: array<f32>;
-@group(0) @binding(1) var<storage, read> centroids: array<f32>;
-@group(0) @binding(2) var<storage, read> norms: array<f32>;
-@group(0) @binding(3) var<storage, read> open: array<u32>;
-@group(0) @binding(4) var<storage, read_write> counts: array<atomic<u32>>;
-@group(0) @binding(5) var<storage, read_write> nearest: array<u32>;
-@group(0) @binding(6) var<storage, read_write> lower: array<f32>;
-@group(0) @binding(7) var<storage, read_write> doubtful: array<u32>;
+@group(0) @binding(2) var<uniform> points_shape: vec2<u32>;
+@group(0) @binding(3) var<storage, read> norms: array<f32>;
+@group(0) @binding(4) var<storage, read> lists: array<u32>;
+@group(0) @binding(5) var<storage, read> counts: array<u32>;
+@group(0) @binding(6) var<storage, read_write> entries: array<vec4<u32>>;
 
 // Quads of rows, column by column, then quads of centroids. At the end, what the threads found for half of the rows:
-// smallest, second, label, largest norm.
+// smallest, second, label.
 var<workgroup> tile: array<vec4<f32>, COLUMNS * (ROW_QUADS + CENTROID_QUADS)>;
 
-var<workgroup> rows_listed: u32;
-
-// Four columns of a row, from its first value on.
-fn row_columns(begin: u32, column: u32) -> vec4<f32> {
-    let at = begin + column;
-    if (column + 4u <= DIMENSIONS) {
-        return vec4(points[at], points[at + 1u], points[at + 2u], points[at + 3u]);
-    }
-    var values = vec4(0.0);
-    for (var i = 0u; column + i < DIMENSIONS; i++) {
-        values[i] = points[at + i];
-    }
-    return values;
-}
-
-fn centroid_columns(begin: u32, column: u32) -> vec4<f32> {
-    let at = begin + column;
-    if (column + 4u <= DIMENSIONS) {
-        return vec4(centroids[at], centroids[at + 1u], centroids[at + 2u], centroids[at + 3u]);
-    }
-    var values = vec4(0.0);
-    for (var i = 0u; column + i < DIMENSIONS; i++) {
-        values[i] = centroids[at + i];
-    }
-    return values;
-}
-
 // Of what a thread fetches the `at`-th is of row at % rows (or centroids), columns 4·(at / rows) and the three behind.
-fn row_begin(first: u32, rows: u32, at: u32) -> u32 {
-    return open[min(first + at % (4u * ROW_QUADS), rows - 1u)] * DIMENSIONS;
+fn row_begin(block: Block, at: u32) -> u32 {
+    return lists[block.begin + min(at % ROWS, block.rows - 1u)] * DIMENSIONS;
 }
 
 fn centroid_begin(first: u32, at: u32) -> u32 {
@@ -138,12 +102,6 @@ fn norm_quad(first: u32) -> vec4<f32> {
     return vec4(norm(first), norm(first + 1u), norm(first + 2u), norm(first + 3u));
 }
 
-// The largest norm that is a centroid's.
-fn largest_of(norms: vec4<f32>, largest: f32) -> f32 {
-    let real = select(norms, vec4(0.0), norms == vec4(FARTHEST));
-    return max(largest, max(max(real.x, real.y), max(real.z, real.w)));
-}
-
 // Shows a row its values for two quads of centroids, in the order of their labels.
 fn watch(best: ptr<function, Best>, values_a: vec4<f32>, label_a: u32, values_b: vec4<f32>, label_b: u32) {
     offer(best, values_a.x, label_a);
@@ -156,8 +114,8 @@ fn watch(best: ptr<function, Best>, values_a: vec4<f32>, label_a: u32, values_b:
     offer(best, values_b.w, label_b + 3u);
 }
 
-fn entry(best: Best, largest: f32) -> vec4<f32> {
-    return vec4(best.smallest, best.second, f32(best.label), largest);
+fn shown(best: Best) -> vec4<f32> {
+    return vec4(best.smallest, best.second, f32(best.label), 0.0);
 }
 
 @compute @workgroup_size(ACROSS, DOWN)
@@ -167,23 +125,21 @@ fn assign_tiled(
     @builtin(local_invocation_id) place: vec3<u32>,
     @builtin(local_invocation_index) thread: u32,
 ) {
-    let first_row = (group.x + group.y * groups.x) * 4u * ROW_QUADS;
-    if (thread == 0u) {
-        rows_listed = atomicLoad(&counts[0]);
+    let blocks = count_blocks();
+    for (var number = group.x + group.y * groups.x; number < blocks; number += groups.x * groups.y) {
+        search(block_at(number, points_shape.x), place, thread);
     }
-    let rows = workgroupUniformLoad(&rows_listed);
-    if (first_row >= rows) {
-        return;
-    }
+}
+
+fn search(block: Block, place: vec3<u32>, thread: u32) {
     // A thread's rows are those of quads y and y + DOWN, its centroids those of quads x and x + ACROSS.
     var best0 = NOTHING; var best1 = NOTHING; var best2 = NOTHING; var best3 = NOTHING;
     var best4 = NOTHING; var best5 = NOTHING; var best6 = NOTHING; var best7 = NOTHING;
-    var largest = 0.0;
     // Four or two fetches of rows, and as many of centroids, each of four columns.
-    let row_begin0 = row_begin(first_row, rows, thread);
-    let row_begin1 = row_begin(first_row, rows, thread + THREADS);
-    let row_begin2 = row_begin(first_row, rows, thread + 2u * THREADS);
-    let row_begin3 = row_begin(first_row, rows, thread + 3u * THREADS);
+    let row_begin0 = row_begin(block, thread);
+    let row_begin1 = row_begin(block, thread + THREADS);
+    let row_begin2 = row_begin(block, thread + 2u * THREADS);
+    let row_begin3 = row_begin(block, thread + 3u * THREADS);
     let row_column0 = 4u * (thread / (4u * ROW_QUADS));
     let row_column1 = 4u * ((thread + THREADS) / (4u * ROW_QUADS));
     let row_column2 = 4u * ((thread + 2u * THREADS) / (4u * ROW_QUADS));
@@ -200,16 +156,16 @@ fn assign_tiled(
         row_next2 = row_columns(row_begin2, row_column2);
         row_next3 = row_columns(row_begin3, row_column3);
     }
-    var centroid_next0 = centroid_columns(centroid_begin(0u, thread), centroid_column0);
-    var centroid_next1 = centroid_columns(centroid_begin(0u, thread + THREADS), centroid_column1);
+    var centroid_next0 = centroid_columns(centroid_begin(block.first, thread), centroid_column0);
+    var centroid_next1 = centroid_columns(centroid_begin(block.first, thread + THREADS), centroid_column1);
     var centroid_next2 = vec4(0.0);
     var centroid_next3 = vec4(0.0);
     if (DOWN == 8u) {
-        centroid_next2 = centroid_columns(centroid_begin(0u, thread + 2u * THREADS), centroid_column2);
-        centroid_next3 = centroid_columns(centroid_begin(0u, thread + 3u * THREADS), centroid_column3);
+        centroid_next2 = centroid_columns(centroid_begin(block.first, thread + 2u * THREADS), centroid_column2);
+        centroid_next3 = centroid_columns(centroid_begin(block.first, thread + 3u * THREADS), centroid_column3);
     }
 
-    for (var first = 0u; first < CLUSTERS; first += 4u * CENTROID_QUADS) {
+    for (var first = block.first; first < block.end; first += 4u * CENTROID_QUADS) {
         var sum0a = vec4(0.0); var sum1a = vec4(0.0); var sum2a = vec4(0.0); var sum3a = vec4(0.0);
         var sum4a = vec4(0.0); var sum5a = vec4(0.0); var sum6a = vec4(0.0); var sum7a = vec4(0.0);
         var sum0b = vec4(0.0); var sum1b = vec4(0.0); var sum2b = vec4(0.0); var sum3b = vec4(0.0);
@@ -270,7 +226,6 @@ fn assign_tiled(
         let label_b = label_a + 4u * ACROSS;
         let a = norm_quad(label_a);
         let b = norm_quad(label_b);
-        largest = largest_of(b, largest_of(a, largest));
         watch(&best0, a - 2.0 * sum0a, label_a, b - 2.0 * sum0b, label_b);
         watch(&best1, a - 2.0 * sum1a, label_a, b - 2.0 * sum1b, label_b);
         watch(&best2, a - 2.0 * sum2a, label_a, b - 2.0 * sum2b, label_b);
@@ -279,67 +234,39 @@ fn assign_tiled(
         watch(&best5, a - 2.0 * sum5a, label_a, b - 2.0 * sum5b, label_b);
         watch(&best6, a - 2.0 * sum6a, label_a, b - 2.0 * sum6b, label_b);
         watch(&best7, a - 2.0 * sum7a, label_a, b - 2.0 * sum7b, label_b);
+        if ((first + 4u * CENTROID_QUADS) % WIDTH != 0u && first + 4u * CENTROID_QUADS < block.end) {
+            continue;
+        }
+        // The end of a group: half of the rows, then the other: the tile has room for one.
+        let at = 4u * place.y * ACROSS + place.x;
+        workgroupBarrier();
+        tile[at] = shown(best0);
+        tile[at + ACROSS] = shown(best1);
+        tile[at + 2u * ACROSS] = shown(best2);
+        tile[at + 3u * ACROSS] = shown(best3);
+        workgroupBarrier();
+        finish(block, first / WIDTH, 0u, thread);
+        workgroupBarrier();
+        tile[at] = shown(best4);
+        tile[at + ACROSS] = shown(best5);
+        tile[at + 2u * ACROSS] = shown(best6);
+        tile[at + 3u * ACROSS] = shown(best7);
+        workgroupBarrier();
+        finish(block, first / WIDTH, 4u * DOWN, thread);
+        best0 = NOTHING; best1 = NOTHING; best2 = NOTHING; best3 = NOTHING;
+        best4 = NOTHING; best5 = NOTHING; best6 = NOTHING; best7 = NOTHING;
     }
-
-    // Half of the rows, then the other: the tile has room for one.
-    let at = 4u * place.y * ACROSS + place.x;
-    workgroupBarrier();
-    tile[at] = entry(best0, largest);
-    tile[at + ACROSS] = entry(best1, largest);
-    tile[at + 2u * ACROSS] = entry(best2, largest);
-    tile[at + 3u * ACROSS] = entry(best3, largest);
-    workgroupBarrier();
-    finish(first_row, rows, thread);
-    workgroupBarrier();
-    tile[at] = entry(best4, largest);
-    tile[at + ACROSS] = entry(best5, largest);
-    tile[at + 2u * ACROSS] = entry(best6, largest);
-    tile[at + 3u * ACROSS] = entry(best7, largest);
-    workgroupBarrier();
-    finish(first_row + 4u * DOWN, rows, thread);
 }
 
-// Each thread of the first few labels the row of its number.
-fn finish(first_row: u32, rows: u32, thread: u32) {
-    if (thread >= 4u * DOWN || first_row + thread >= rows) {
+// Each thread of the first few tells what was found for a row, from row `half` of the block on.
+fn finish(block: Block, group: u32, half: u32, thread: u32) {
+    if (thread >= 4u * DOWN || half + thread >= block.rows) {
         return;
     }
-    let row = open[first_row + thread];
-    var best = tile[thread * ACROSS];
-    for (var x = 1u; x < ACROSS; x++) {
-        let other = tile[thread * ACROSS + x];
-        let second = min(max(best.x, other.x), min(best.y, other.y));
-        let is_nearer = other.x < best.x || (other.x == best.x && other.z < best.z);
-        best = vec4(min(best.x, other.x), second, select(best.z, other.z, is_nearer), max(best.w, other.w));
+    var found = NOBODY;
+    for (var x = 0u; x < ACROSS; x++) {
+        let one = tile[thread * ACROSS + x];
+        join(&found, Best(one.x, one.y, u32(one.z)));
     }
-    var square = 0.0;
-    let begin = row * DIMENSIONS;
-    for (var first = 0u; first < DIMENSIONS; first += COLUMNS) {
-        var part = 0.0;
-        for (var column = first; column < min(first + COLUMNS, DIMENSIONS); column++) {
-            part += points[begin + column] * points[begin + column];
-        }
-        square += part;
-    }
-    let margin = margin(square, best.w);
-    let is_clear = best.y - best.x > margin;
-    nearest[row] = u32(best.z);
-    let bound = square + select(best.x, best.y, is_clear) - margin;
-    lower[row] = select(0.0, sqrt(bound) * (1.0 - 0x1p-19), bound > 0.0);
-    if (!is_clear) {
-        doubtful[atomicAdd(&counts[1], 1u)] = row;
-    }
-}
-
-// By how much more than the smallest a value must be for its centroid to be truly farther.
-fn margin(square: f32, largest: f32) -> f32 {
-    let roundings = f32(DIMENSIONS + 4u) * 0x1p-24;
-    let tiny = f32(DIMENSIONS) * 0x1p-124;
-    let gamma = roundings / (1.0 - roundings);
-    let length = sqrt((square + tiny) * (1.0 + 2.0 * gamma)) * (1.0 + 0x1p-20);
-    let farthest = sqrt((largest + tiny) * (1.0 + 2.0 * gamma)) * (1.0 + 0x1p-20);
-    let reach = (length + farthest) * (length + farthest);
-    let exact = f32(DIMENSIONS / COLUMNS + COLUMNS + 6u) * 0x1p-24;
-    let error = gamma * farthest * (2.0 * length + farthest) + (exact + 0x1p-23) * reach + tiny;
-    return select(FARTHEST, 2.125 * error, reach < LARGEST && roundings < 0.5);
+    write_entry(lists[block.begin + half + thread], group, points_shape.x, found);
 }

@@ -1,38 +1,56 @@
-// Which of two centroids is nearer to a row, by the distances that `assign_exact` would find: for rows of which matrix units leave
+// Which of two centroids is nearer to a row, by the distances that `assign_exact` would find: for rows of which `settle_rows` leaves
 // just two.
 //
-//   nearest[r] = of nearest[r] and the row's rival the one that is nearer, the lower on ties
-//   lower[r]   = the smaller of lower[r], which bounds the distance to all other centroids, and of the farther one's distance
-//
-// Joined by the part one_distance.
+//   nearest[r]   = of nearest[r] and the row's rival the one that is nearer, the lower on ties
+//   lower[r][g]  = the smaller of lower[r][g], which bounds the distance to all other centroids of group g, and of the farther one's
+//                  distance, g being its group
 //
 // Bindings
-//   points      n × d, row-major; n·d < 2²⁹ (a binding holds less than 2³¹ bytes), so indices fit u32
-//   centroids   k × d, row-major
-//   pairs       2·n: row numbers, each with its rival
-//   counts      3: the third is how many these are
-//   nearest     n, updated
-//   lower       n, updated
+//   points        n × d, row-major; n·d < 2²⁹ (a binding holds less than 2³¹ bytes), so indices fit u32
+//   points_shape  (n, d)
+//   centroids     k × d, row-major
+//   undecided     3·n: from the n-th word on row numbers, each with its rival
+//   counts        4 + G: the third is how many these are
+//   nearest       n, updated
+//   lower         n × G, updated
 // Overrides
-//   DIMENSIONS  d
+//   DIMENSIONS    d
+//   GROUPS, WIDTH G, and the centroids in a group
 //
-// A workgroup of 256 threads takes 128 rows: dispatch ceil(n / 128), those behind the end of the list have nothing to do. A thread
-// measures one distance, sixteen columns at a time as `assign_exact` does.
-// Traffic per listed row: 16·d bytes, little of it in the order of memory; few rows are listed. Work: 6·d operations.
+// A workgroup of 256 threads takes 8 rows, then others: dispatch any number. Sixteen threads measure a distance: each sums every
+// sixteenth 16 columns, and one adds these sums up in their order, as `assign_exact` does.
+// Traffic per listed row: 16·d bytes; few rows are listed. Work: 6·d operations. Workgroup memory: 4 KiB.
 
 override DIMENSIONS: u32;
+override GROUPS: u32;
+override WIDTH: u32;
 
 const THREADS: u32 = 256u;
-const ROWS: u32 = THREADS / 2u;
+const ACROSS: u32 = 16u;           // threads that share a distance
+const ROWS: u32 = THREADS / ACROSS / 2u;
+const COLUMNS: u32 = 16u;          // columns of a sum
+const SUMS: u32 = 64u;             // sums of a distance that are kept at a time
 
 @group(0) @binding(0) var<storage, read> points: array<f32>;
-@group(0) @binding(1) var<storage, read> centroids: array<f32>;
-@group(0) @binding(2) var<storage, read> pairs: array<u32>;
-@group(0) @binding(3) var<storage, read> counts: array<u32>;
-@group(0) @binding(4) var<storage, read_write> nearest: array<u32>;
-@group(0) @binding(5) var<storage, read_write> lower: array<f32>;
+@group(0) @binding(1) var<uniform> points_shape: vec2<u32>;
+@group(0) @binding(2) var<storage, read> centroids: array<f32>;
+@group(0) @binding(3) var<storage, read> undecided: array<u32>;
+@group(0) @binding(4) var<storage, read> counts: array<u32>;
+@group(0) @binding(5) var<storage, read_write> nearest: array<u32>;
+@group(0) @binding(6) var<storage, read_write> lower: array<f32>;
 
-var<workgroup> found: array<f32, THREADS>;
+// Sums of columns of each distance, then the distances.
+var<workgroup> sums: array<f32, 2u * ROWS * SUMS>;
+var<workgroup> found: array<f32, 2u * ROWS>;
+
+fn sum_of_columns(row: u32, cluster: u32, first: u32) -> f32 {
+    var part = 0.0;
+    for (var column = first; column < min(first + COLUMNS, DIMENSIONS); column++) {
+        let difference = points[row * DIMENSIONS + column] - centroids[cluster * DIMENSIONS + column];
+        part += difference * difference;
+    }
+    return part;
+}
 
 @compute @workgroup_size(THREADS)
 fn decide_pairs(
@@ -40,25 +58,50 @@ fn decide_pairs(
     @builtin(num_workgroups) groups: vec3<u32>,
     @builtin(local_invocation_index) thread: u32,
 ) {
-    let first = (group.x + group.y * groups.x) * ROWS;
     let end = counts[2];
-    if (first >= end) {
-        return;
+    let step = groups.x * groups.y * ROWS;
+    for (var first = (group.x + group.y * groups.x) * ROWS; first < end; first += step) {
+        decide(first, end, thread);
     }
-    let at = min(first + thread / 2u, end - 1u);
-    let row = pairs[2u * at];
-    let rival = pairs[2u * at + 1u];
+}
+
+fn decide(first: u32, end: u32, thread: u32) {
+    let distance = thread / ACROSS;
+    let at = points_shape.x + 2u * min(first + distance / 2u, end - 1u);
+    let row = undecided[at];
+    let rival = undecided[at + 1u];
     let label = nearest[row];
-    found[thread] = distance_to(row, select(label, rival, thread % 2u == 1u));
+    let cluster = select(label, rival, distance % 2u == 1u);
+    var total = 0.0;
+    for (var begin = 0u; begin < DIMENSIONS; begin += SUMS * COLUMNS) {
+        workgroupBarrier();
+        for (var sum = thread % ACROSS; sum < SUMS; sum += ACROSS) {
+            let column = begin + sum * COLUMNS;
+            if (column < DIMENSIONS) {
+                sums[distance * SUMS + sum] = sum_of_columns(row, cluster, column);
+            }
+        }
+        workgroupBarrier();
+        if (thread % ACROSS == 0u) {
+            for (var sum = 0u; sum < SUMS && begin + sum * COLUMNS < DIMENSIONS; sum++) {
+                total += sums[distance * SUMS + sum];
+            }
+        }
+    }
+    if (thread % ACROSS == 0u) {
+        found[distance] = total;
+    }
     workgroupBarrier();
-    if (thread % 2u == 1u || first + thread / 2u >= end) {
+    if (thread % (2u * ACROSS) != 0u || first + distance / 2u >= end) {
         return;
     }
-    let own = found[thread];
-    let other = found[thread + 1u];
-    if (other < own || (other == own && rival < label)) {
+    let own = found[distance];
+    let other = found[distance + 1u];
+    let is_rival = other < own || (other == own && rival < label);
+    if (is_rival) {
         nearest[row] = rival;
     }
     let roundings = f32(DIMENSIONS / COLUMNS + 24u) * 0x1p-24;
-    lower[row] = min(lower[row], sqrt(max(own, other)) * (1.0 - roundings - 0x1p-20));
+    let place = row * GROUPS + select(rival, label, is_rival) / WIDTH;
+    lower[place] = min(lower[place], sqrt(max(own, other)) * (1.0 - roundings - 0x1p-20));
 }

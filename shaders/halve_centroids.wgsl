@@ -8,7 +8,7 @@
 //
 // Bindings
 //   centroids        k × d, row-major
-//   norms            2·K' + 2 values: see `survey_centroids`
+//   norms            2·K' values: see `survey_centroids`
 //   centroid_halves  K' × PADDED / 2 words
 // Overrides
 //   DIMENSIONS       d

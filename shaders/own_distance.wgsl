@@ -3,36 +3,38 @@
 //
 //   distances[r] = sum over i of (points[r][i] - centroids[j][i])², j being labels[r], or nearest[r] where LISTED
 //
+// Joined by the part columns.
+//
 // Bindings
 //   points        n × d, row-major; n·d < 2²⁹ (a binding holds less than 2³¹ bytes), so indices fit u32
-//   points_shape  (n, d)
 //   centroids     k × d, row-major
+//   points_shape  (n, d)
 //   labels        n: the clusters of the round before; k or more for none, whose distance is 0
 //   nearest       n: the clusters of this round, where LISTED
 //   distances     n, written
-//   open          n: the rows to look at, where LISTED
-//   counts        3: how many these are, where LISTED; else set to 0, as no list has begun
+//   open          4·n: the rows to look at, where LISTED: see `skip_settled`
+//   counts        4 + G: how many these are, where LISTED; else set to 0, as no list has begun
 // Overrides
 //   DIMENSIONS    d
 //   CLUSTERS      k
+//   GROUPS        G
 //   LISTED        whether only the rows of the list are looked at
 //
 // A workgroup of 256 threads takes 64 rows: dispatch ceil(n / 64). Sixteen threads share four rows and take every sixteenth
-// column, so that what they read lies together. A sum takes d/16 + 16 roundings after the term's own two.
+// four columns, so that what they read lies together. A sum takes d/64 + 20 roundings after the term's own two.
 // Traffic: 4·d bytes a row, as much of centroids from the cache, and 8. Work: 3·d operations a row: memory decides.
 // Workgroup memory: 4 KiB.
 
 override DIMENSIONS: u32;
 override CLUSTERS: u32;
+override GROUPS: u32 = 1u;
 override LISTED: bool = false;
 
 const ACROSS: u32 = 16u;           // threads that share rows
 const THREADS: u32 = 256u;
 const ROWS: u32 = 4u * THREADS / ACROSS;
 
-@group(0) @binding(0) var<storage, read> points: array<f32>;
-@group(0) @binding(1) var<uniform> points_shape: vec2<u32>;
-@group(0) @binding(2) var<storage, read> centroids: array<f32>;
+@group(0) @binding(2) var<uniform> points_shape: vec2<u32>;
 @group(0) @binding(3) var<storage, read> labels: array<u32>;
 @group(0) @binding(4) var<storage, read> nearest: array<u32>;
 @group(0) @binding(5) var<storage, read_write> distances: array<f32>;
@@ -53,19 +55,23 @@ fn place_at(at: u32, end: u32) -> Place {
         return Place(0u, CLUSTERS);
     }
     if (LISTED) {
-        let row = open[at];
+        let row = open[4u * at];
         let cluster = nearest[row];
-        return Place(row, select(cluster, CLUSTERS, cluster == labels[row]));
+        return Place(row, select(cluster, CLUSTERS, cluster == open[4u * at + 2u]));
     }
     return Place(at, min(labels[at], CLUSTERS));
 }
 
-fn term(place: Place, column: u32) -> f32 {
+fn terms(place: Place, column: u32) -> vec4<f32> {
     if (place.cluster >= CLUSTERS) {
-        return 0.0;
+        return vec4(0.0);
     }
-    let difference = points[place.row * DIMENSIONS + column] - centroids[place.cluster * DIMENSIONS + column];
+    let difference = row_columns(place.row * DIMENSIONS, column) - centroid_columns(place.cluster * DIMENSIONS, column);
     return difference * difference;
+}
+
+fn lanes(v: vec4<f32>) -> f32 {
+    return (v.x + v.y) + (v.z + v.w);
 }
 
 @compute @workgroup_size(THREADS)
@@ -78,7 +84,7 @@ fn own_distance(
     var end = points_shape.x;
     if (LISTED) {
         end = counts[0];
-    } else if (first == 0u && thread < 3u) {
+    } else if (first == 0u && thread < 4u + GROUPS) {
         counts[thread] = 0u;
     }
     if (first >= end) {
@@ -89,11 +95,17 @@ fn own_distance(
     let b = place_at(at + 1u, end);
     let c = place_at(at + 2u, end);
     let d = place_at(at + 3u, end);
-    var sums = vec4(0.0);
-    for (var column = thread % ACROSS; column < DIMENSIONS; column += ACROSS) {
-        sums += vec4(term(a, column), term(b, column), term(c, column), term(d, column));
+    var sum_a = vec4(0.0);
+    var sum_b = vec4(0.0);
+    var sum_c = vec4(0.0);
+    var sum_d = vec4(0.0);
+    for (var column = 4u * (thread % ACROSS); column < DIMENSIONS; column += 4u * ACROSS) {
+        sum_a += terms(a, column);
+        sum_b += terms(b, column);
+        sum_c += terms(c, column);
+        sum_d += terms(d, column);
     }
-    parts[thread] = sums;
+    parts[thread] = vec4(lanes(sum_a), lanes(sum_b), lanes(sum_c), lanes(sum_d));
     workgroupBarrier();
     if (thread >= ROWS || first + thread >= end) {
         return;

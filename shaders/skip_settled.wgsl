@@ -1,100 +1,154 @@
-// Leaves out the rows whose cluster cannot have changed, and lists the others: Hamerly's bound (Hamerly 2010, "Making k-means
-// even faster"), one number a row.
+// Leaves out the groups of centroids that cannot hold a row's nearest, and lists the rows for the others: bounds by Hamerly (2010,
+// "Making k-means even faster") for each of a few groups, as in Yinyang k-means (Ding et al. 2015).
 //
-//   lower[r] ≤ the distance of r to every centroid but its own, at the search that set it
+//   lower[r][g] ≤ the distance of r to every centroid of group g but its own, at the search that set it
 //
-// The centroids have moved by drifts since the search before, so lower[r], less the largest of the others' drifts, still
-// bounds these distances. Where the row's own distance, which is known, is smaller, every other centroid is farther: by so
-// much more that `assign_exact`, whose distances are within h of the true ones, would find the same.
+// The centroids have moved by drifts since the search before, so lower[r][g], less the largest drift of the others in the group,
+// still bounds these distances. Where the row's own distance, which is known, is smaller, every other centroid of the group is
+// farther: by so much more that `assign_exact`, whose distances are within h of the true ones, would find the same.
 //
 // Bindings
 //   points_shape  (n, d)
 //   labels        n: the clusters of the round before; k or more for none
 //   distances     n: the squared distance to that cluster's centroid as it is now, by `own_distance`
-//   drifts        k + 3: see `survey_centroids` and `survey_extremes`
-//   lower         n, updated
+//   extremes      5·G: see `survey_extremes`
+//   lower         n × G, updated for the groups that are left out
 //   nearest       n, written: labels
-//   open          n, written: the rows that must be searched, in any order
-//   counts        3: the first is how many these are, added to
+//   open          4·n, written: the rows that must be searched, in any order: each row, a mask of the groups, the row's cluster, and the
+//                 distance to its centroid (its bits)
+//   lists         (1 + G) × n, written: first the rows that must be shown more than half of the groups, and so are shown all; then
+//                 for each group the other rows that it must be shown to. All in any order
+//   counts        4 + G: the first is how many rows are open, the fourth and those behind how many each list has, all added to
 // Overrides
 //   DIMENSIONS    d
 //   CLUSTERS      k
-//   BOUNDED       whether bounds are used: else every row is listed
+//   GROUPS        G, 32 at most
+//   BOUNDED       whether bounds are used: else every row is shown every group
 //
 // A workgroup of 256 threads takes 256 rows: dispatch ceil(n / 256). With g = (d/16 + 24)·2⁻²⁴ both kernels' distances are
 // within 2·g of the true squares, roots within g; rows whose squares come near what is flushed to zero are listed.
-// Traffic: 12 bytes read and 8 written a row. Workgroup memory: 1 KiB.
+// Traffic: 8 + 4·G bytes read and 4 + 4·G written a row, up to 20 + 4·G more where it is listed. Workgroup memory: 3·(G + 2) words.
 
 override DIMENSIONS: u32;
 override CLUSTERS: u32;
+override GROUPS: u32;
 override BOUNDED: bool = true;
 
 const THREADS: u32 = 256u;
 // Below this a distance may owe more to what was flushed than to rounding.
 const LEAST: f32 = 0x1p-40;
+// The lists of a workgroup: that of open rows, that of rows that are shown all groups, and one a group.
+const MOST_LISTS: u32 = 34u;
 
 @group(0) @binding(0) var<uniform> points_shape: vec2<u32>;
 @group(0) @binding(1) var<storage, read> labels: array<u32>;
 @group(0) @binding(2) var<storage, read> distances: array<f32>;
-@group(0) @binding(3) var<storage, read> drifts: array<f32>;
+@group(0) @binding(3) var<storage, read> extremes: array<f32>;
 @group(0) @binding(4) var<storage, read_write> lower: array<f32>;
 @group(0) @binding(5) var<storage, read_write> nearest: array<u32>;
 @group(0) @binding(6) var<storage, read_write> open: array<u32>;
-@group(0) @binding(7) var<storage, read_write> counts: array<atomic<u32>>;
+@group(0) @binding(7) var<storage, read_write> lists: array<u32>;
+@group(0) @binding(8) var<storage, read_write> counts: array<atomic<u32>>;
 
-var<workgroup> listed: array<u32, THREADS>;
-var<workgroup> listed_count: atomic<u32>;
-var<workgroup> listed_at: u32;
+// How many rows of the workgroup go to each list, where they begin there, and how many have found their place.
+var<workgroup> listed: array<atomic<u32>, MOST_LISTS>;
+var<workgroup> begins: array<u32, MOST_LISTS>;
+var<workgroup> placed: array<atomic<u32>, MOST_LISTS>;
 
-// The largest drift of a centroid that is not this one.
-fn drift_of_others(cluster: u32) -> f32 {
-    return select(drifts[CLUSTERS], drifts[CLUSTERS + 2u], drifts[CLUSTERS + 1u] == f32(cluster));
+// The largest drift of a centroid of a group that is not this one.
+fn drift_of_others(group: u32, cluster: u32) -> f32 {
+    let at = 5u * group;
+    return select(extremes[at + 2u], extremes[at + 4u], extremes[at + 3u] == f32(cluster));
 }
 
-// Whether the row keeps its cluster; what is left of its bound then.
-fn is_settled(row: u32, cluster: u32) -> bool {
+// A mask of the groups that the row must be shown; the bounds of the others give way to the drifts.
+fn unsettled(row: u32, cluster: u32) -> u32 {
+    let all = 0xffffffffu >> (32u - GROUPS);
     if (!BOUNDED || cluster >= CLUSTERS) {
-        return false;
+        return all;
     }
-    let left = (lower[row] - drift_of_others(cluster)) * (1.0 - 0x1p-22);
     let roundings = f32(DIMENSIONS / 16u + 24u) * 0x1p-24;
     let reach = sqrt(distances[row]) * (1.0 + 4.0 * roundings + 0x1p-20);
-    if (left > LEAST && reach < left) {
-        lower[row] = left;
-        return true;
+    var mask = 0u;
+    for (var group = 0u; group < GROUPS; group++) {
+        let at = row * GROUPS + group;
+        let left = (lower[at] - drift_of_others(group, cluster)) * (1.0 - 0x1p-22);
+        if (left > LEAST && reach < left) {
+            lower[at] = left;
+        } else {
+            mask |= 1u << group;
+        }
     }
-    return false;
+    return mask;
+}
+
+fn is_shown_all(mask: u32) -> bool {
+    return 2u * countOneBits(mask) > GROUPS;
+}
+
+// Where the next row of the workgroup stands in a list.
+fn place_in(list: u32) -> u32 {
+    return begins[list] + atomicAdd(&placed[list], 1u);
 }
 
 @compute @workgroup_size(THREADS)
 fn skip_settled(
-    @builtin(workgroup_id) group: vec3<u32>,
-    @builtin(num_workgroups) groups: vec3<u32>,
+    @builtin(workgroup_id) workgroup: vec3<u32>,
+    @builtin(num_workgroups) workgroups: vec3<u32>,
     @builtin(local_invocation_index) thread: u32,
 ) {
-    let first = (group.x + group.y * groups.x) * THREADS;
-    if (first >= points_shape.x) {
+    let first = (workgroup.x + workgroup.y * workgroups.x) * THREADS;
+    let rows = points_shape.x;
+    if (first >= rows) {
         return;
     }
-    if (thread == 0u) {
-        atomicStore(&listed_count, 0u);
+    if (thread < GROUPS + 2u) {
+        atomicStore(&listed[thread], 0u);
+        atomicStore(&placed[thread], 0u);
     }
     workgroupBarrier();
     let row = first + thread;
-    if (row < points_shape.x) {
+    var mask = 0u;
+    if (row < rows) {
         let cluster = labels[row];
         nearest[row] = cluster;
-        if (!is_settled(row, cluster)) {
-            listed[atomicAdd(&listed_count, 1u)] = row;
+        mask = unsettled(row, cluster);
+    }
+    if (mask != 0u) {
+        atomicAdd(&listed[0], 1u);
+        if (is_shown_all(mask)) {
+            atomicAdd(&listed[1], 1u);
+        } else {
+            for (var left = mask; left != 0u; left &= left - 1u) {
+                atomicAdd(&listed[2u + firstTrailingBit(left)], 1u);
+            }
         }
     }
     workgroupBarrier();
-    let count = atomicLoad(&listed_count);
-    if (thread == 0u && count > 0u) {
-        listed_at = atomicAdd(&counts[0], count);
+    if (thread < GROUPS + 2u) {
+        let count = atomicLoad(&listed[thread]);
+        // The counts of rows in doubt and of pairs stand between.
+        let at = select(thread + 2u, 0u, thread == 0u);
+        if (count > 0u) {
+            begins[thread] = atomicAdd(&counts[at], count);
+        }
     }
     workgroupBarrier();
-    if (thread < count) {
-        open[listed_at + thread] = listed[thread];
+    if (mask == 0u) {
+        return;
+    }
+    let at = place_in(0u);
+    open[4u * at] = row;
+    open[4u * at + 2u] = labels[row];
+    open[4u * at + 3u] = bitcast<u32>(distances[row]);
+    if (is_shown_all(mask)) {
+        open[4u * at + 1u] = 0xffffffffu >> (32u - GROUPS);
+        lists[place_in(1u)] = row;
+        return;
+    }
+    open[4u * at + 1u] = mask;
+    for (var left = mask; left != 0u; left &= left - 1u) {
+        let group = firstTrailingBit(left);
+        lists[(1u + group) * rows + place_in(2u + group)] = row;
     }
 }

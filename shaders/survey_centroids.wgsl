@@ -10,9 +10,8 @@
 // Bindings
 //   centroids        k × d, row-major
 //   before           k × d: on entry the centroids of the search before
-//   norms            2·K' + 2 values, of which the first K' are written; the others are those of `halve_centroids` and
-//                    `survey_extremes`
-//   drifts           k + 3 values; the last three are those of `survey_extremes`
+//   norms            2·K' values, of which the first K' are written; the others are those of `halve_centroids`
+//   drifts           k values
 // Overrides
 //   DIMENSIONS       d
 //   CLUSTERS         k

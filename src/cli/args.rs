@@ -90,6 +90,9 @@ pub(super) struct KMeansArgs {
     /// Print one JSON object instead of a summary
     #[arg(long, help_heading = "Results")]
     pub(super) json: bool,
+    /// With --json: what each kernel took in each round, as `items` of the trace; the rounds take longer then
+    #[arg(long, requires = "json", help_heading = "Results")]
+    pub(super) profile: bool,
     #[command(flatten)]
     pub(super) verbosity: VerbosityArgs,
 }

@@ -113,6 +113,7 @@ fn settings(args: &KMeansArgs, session: &Session, reporter: &Arc<Reporter>) -> K
         .empty_clusters(args.empty.into())
         .seed(args.seed)
         .session(session)
+        .profile(args.profile)
         .progress(move |progress| reporter.fit(&progress));
     let kmeans = args.n_init.map_or(kmeans.clone(), |starts| kmeans.n_init(starts));
     args.init_sample.map_or(kmeans.clone(), |rows| kmeans.init_sample(rows))

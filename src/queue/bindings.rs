@@ -35,7 +35,7 @@ pub(crate) fn spec<'p>(pass: &'p Pass) -> KernelSpec<'p> {
 
 /// Checks every pass of an item's shader against what the item declares, without a device.
 pub(crate) fn check(item: &str, objects: &Objects, shader: &Shader) -> Result<()> {
-    shader.variants().try_for_each(|variant| check_passes(item, objects, shader.first.iter().chain(&variant.passes)))
+    shader.variants().try_for_each(|variant| check_passes(item, objects, shader.before().chain(&variant.passes)))
 }
 
 fn check_passes<'p>(item: &str, objects: &Objects, passes: impl Iterator<Item = &'p Pass>) -> Result<()> {

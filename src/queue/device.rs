@@ -19,7 +19,7 @@ use super::tune;
 use crate::backend::Element;
 use crate::backend::gpu::{DeviceBuffer, GpuDevice, Kernel, View};
 use crate::{Error, Result};
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, PoisonError};
 
 /// Buffers of a task that are no objects.
@@ -27,6 +27,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 pub(crate) struct Private {
     scratch: HashMap<&'static str, (Shape, Arc<DeviceBuffer>)>,
     uniforms: HashMap<String, (Vec<u32>, Arc<DeviceBuffer>)>,
+    /// The items whose scratch memory holds what follows from the task's rows.
+    derived: HashSet<Arc<str>>,
 }
 
 type Scratch = HashMap<&'static str, (Shape, Arc<DeviceBuffer>)>;
@@ -34,11 +36,13 @@ type Scratch = HashMap<&'static str, (Shape, Arc<DeviceBuffer>)>;
 impl Private {
     /// Scratch memory that another task may go on with.
     pub(super) fn take_scratch(&mut self) -> Scratch {
+        self.derived.clear();
         std::mem::take(&mut self.scratch)
     }
 
     /// Goes on with another task's scratch memory.
     pub(super) fn take_over(&mut self, scratch: Scratch) {
+        self.derived.clear();
         self.scratch.extend(scratch);
     }
 }
@@ -94,6 +98,7 @@ pub(crate) fn record(item: &Planned, ready: &OnDevice, cx: &mut ComContext, gpu:
     prepare(&item.name, &item.objects, cx, gpu)?;
     let tuning = cx.place.tuning.clone();
     if let Some(shader) = &item.shader {
+        derive(item, &shader.derived, &ready.derived, cx, gpu)?;
         record_passes(item, &shader.first, &ready.first, None, cx, gpu)?;
     }
     let Some(rows) = item.shader.as_ref().and_then(|shader| cx.rows.get(shader.sliced?)) else {
@@ -111,6 +116,21 @@ pub(crate) fn record(item: &Planned, ready: &OnDevice, cx: &mut ComContext, gpu:
     }
     let chosen = ready.chosen();
     chosen.pace.run(first, all, gpu, |first, rows| slice(chosen, first, rows))
+}
+
+/// Records what follows from the rows alone, unless the item's scratch memory holds it already.
+fn derive(item: &Planned, passes: &[Pass], kernels: &[Kernel], cx: &mut ComContext, gpu: &GpuDevice) -> Result<()> {
+    if passes.is_empty() {
+        return Ok(());
+    }
+    // Rows that are brought now are new.
+    pin(item, cx, gpu)?;
+    if cx.private.derived.contains(&item.name) {
+        return Ok(());
+    }
+    record_passes(item, passes, kernels, None, cx, gpu)?;
+    cx.private.derived.insert(item.name.clone());
+    Ok(())
 }
 
 /// Some of a task's rows.
@@ -186,6 +206,7 @@ fn prepare(item: &str, objects: &Objects, cx: &mut ComContext, gpu: &GpuDevice) 
         if !fits {
             let buffer = Arc::new(gpu.create_zeroed(declared.name, bytes(of, &shape))?);
             cx.private.scratch.insert(declared.name, (shape, buffer));
+            cx.private.derived.clear();
         }
     }
     Ok(())
@@ -340,6 +361,7 @@ fn rows_buffer(name: &'static str, cx: &mut ComContext, gpu: &GpuDevice) -> Resu
         rows.read_into((offset / row_bytes) as usize, bytemuck::cast_slice_mut(out))
     })?;
     slot.device = Some(buffer.clone());
+    cx.private.derived.clear();
     Ok(buffer)
 }
 

@@ -24,6 +24,8 @@ use std::borrow::Cow;
 #[derive(Debug, Clone)]
 pub struct Shader {
     pub(crate) passes: Vec<Pass>,
+    /// What runs where rows are new to a device: before everything else, once for all of them.
+    pub(crate) derived: Vec<Pass>,
     /// What runs before the passes, once for all rows.
     pub(crate) first: Vec<Pass>,
     /// The rows of which its passes may take some after others.
@@ -64,7 +66,7 @@ impl Shader {
             size: Size::Workgroups(1),
             is_trusted: false,
         };
-        Self { passes: vec![pass], first: Vec::new(), sliced: None, others: Vec::new() }
+        Self { passes: vec![pass], derived: Vec::new(), first: Vec::new(), sliced: None, others: Vec::new() }
     }
 
     /// The name of the last pass in errors and traces: that of its file.
@@ -130,8 +132,20 @@ impl Shader {
     /// [`in_slices`](Self::in_slices), and whichever of several shaders ([`or`](Self::or)) is taken.
     #[must_use]
     pub fn after(mut self, first: Self) -> Self {
+        self.derived.extend(first.derived);
         self.first.extend(first.first);
         self.first.extend(first.passes);
+        self
+    }
+
+    /// Runs the passes of another shader before all others wherever a task's rows have come to a device anew: in the first
+    /// round, and for rows that are streamed in every round. They fill [`scratch`](super::Objects::scratch) memory with what
+    /// follows from the rows alone, and no other pass writes it.
+    #[must_use]
+    pub fn derived_by(mut self, from_rows: Self) -> Self {
+        self.derived.extend(from_rows.derived);
+        self.derived.extend(from_rows.first);
+        self.derived.extend(from_rows.passes);
         self
     }
 
@@ -139,6 +153,7 @@ impl Shader {
     /// both on the first rows of a device and goes on with the faster one.
     #[must_use]
     pub fn or(mut self, mut other: Self) -> Self {
+        self.derived.append(&mut other.derived);
         self.first.append(&mut other.first);
         self.others.push(other);
         self
@@ -152,6 +167,7 @@ impl Shader {
     /// Runs the passes of another shader after those of this one.
     #[must_use]
     pub fn then(mut self, next: Self) -> Self {
+        self.derived.extend(next.derived);
         self.first.extend(next.first);
         self.passes.extend(next.passes);
         self
@@ -159,7 +175,12 @@ impl Shader {
 
     /// All passes that run where this variant is taken.
     pub(crate) fn all_passes(&self) -> impl Iterator<Item = &Pass> {
-        self.first.iter().chain(&self.passes)
+        self.before().chain(&self.passes)
+    }
+
+    /// The passes that run before those of any variant.
+    pub(crate) fn before(&self) -> impl Iterator<Item = &Pass> {
+        self.derived.iter().chain(&self.first)
     }
 
     /// Runs the last pass without checks of its indices, loops and divisors, and without clearing its workgroup memory: for

@@ -3,7 +3,7 @@
 use super::device::DeviceLine;
 use serde_json::{Value, json};
 use superstep::algorithms::kmeans::Round;
-use superstep::queue::Streamed;
+use superstep::queue::{ItemTime, Streamed};
 
 /// Everything that is told of a finished fit.
 #[derive(Debug, Clone)]
@@ -119,14 +119,22 @@ fn streamed_json(streamed: &Streamed) -> Value {
 }
 
 fn round_json(round: &Round) -> Value {
-    json!({
+    let mut object = json!({
         "iteration": round.iteration,
         "inertia": round.inertia,
         "shift": round.shift,
         "moved": round.moved,
         "seconds": round.time.as_secs_f64(),
         "communicate_seconds": round.communicate.as_secs_f64(),
-    })
+    });
+    if !round.items.is_empty() {
+        object["items"] = round.items.iter().map(item_json).collect();
+    }
+    object
+}
+
+fn item_json(item: &ItemTime) -> Value {
+    json!({ "device": item.device, "name": item.name, "runs": item.runs, "seconds": item.time.as_secs_f64() })
 }
 
 #[cfg(test)]
@@ -138,7 +146,7 @@ pub(super) mod tests {
     fn round(iteration: u32, milliseconds: u64) -> Round {
         let inertia = 10.0 / f64::from(iteration + 1);
         let (time, communicate) = (Duration::from_millis(milliseconds), Duration::from_millis(5));
-        Round { iteration, inertia, shift: 0.5, moved: 3, time, communicate }
+        Round { iteration, inertia, shift: 0.5, moved: 3, time, communicate, items: Vec::new() }
     }
 
     /// Two rounds on a software adapter.
@@ -189,6 +197,16 @@ pub(super) mod tests {
             ["iteration", "inertia", "shift", "moved", "seconds", "communicate_seconds"]
         );
         assert_eq!(json["trace"][2]["seconds"], 0.04);
+    }
+
+    #[test]
+    fn a_round_tells_what_its_items_took_where_they_were_measured() {
+        let mut report = report();
+        let time = Duration::from_millis(15);
+        report.trace[1].items = vec![ItemTime { device: 0, name: "tally".into(), runs: 2, time }];
+        let item = json!({ "device": 0, "name": "tally", "runs": 2, "seconds": 0.015 });
+        assert_eq!(report.json()["trace"][1]["items"], json!([item]));
+        assert_eq!(report.json()["trace"][2].get("items"), None);
     }
 
     #[test]

@@ -9,7 +9,8 @@ const ROWS: usize = 64;
 
 pub(crate) fn assign_exact(device: &GpuDevice, metric: Metric, given: Given) -> Found {
     let (none, zero): (&[u32], _) = (&[0], [0_u32, 0]);
-    let launch = launch(device, "assign_exact", metric, given).bind("doubtful", none).bind("counts", &zero);
+    let launch = launch(device, "assign_exact", metric, given).bind("undecided", none).bind("counts", &zero);
+    let launch = launch.bind("parts", none);
     launch.run((given.0.len() / given.2).div_ceil(ROWS));
     (launch.read("nearest"), launch.read("distances"))
 }
@@ -59,13 +60,14 @@ fn takes_the_rows_of_its_list_and_leaves_the_others() {
         let mut noise = Noise(4);
         let (points, centroids) = (noise.values(n * d), noise.values(k * d));
         let all = assign_exact(device, Metric::SquaredEuclidean, (&points, &centroids, d));
-        for count in [0, 1, 64, 77] {
+        for count in [1, 64, 77, 0] {
             let listed: Vec<u32> = (0..n as u32).rev().step_by(3).take(count).collect();
             let mut list = listed.clone();
             list.resize(n, 0);
             let launch = launch(device, "assign_exact", Metric::SquaredEuclidean, (&points, &centroids, d))
                 .constant("LISTED", 1)
-                .bind("doubtful", &list)
+                .bind("undecided", &list)
+                .bind("parts", &[0_u32])
                 .bind("counts", &[7, count as u32]);
             launch.run(n.div_ceil(ROWS));
             let (labels, distances) = (launch.read::<u32>("nearest"), launch.read::<f32>("distances"));

@@ -2,37 +2,13 @@
 
 use crate::assign_exact::{SHAPES, assign_exact};
 use crate::assign_small::{Found, Given, check_hostile, check_shapes};
-use crate::launch::{Launch, on_every_adapter};
+use crate::launch::on_every_adapter;
 use crate::oracle::{Metric, Noise, distance};
-use crate::search::{decided, halved, padded, scale, sized, surveyed, with_halves};
+use crate::search::{Product, Search, WIDTH, check_lower, groups, padded};
 use crate::survey_centroids::{check_above, half_at, unseen};
 use superstep::backend::gpu::GpuDevice;
 
 const METRICS: &[Metric] = &[Metric::SquaredEuclidean];
-
-/// All rows in half precision, the last first.
-fn halves<'d>(device: &'d GpuDevice, given: Given) -> Launch<'d> {
-    let (n, k, d) = (given.0.len() / given.2, given.1.len() / given.2, given.2);
-    let launch = with_halves(surveyed(device, given), (k, d), scale(given.0))
-        .bind("row_halves", &vec![u32::MAX; n * padded(d) / 2])
-        .bind("lengths", &vec![f32::NAN; 2 * n])
-        .bind("pairs", &vec![u32::MAX; 2 * n]);
-    let launch = sized(launch, "halve_rows", (k, d)).only(&["DIMENSIONS"]);
-    let launch = launch.constant("PADDED", padded(d) as u32).constant("SCALE", scale(given.0));
-    launch.run(n.div_ceil(64));
-    launch
-}
-
-/// The product, with the pairs it leaves decided, without the rows in doubt.
-fn product<'d>(device: &'d GpuDevice, given: Given) -> Launch<'d> {
-    let (n, k, d) = (given.0.len() / given.2, given.1.len() / given.2, given.2);
-    let (stem, rows) = if d <= 128 { ("assign_halves", 256) } else { ("assign_halves_wide", 128) };
-    let launch = halved(sized(halves(device, given), stem, (k, d)), (k, d), scale(given.0));
-    launch.run(n.div_ceil(rows));
-    let launch = launch.kernel("decide_pairs").constant("DIMENSIONS", d as u32);
-    launch.run(n.div_ceil(128));
-    launch
-}
 
 /// As k-means does it; by the distances themselves where there are no matrix units.
 fn assign_halves(device: &GpuDevice, given: Given) -> Found {
@@ -40,8 +16,7 @@ fn assign_halves(device: &GpuDevice, given: Given) -> Found {
         println!("skipped: {} offers no matrix units", device.info().name);
         return assign_exact(device, Metric::SquaredEuclidean, given);
     }
-    let (n, k, d) = (given.0.len() / given.2, given.1.len() / given.2, given.2);
-    decided(product(device, given), (n, k, d))
+    Search::new(given, Product::Halves).all(device, given)
 }
 
 #[test]
@@ -52,16 +27,18 @@ fn halve_rows_tells_lengths_and_what_it_leaves_out() {
         {
             let mut noise = Noise((n + d) as u64);
             let points: Vec<f32> = noise.values(n * d).into_iter().map(|value| offset + size * value).collect();
-            let launch = halves(device, (&points, &points[..d], d));
+            let given = (&points[..], &points[..d], d);
+            let search = Search::new(given, Product::Halves);
+            let launch = search.begin(device, given);
             let (found, lengths) = (launch.read::<u32>("row_halves"), launch.read::<f32>("lengths"));
             for place in 0..n {
-                let row = &points[(n - 1 - place) * d..][..d];
-                let half = |i: usize| half_at(&found, place * padded(d) + i) / scale(&points);
+                let row = &points[place * d..][..d];
+                let half = |i: usize| half_at(&found, place * padded(d) + i) / search.scale;
                 let rest = row.iter().enumerate().map(|(i, &x)| (f64::from(x) - half(i)).powi(2)).sum::<f64>().sqrt();
-                let length = row.iter().map(|&x| f64::from(x).powi(2)).sum::<f64>().sqrt();
-                check_above("length", lengths[2 * place], length, 1e-17);
-                check_above("rest", lengths[2 * place + 1], rest, unseen(d, scale(&points)));
-                assert!(rest <= 1e-3 * length, "row {place} is {rest} off");
+                let square = row.iter().map(|&x| f64::from(x).powi(2)).sum::<f64>();
+                assert!((f64::from(lengths[2 * place]) - square).abs() <= 1e-5 * square, "square of {place}");
+                check_above("rest", lengths[2 * place + 1], rest, unseen(d, search.scale));
+                assert!(rest <= 1e-3 * square.sqrt(), "row {place} is {rest} off");
                 assert!((d..padded(d)).all(|i| half(i) == 0.0), "columns past the end of {place}");
             }
         }
@@ -106,22 +83,18 @@ fn assign_halves_labels_as_the_exact_kernel_does() {
             // One centroid stands twice.
             centroids.copy_within(..d, (k - 1) * d);
             let given = (&points[..], &centroids[..], d);
-            let launch = product(device, given);
-            let (lower, counts) = (launch.read::<f32>("lower"), launch.read::<u32>("counts"));
+            let search = Search::new(given, Product::Halves);
+            let launch = search.settled(device, given);
+            let counts = launch.read::<u32>("counts");
             let (doubtful, pairs) = (counts[1] as usize, counts[2]);
-            let labels = decided(launch, (n, k, d)).0;
+            let launch = search.decide(launch, n / 3);
+            let (labels, lower) = (launch.read::<u32>("nearest"), launch.read::<f32>("lower"));
             let case = format!("{n} × {d}, k = {k}, around {offset}, {size}");
             println!("{case}: {doubtful} in doubt, {pairs} pairs");
             assert_eq!(labels, assign_exact(device, Metric::SquaredEuclidean, given).0, "{case}");
             assert!(doubtful <= n, "{case}");
             assert!(offset > 0.0 || size < 1e-20 || doubtful < n / 3 || n < 100, "{case}: {doubtful} in doubt");
-            for row in (0..n).step_by(17) {
-                let others = (0..k).filter(|&j| j != labels[row] as usize);
-                let to =
-                    |j: usize| distance(Metric::SquaredEuclidean, &points[row * d..][..d], &centroids[j * d..][..d]);
-                let truth = others.map(to).fold(f64::INFINITY, f64::min).sqrt();
-                assert!(f64::from(lower[row]) <= truth, "{case}: row {row}: {} for {truth}", lower[row]);
-            }
+            check_lower(&case, given, &labels, &lower, 17);
         }
     });
 }
@@ -130,25 +103,33 @@ fn assign_halves_labels_as_the_exact_kernel_does() {
 #[test]
 fn decide_pairs_takes_the_nearer_of_two() {
     on_every_adapter(|device| {
-        for (n, d, k) in [(1, 33, 2), (127, 40, 3), (300, 130, 9)] {
+        for (n, d, k) in [(1, 33, 2), (127, 40, 3), (300, 130, 9), (100, 40, 300), (20, 1100, 4)] {
             let mut noise = Noise((n + d) as u64);
             let (points, mut centroids) = (noise.values(n * d), noise.values(k * d));
             centroids.copy_within(..d, (k - 1) * d);
             let (labels, rivals) = (noise.labels(n, k), noise.labels(n, k));
             let listed: Vec<usize> = (0..n).filter(|row| row % 3 != 1).collect();
-            let mut pairs: Vec<u32> = listed.iter().flat_map(|&row| [row as u32, rivals[row]]).collect();
-            pairs.resize(2 * n, 0);
-            let launch = surveyed(device, (&points, &centroids, d))
+            let mut list = vec![7; n];
+            list.extend(listed.iter().flat_map(|&row| [row as u32, rivals[row]]));
+            list.resize(3 * n, 0);
+            let given = (&points[..], &centroids[..], d);
+            let search = Search::new(given, Product::Tiles(8, 8));
+            let mut counts = vec![0; 4 + groups(k)];
+            counts[2] = listed.len() as u32;
+            let launch = search
+                .begin(device, given)
                 .bind("nearest", &labels)
-                .bind("lower", &vec![f32::MAX; n])
-                .bind("pairs", &pairs)
-                .bind("counts", &[0, 0, listed.len() as u32]);
-            let launch = launch.kernel("decide_pairs").constant("DIMENSIONS", d as u32);
-            launch.run(n.div_ceil(128));
+                .bind("lower", &vec![f32::MAX; n * groups(k)])
+                .bind("undecided", &list)
+                .bind("counts", &counts);
+            let launch = search.kernel(launch, "decide_pairs", &["DIMENSIONS", "GROUPS", "WIDTH"]);
+            launch.run(n.div_ceil(16));
             let (found, lower) = (launch.read::<u32>("nearest"), launch.read::<f32>("lower"));
             for row in 0..n {
+                let lower = &lower[row * groups(k)..][..groups(k)];
+                let is_kept = lower.iter().all(|&bound| bound == f32::MAX);
                 if !listed.contains(&row) {
-                    assert_eq!((found[row], lower[row]), (labels[row], f32::MAX), "row {row} is not listed");
+                    assert!(found[row] == labels[row] && is_kept, "row {row} is not listed");
                     continue;
                 }
                 let to = |label: u32| {
@@ -164,8 +145,15 @@ fn decide_pairs_takes_the_nearer_of_two() {
                     b
                 };
                 assert_eq!(found[row], nearer, "{n} × {d}: row {row}");
-                let farther = to(a).max(to(b)).sqrt();
-                assert!(f64::from(lower[row]) <= farther && f64::from(lower[row]) >= 0.99999 * farther, "row {row}");
+                let (loser, farther) = (if nearer == a { b } else { a }, to(a).max(to(b)).sqrt());
+                for (group, &bound) in lower.iter().enumerate() {
+                    let is_right = if group == loser as usize / WIDTH {
+                        f64::from(bound) <= farther && f64::from(bound) >= 0.99999 * farther
+                    } else {
+                        bound == f32::MAX
+                    };
+                    assert!(is_right, "row {row}, group {group}: {bound} for {farther}");
+                }
             }
         }
     });

@@ -1,15 +1,15 @@
-//! Rows in doubt, a workgroup each.
+//! Rows in doubt: a few of them see the centroids in chunks.
 
 use crate::assign_exact::assign_exact;
 use crate::launch::on_every_adapter;
 use crate::oracle::{Metric, Noise};
-use crate::search::{sized, surveyed};
+use crate::search::{Product, Search};
 
-/// The labels of the exact kernel for the rows of the list, ties included; the others, and longer lists, are left alone.
+/// The labels of the exact kernel for the rows of the list, ties included, in parts or not; the others are left alone.
 #[test]
-fn labels_listed_rows_as_the_exact_kernel_does_where_they_are_few() {
+fn labels_listed_rows_as_the_exact_kernel_does_be_they_few_or_not() {
     on_every_adapter(|device| {
-        for (n, d, k) in [(1, 33, 1), (90, 40, 300), (70, 130, 1000), (64, 48, 5)] {
+        for (n, d, k) in [(1, 33, 1), (90, 40, 300), (170, 130, 1000), (64, 48, 5)] {
             let mut noise = Noise((n + k) as u64);
             let (points, mut centroids) = (noise.values(n * d), noise.values(k * d));
             centroids.copy_within(..d, (k - 1) * d);
@@ -17,16 +17,17 @@ fn labels_listed_rows_as_the_exact_kernel_does_where_they_are_few() {
             let listed: Vec<u32> = (0..n as u32).filter(|row| row % 4 != 1).collect();
             for few in [listed.len(), listed.len() - 1] {
                 let mut list = listed.clone();
-                list.resize(n, 0);
-                let launch = surveyed(device, (&points, &centroids, d))
-                    .bind("doubtful", &list)
+                list.resize(3 * n, 0);
+                let given = (&points[..], &centroids[..], d);
+                let search = Search::new(given, Product::Tiles(8, 8));
+                let launch = search.begin(device, given);
+                let launch = launch
+                    .bind("undecided", &list)
                     .bind("counts", &[0, listed.len() as u32, 0])
                     .bind("nearest", &vec![u32::MAX; n]);
-                let launch = sized(launch, "decide_rows", (k, d)).constant("FEW", few as u32);
-                launch.run(few.max(1));
+                let launch = search.doubts(launch, few);
                 for (row, label) in launch.read::<u32>("nearest").into_iter().enumerate() {
-                    let is_taken = few == listed.len() && row % 4 != 1;
-                    let expected = if is_taken { exact[row] } else { u32::MAX };
+                    let expected = if row % 4 != 1 { exact[row] } else { u32::MAX };
                     assert_eq!(label, expected, "{n} × {d}, k = {k}, {few} are few: row {row}");
                 }
             }

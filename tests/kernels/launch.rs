@@ -3,8 +3,9 @@
 use std::rc::Rc;
 use superstep::backend::gpu::{DeviceBuffer, GpuDevice, KernelSpec, adapters};
 
-/// The source of a kernel with the parts that its head names.
-pub(crate) fn source(stem: &str) -> String {
+/// The source of a kernel with the parts that its head names, for rows whose columns are a multiple of four, or not: some kernels take
+/// these by one load.
+pub(crate) fn source_for(stem: &str, by_quads: bool) -> String {
     let file = |name: &str| {
         let path = format!("{}/shaders/{name}.wgsl", env!("CARGO_MANIFEST_DIR"));
         std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{path}: {error}"))
@@ -12,7 +13,11 @@ pub(crate) fn source(stem: &str) -> String {
     let kernel = file(stem);
     let named = kernel.lines().find_map(|line| line.strip_prefix("// Joined by the part"));
     let parts = named.map(|parts| parts.trim_start_matches('s').trim_end_matches('.').split(", ").collect::<Vec<_>>());
-    let parts: String = parts.into_iter().flatten().map(|part| file(&format!("parts/{}", part.trim()))).collect();
+    let named = parts.into_iter().flatten().map(|part| match part.trim() {
+        "columns" if by_quads => "quads",
+        part => part,
+    });
+    let parts: String = named.map(|part| file(&format!("parts/{part}"))).collect();
     kernel + &parts
 }
 
@@ -56,12 +61,6 @@ impl<'d> Launch<'d> {
         self
     }
 
-    /// Leaves out all constants but these.
-    pub(crate) fn only(mut self, names: &[&str]) -> Self {
-        self.constants.retain(|(name, _)| names.contains(&name.as_str()));
-        self
-    }
-
     /// Gives a buffer its contents; given again, they replace the earlier ones.
     pub(crate) fn bind<T: bytemuck::NoUninit>(mut self, name: &'static str, values: &[T]) -> Self {
         self.set(name, values);
@@ -79,7 +78,8 @@ impl<'d> Launch<'d> {
     }
 
     pub(crate) fn run(&self, workgroups: usize) {
-        let source = source(self.stem);
+        let columns = self.constants.iter().find(|(name, _)| name == "DIMENSIONS").map_or(1.0, |(_, value)| *value);
+        let source = source_for(self.stem, columns % 4.0 == 0.0);
         let spec = KernelSpec { label: self.stem, source: &source, entry: None, constants: &self.constants };
         let kernel = self.device.compile(&spec).unwrap_or_else(|error| panic!("{error}"));
         let buffers: Vec<(&str, &DeviceBuffer)> =

@@ -13,6 +13,7 @@ mod median_digit;
 mod median_pick;
 mod own_distance;
 mod reassign_small;
+mod settle_rows;
 mod skip_settled;
 mod sum_by_label;
 mod survey_centroids;

@@ -1,9 +1,16 @@
-//! What the kernels of one search take from each other.
+//! The kernels of one search, and what they take from each other.
 
 use crate::assign_small::{Found, Given, launch};
 use crate::launch::Launch;
-use crate::oracle::Metric;
+use crate::oracle::{Metric, distance};
 use superstep::backend::gpu::GpuDevice;
+
+/// Centroids in a group, and groups.
+pub(crate) const WIDTH: usize = 128;
+
+pub(crate) fn groups(k: usize) -> usize {
+    k.div_ceil(WIDTH)
+}
 
 /// Centroids there is room for, and columns in half precision.
 pub(crate) fn room(k: usize) -> usize {
@@ -20,61 +27,181 @@ pub(crate) fn scale(points: &[f32]) -> f64 {
     if largest > 0.0 { 2f64.powi((13 - largest.log2().floor() as i32).clamp(-40, 40)) } else { 1.0 }
 }
 
-/// The constants that all kernels of a search know, and those of half precision.
+/// Another kernel on the same buffers, with the constants that all kernels know.
 pub(crate) fn sized<'d>(launch: Launch<'d>, stem: &'static str, (k, d): (usize, usize)) -> Launch<'d> {
     launch.kernel(stem).constant("CLUSTERS", k as u32).constant("DIMENSIONS", d as u32)
 }
 
-pub(crate) fn halved<'d>(launch: Launch<'d>, (k, d): (usize, usize), scale: f64) -> Launch<'d> {
-    launch.constant("PADDED", padded(d) as u32).constant("ROOM", room(k) as u32).constant("SCALE", scale)
+/// What finds the smallest values.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Product {
+    /// Tiles in f32, of so many threads along centroids and rows.
+    Tiles(usize, usize),
+    /// Matrix units.
+    Halves,
 }
 
-/// What is known of the centroids, and a list of all rows, the last first.
-pub(crate) fn surveyed<'d>(device: &'d GpuDevice, given: Given) -> Launch<'d> {
-    let (points, centroids, d) = given;
-    let (n, k) = (points.len() / d, centroids.len() / d);
-    let launch = launch(device, "survey_centroids", Metric::SquaredEuclidean, given)
-        .bind("before", &vec![0.0_f32; k * d])
-        .bind("norms", &vec![f32::NAN; 2 * room(k) + 2])
-        .bind("drifts", &vec![f32::NAN; k + 3])
-        .bind("open", &(0..n as u32).rev().collect::<Vec<_>>())
-        .bind("counts", &[n as u32, 0, 0])
-        .bind("doubtful", &vec![u32::MAX; n])
-        .bind("lower", &vec![f32::NAN; n])
-        .bind("labels", &vec![u32::MAX; n]);
-    surveyed_anew(launch, (k, d))
+/// The shape of a search, and the scale of its halves.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Search {
+    pub(crate) n: usize,
+    pub(crate) d: usize,
+    pub(crate) k: usize,
+    pub(crate) scale: f64,
+    pub(crate) product: Product,
 }
 
-/// What is known of other centroids that have been bound, as against those before.
-pub(crate) fn surveyed_anew<'d>(launch: Launch<'d>, (k, d): (usize, usize)) -> Launch<'d> {
-    let launch = sized(launch, "survey_centroids", (k, d)).constant("ROOM", room(k) as u32);
-    launch.run(room(k));
-    with_extremes(launch, (k, d))
+impl Search {
+    pub(crate) fn new((points, centroids, d): Given, product: Product) -> Self {
+        Self { n: points.len() / d, d, k: centroids.len() / d, scale: scale(points), product }
+    }
+
+    /// A kernel with the constants that it knows of these.
+    pub(crate) fn kernel<'d>(&self, launch: Launch<'d>, stem: &'static str, names: &[&'static str]) -> Launch<'d> {
+        let value = |name: &str| match name {
+            "CLUSTERS" => self.k as f64,
+            "DIMENSIONS" => self.d as f64,
+            "ROOM" => room(self.k) as f64,
+            "PADDED" => padded(self.d) as f64,
+            "SCALE" => self.scale,
+            "GROUPS" => groups(self.k) as f64,
+            "WIDTH" => WIDTH as f64,
+            _ => panic!("{name}"),
+        };
+        names.iter().fold(launch.kernel(stem), |launch, name| launch.constant(name, value(name)))
+    }
+
+    /// All buffers, and what is known of centroids and rows; no row has a cluster or a bound.
+    pub(crate) fn begin<'d>(&self, device: &'d GpuDevice, given: Given) -> Launch<'d> {
+        let (n, d, k, groups) = (self.n, self.d, self.k, groups(self.k));
+        let launch = launch(device, "survey_centroids", Metric::SquaredEuclidean, given)
+            .bind("before", &vec![0.0_f32; k * d])
+            .bind("norms", &vec![0.0_f32; 2 * room(k)])
+            .bind("drifts", &vec![f32::NAN; k])
+            .bind("extremes", &vec![f32::NAN; 5 * groups])
+            .bind("labels", &vec![u32::MAX; n])
+            .bind("lower", &vec![f32::NAN; n * groups])
+            .bind("open", &vec![u32::MAX; 4 * n])
+            .bind("lists", &vec![u32::MAX; (1 + groups) * n])
+            .bind("entries", &vec![u32::MAX; 4 * n * groups])
+            .bind("undecided", &vec![u32::MAX; 3 * n])
+            .bind("counts", &vec![u32::MAX; 4 + groups])
+            .bind("parts", &vec![u32::MAX; 2 * n * k.div_ceil(64)])
+            .bind("lengths", &vec![f32::NAN; 2 * n])
+            .bind("row_halves", &vec![u32::MAX; n * padded(d) / 2])
+            .bind("centroid_halves", &vec![u32::MAX; room(k) * padded(d) / 2]);
+        self.survey(self.measure(launch))
+    }
+
+    /// What follows from the rows.
+    pub(crate) fn measure<'d>(&self, launch: Launch<'d>) -> Launch<'d> {
+        let launch = match self.product {
+            Product::Tiles(..) => self.kernel(launch, "measure_rows", &["DIMENSIONS"]),
+            Product::Halves => self.kernel(launch, "halve_rows", &["DIMENSIONS", "PADDED", "SCALE"]),
+        };
+        launch.run(self.n.div_ceil(64));
+        launch
+    }
+
+    /// What is known of the centroids, as against those before.
+    pub(crate) fn survey<'d>(&self, launch: Launch<'d>) -> Launch<'d> {
+        let launch = self.kernel(launch, "survey_centroids", &["CLUSTERS", "DIMENSIONS", "ROOM"]);
+        launch.run(room(self.k));
+        let launch = match self.product {
+            Product::Tiles(..) => launch,
+            Product::Halves => {
+                let names = ["CLUSTERS", "DIMENSIONS", "PADDED", "ROOM", "SCALE"];
+                let launch = self.kernel(launch, "halve_centroids", &names);
+                launch.run(room(self.k));
+                launch
+            }
+        };
+        let launch = self.kernel(launch, "survey_extremes", &["CLUSTERS", "DIMENSIONS", "ROOM", "WIDTH"]);
+        launch.run(groups(self.k));
+        launch
+    }
+
+    /// The rows that must be searched.
+    pub(crate) fn list<'d>(&self, launch: Launch<'d>) -> Launch<'d> {
+        let launch = self.kernel(launch, "own_distance", &["CLUSTERS", "DIMENSIONS", "GROUPS"]);
+        launch.run(self.n.div_ceil(64));
+        let launch = self.kernel(launch, "skip_settled", &["CLUSTERS", "DIMENSIONS", "GROUPS"]);
+        launch.run(self.n.div_ceil(256));
+        launch
+    }
+
+    /// What the product finds of them, by fewer workgroups than there are blocks.
+    pub(crate) fn multiply<'d>(&self, launch: Launch<'d>) -> Launch<'d> {
+        let (launch, rows) = match self.product {
+            Product::Tiles(across, down) => {
+                let launch = self.kernel(launch, "assign_tiled", &["CLUSTERS", "DIMENSIONS", "GROUPS", "WIDTH"]);
+                (launch.constant("ACROSS", across as u32).constant("DOWN", down as u32), 8 * down)
+            }
+            Product::Halves => {
+                let (stem, rows) = if self.d <= 128 { ("assign_halves", 256) } else { ("assign_halves_wide", 128) };
+                (self.kernel(launch, stem, &["CLUSTERS", "GROUPS", "WIDTH", "PADDED", "SCALE"]), rows)
+            }
+        };
+        launch.run(self.n.div_ceil(2 * rows));
+        launch
+    }
+
+    /// Labels and bounds where they are clear.
+    pub(crate) fn settle<'d>(&self, launch: Launch<'d>) -> Launch<'d> {
+        let rounding = match self.product {
+            Product::Tiles(..) => 2f64.powi(-24),
+            Product::Halves => 2f64.powi(-22),
+        };
+        let launch = self.kernel(launch, "settle_rows", &["CLUSTERS", "DIMENSIONS", "GROUPS", "WIDTH"]);
+        let launch = launch.constant("ROUNDING", rounding);
+        launch.run(self.n.div_ceil(256));
+        launch
+    }
+
+    /// The first round up to there.
+    pub(crate) fn settled<'d>(&self, device: &'d GpuDevice, given: Given) -> Launch<'d> {
+        self.settle(self.multiply(self.list(self.begin(device, given))))
+    }
+
+    /// What is left: pairs and rows in doubt by their distances, these in parts where they are up to `few`; then the distances of
+    /// those that have changed their cluster.
+    pub(crate) fn decide<'d>(&self, launch: Launch<'d>, few: usize) -> Launch<'d> {
+        let launch = self.kernel(launch, "decide_pairs", &["DIMENSIONS", "GROUPS", "WIDTH"]);
+        launch.run(self.n.div_ceil(16));
+        let launch = self.doubts(launch, few);
+        let launch = self.kernel(launch, "own_distance", &["CLUSTERS", "DIMENSIONS", "GROUPS"]).constant("LISTED", 1);
+        launch.run(self.n.div_ceil(64));
+        launch
+    }
+
+    /// The rows in doubt.
+    pub(crate) fn doubts<'d>(&self, launch: Launch<'d>, few: usize) -> Launch<'d> {
+        let chunks = self.k.div_ceil(64);
+        let launch = self.kernel(launch, "assign_exact", &["CLUSTERS", "DIMENSIONS"]).constant("LISTED", 1);
+        let launch = launch.constant("FEW", few as u32).constant("CHUNK", 64).constant("CHUNKS", chunks as u32);
+        launch.run(self.n.div_ceil(2 * 64));
+        let launch = launch.kernel("decide_rows").constant("FEW", few as u32).constant("CHUNKS", chunks as u32);
+        launch.run(few.div_ceil(64));
+        launch
+    }
+
+    /// All of a first round: labels, and distances to their centroids.
+    pub(crate) fn all(&self, device: &GpuDevice, given: Given) -> Found {
+        let launch = self.decide(self.settled(device, given), self.n / 3);
+        (launch.read("nearest"), launch.read("distances"))
+    }
 }
 
-pub(crate) fn with_extremes<'d>(launch: Launch<'d>, (k, d): (usize, usize)) -> Launch<'d> {
-    let launch = sized(launch, "survey_extremes", (k, d)).constant("ROOM", room(k) as u32);
-    launch.run(1);
-    launch
-}
-
-/// The centroids in half precision too.
-pub(crate) fn with_halves<'d>(launch: Launch<'d>, (k, d): (usize, usize), scale: f64) -> Launch<'d> {
-    let launch = launch.bind("centroid_halves", &vec![u32::MAX; room(k) * padded(d) / 2]);
-    let launch = halved(sized(launch, "halve_centroids", (k, d)), (k, d), scale);
-    launch.run(room(k));
-    with_extremes(launch, (k, d))
-}
-
-/// What k-means does after a product: the rows in doubt by their distances, then all distances.
-pub(crate) fn decided(launch: Launch, (n, k, d): (usize, usize, usize)) -> Found {
-    // A few rows by the one kernel, more by the other: here a third is few.
-    let few = (n / 3).max(1);
-    let launch = sized(launch, "decide_rows", (k, d)).constant("FEW", few as u32);
-    launch.run(few);
-    let launch = sized(launch, "assign_exact", (k, d)).constant("LISTED", 1).constant("FEW", few as u32);
-    launch.run(n.div_ceil(64));
-    let launch = sized(launch, "own_distance", (k, d)).constant("LISTED", 1);
-    launch.run(n.div_ceil(64));
-    (launch.read("nearest"), launch.read("distances"))
+/// Checks that bounds hold for these labels, for the rows of a step.
+pub(crate) fn check_lower(case: &str, (points, centroids, d): Given, labels: &[u32], lower: &[f32], step: usize) {
+    let k = centroids.len() / d;
+    for row in (0..labels.len()).step_by(step) {
+        for group in 0..groups(k) {
+            let others = (group * WIDTH..((group + 1) * WIDTH).min(k)).filter(|&j| j != labels[row] as usize);
+            let to = |j: usize| distance(Metric::SquaredEuclidean, &points[row * d..][..d], &centroids[j * d..][..d]);
+            let truth = others.map(to).fold(f64::INFINITY, f64::min).sqrt();
+            let bound = f64::from(lower[row * groups(k) + group]);
+            assert!(bound <= truth, "{case}: row {row}, group {group}: {bound} for {truth}");
+        }
+    }
 }

@@ -1,16 +1,26 @@
-//! Which rows a bound leaves out, and that none of them could have another centroid.
+//! Which groups of centroids bounds leave out, and that none of them could hold a row's nearest.
 
 use crate::assign_exact::assign_exact;
 use crate::launch::on_every_adapter;
-use crate::oracle::{Metric, Noise, distance};
-use crate::search::{decided, sized, surveyed, surveyed_anew};
+use crate::oracle::{Metric, Noise};
+use crate::search::{Product, Search, check_lower, groups};
+use std::collections::BTreeSet;
 
-/// Rounds of a search whose centroids wander: what is left out has the label that all distances would give it, the bound holds,
-/// and much is left out where centroids hardly move.
+/// The rows of each list, the first being that of rows shown all groups.
+fn lists(launch: &crate::launch::Launch, n: usize, counts: &[u32]) -> Vec<BTreeSet<u32>> {
+    let lists = launch.read::<u32>("lists");
+    let of = |(list, &count): (usize, &u32)| lists[list * n..][..count as usize].iter().copied().collect();
+    counts[3..].iter().enumerate().map(of).collect()
+}
+
+/// Rounds of a search whose centroids wander: what is left out has the label that all distances would give it, bounds hold, each
+/// open row is shown the groups of its mask, and much is left out where centroids hardly move.
 #[test]
 fn what_is_left_out_keeps_its_nearest_centroid() {
     on_every_adapter(|device| {
-        for (n, d, k, step, least) in [(700, 40, 9, 0.002, 300), (300, 33, 70, 0.02, 0), (260, 64, 1, 0.5, 250)] {
+        for (n, d, k, step, least) in
+            [(700, 40, 9, 0.002, 300), (300, 33, 70, 0.02, 0), (260, 64, 1, 0.5, 250), (500, 36, 600, 0.002, 500)]
+        {
             let mut noise = Noise((n + k) as u64);
             let (points, mut centroids) = (noise.values(n * d), noise.values(k * d));
             // Half of the rows lie near a centroid.
@@ -19,36 +29,41 @@ fn what_is_left_out_keeps_its_nearest_centroid() {
                 let near = (row / 2 % k) * d;
                 (0..d).for_each(|i| points[row * d + i] = centroids[near + i] + 0.2 * points[row * d + i]);
             }
-            let mut launch = surveyed(device, (&points, &centroids, d));
-            let mut skipped = 0;
+            let given = (&points[..], &centroids[..], d);
+            let search = Search::new(given, Product::Tiles(8, 8));
+            let mut launch = search.begin(device, given);
+            let (mut skipped, mut shown_some) = (0, 0);
             for round in 0..6 {
+                let case = format!("{n} × {d}, k = {k}, round {round}");
                 let labels = if round == 0 { vec![u32::MAX; n] } else { launch.read::<u32>("nearest") };
                 launch.set("labels", &labels);
                 launch.set("centroids", &centroids);
-                launch = surveyed_anew(launch, (k, d));
-                launch = sized(launch, "own_distance", (k, d));
-                launch.run(n.div_ceil(64));
-                launch = sized(launch, "skip_settled", (k, d));
-                launch.run(n.div_ceil(256));
-                let open = launch.read::<u32>("counts")[0] as usize;
-                let listed: std::collections::BTreeSet<u32> =
-                    launch.read::<u32>("open")[..open].iter().copied().collect();
-                assert_eq!(listed.len(), open, "each row once");
-                assert!(round > 0 || open == n, "nothing is known before the first search");
-                skipped += n - open;
-                launch = sized(launch, "assign_tiled", (k, d)).constant("ACROSS", 8).constant("DOWN", 8);
-                launch.run(n.div_ceil(64));
-                let lower = launch.read::<f32>("lower");
-                let exact = assign_exact(device, Metric::SquaredEuclidean, (&points, &centroids, d));
-                let found = decided_in_place(&launch, (n, k, d));
-                assert_eq!(found, exact.0, "{n} × {d}, k = {k}, round {round}");
-                for row in 0..n {
-                    let others = (0..k).filter(|&j| j != found[row] as usize);
-                    let nearest = others
-                        .map(|j| distance(Metric::SquaredEuclidean, &points[row * d..][..d], &centroids[j * d..][..d]));
-                    let truth = nearest.fold(f64::INFINITY, f64::min).sqrt();
-                    assert!(f64::from(lower[row]) <= truth, "row {row}, round {round}: {} for {truth}", lower[row]);
+                launch = search.list(search.survey(launch));
+                let (counts, all) = (launch.read::<u32>("counts"), (1_u32 << groups(k)) - 1);
+                let open = launch.read::<u32>("open");
+                let open: Vec<&[u32]> = open.chunks(4).take(counts[0] as usize).collect();
+                let rows: BTreeSet<u32> = open.iter().map(|one| one[0]).collect();
+                assert_eq!(rows.len(), open.len(), "{case}: each row once");
+                assert!(round > 0 || open.len() == n, "{case}: nothing is known before the first search");
+                let lists = lists(&launch, n, &counts);
+                let distances = launch.read::<f32>("distances");
+                for &one in &open {
+                    let (row, mask) = (one[0], one[1]);
+                    assert_eq!((one[2], one[3]), (labels[row as usize], distances[row as usize].to_bits()), "{case}");
+                    assert_eq!(lists[0].contains(&row), mask == all, "{case}: row {row} has {mask:b}");
+                    for group in 0..groups(k) {
+                        let is_shown = mask != all && mask >> group & 1 == 1;
+                        assert_eq!(lists[1 + group].contains(&row), is_shown, "{case}: row {row}, group {group}");
+                    }
+                    shown_some += usize::from(mask != all);
                 }
+                skipped += n - open.len();
+                launch = search.settle(search.multiply(launch));
+                launch = search.decide(launch, n / 3);
+                let (found, lower) = (launch.read::<u32>("nearest"), launch.read::<f32>("lower"));
+                let exact = assign_exact(device, Metric::SquaredEuclidean, (&points, &centroids, d));
+                assert_eq!(found, exact.0, "{case}");
+                check_lower(&case, (&points, &centroids, d), &found, &lower, 1);
                 centroids.iter_mut().for_each(|value| *value += step * noise.value());
                 // One of them runs to a row: who keeps another centroid must hear of it.
                 if round % 2 == 1 {
@@ -57,30 +72,31 @@ fn what_is_left_out_keeps_its_nearest_centroid() {
                 }
             }
             assert!(skipped >= least, "{n} × {d}, k = {k}: {skipped} left out");
+            assert!(groups(k) < 3 || shown_some >= 100, "{n} × {d}, k = {k}: {shown_some} were shown some groups");
         }
     });
 }
 
-fn decided_in_place(launch: &crate::launch::Launch, shape: (usize, usize, usize)) -> Vec<u32> {
-    decided(launch.clone(), shape).0
-}
-
-/// Without bounds, and without a distance that is a number, every row is listed.
+/// Without bounds, and without a distance that is a number, every row is shown every group.
 #[test]
 fn lists_all_rows_where_nothing_is_known() {
     on_every_adapter(|device| {
-        let (n, d, k) = (300, 40, 5);
+        let (n, d, k) = (300, 40, 200);
         let mut noise = Noise(3);
         let (points, centroids) = (noise.values(n * d), noise.values(k * d));
-        let launch = surveyed(device, (&points, &centroids, d))
+        let given = (&points[..], &centroids[..], d);
+        let search = Search::new(given, Product::Tiles(8, 8));
+        let launch = search
+            .begin(device, given)
             .bind("labels", &noise.labels(n, k))
-            .bind("lower", &vec![1e6_f32; n])
+            .bind("lower", &vec![1e6_f32; 2 * n])
             .bind("distances", &vec![1.0_f32; n]);
         for (bounded, distance, expected) in [(1, 1.0, 0), (0, 1.0, n as u32), (1, f32::INFINITY, n as u32)] {
-            let launch = launch.clone().bind("counts", &[0_u32, 0, 0]).bind("distances", &vec![distance; n]);
-            let launch = sized(launch, "skip_settled", (k, d)).constant("BOUNDED", bounded);
+            let launch = launch.clone().bind("counts", &[0_u32; 6]).bind("distances", &vec![distance; n]);
+            let launch = search.kernel(launch, "skip_settled", &["CLUSTERS", "DIMENSIONS", "GROUPS"]);
+            let launch = launch.constant("BOUNDED", bounded);
             launch.run(n.div_ceil(256));
-            assert_eq!(launch.read::<u32>("counts")[0], expected, "{bounded} {distance}");
+            assert_eq!(launch.read::<u32>("counts"), [expected, 0, 0, expected, 0, 0], "{bounded} {distance}");
         }
     });
 }

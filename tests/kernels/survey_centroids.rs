@@ -2,7 +2,7 @@
 
 use crate::launch::on_every_adapter;
 use crate::oracle::Noise;
-use crate::search::{padded, room, scale, surveyed, surveyed_anew, with_halves};
+use crate::search::{Product, Search, WIDTH, groups, padded, room};
 
 fn length(values: impl Iterator<Item = f64>) -> f64 {
     values.map(|value| value * value).sum::<f64>().sqrt()
@@ -42,33 +42,39 @@ fn survey_centroids_bounds_lengths_drifts_and_what_halves_leave_out() {
             let mut noise = Noise((k + d) as u64);
             let mut values = |count: usize| -> Vec<f32> { noise.values(count).into_iter().map(|v| v * size).collect() };
             let (points, centroids, later) = (values(64 * d), values(k * d), values(k * d));
-            let mut launch = surveyed(device, (&points, &centroids, d));
+            let given = (&points[..], &centroids[..], d);
+            let search = Search::new(given, Product::Halves);
+            let mut launch = search.begin(device, given);
             launch.set("centroids", &later);
-            let launch = with_halves(surveyed_anew(launch, (k, d)), (k, d), scale(&points));
+            let launch = search.survey(launch);
             let (norms, drifts) = (launch.read::<f32>("norms"), launch.read::<f32>("drifts"));
+            let extremes = launch.read::<f32>("extremes");
             let halves = launch.read::<u32>("centroid_halves");
             assert_eq!(launch.read::<f32>("before"), later);
-            let (mut longest, mut rest, mut moved) = (0.0_f64, 0.0_f32, Vec::new());
+            let mut of_groups = vec![(0.0_f64, 0.0_f32, Vec::new()); groups(k)];
             for (j, centroid) in later.chunks(d).enumerate() {
                 let true_length = length(centroid.iter().map(|&c| f64::from(c)));
                 assert!((f64::from(norms[j]) - true_length.powi(2)).abs() <= 1e-5 * true_length.powi(2), "norm of {j}");
-                let half = |i: usize| half_at(&halves, j * padded(d) + i) / scale(&points);
+                let half = |i: usize| half_at(&halves, j * padded(d) + i) / search.scale;
                 let left_out = length(centroid.iter().enumerate().map(|(i, &c)| f64::from(c) - half(i)));
-                check_above("rest", norms[room(k) + j], left_out, unseen(d, scale(&points)));
+                check_above("rest", norms[room(k) + j], left_out, unseen(d, search.scale));
                 assert!(left_out <= 1e-3 * true_length, "halves of {j} are {left_out} off");
                 assert!((d..padded(d)).all(|i| half(i) == 0.0), "columns past the end of {j}");
                 let drift =
                     length(centroid.iter().zip(&centroids[j * d..]).map(|(a, b)| f64::from(*a) - f64::from(*b)));
                 check_above("drift", drifts[j], drift, 1e-17);
-                (longest, rest) = (longest.max(true_length), rest.max(norms[room(k) + j]));
+                let (longest, rest, moved) = &mut of_groups[j / WIDTH];
+                (*longest, *rest) = (longest.max(true_length), rest.max(norms[room(k) + j]));
                 moved.push((drifts[j], j));
             }
             assert!(norms[k..room(k)].iter().all(|&norm| norm == f32::MAX), "norms past the end");
-            check_above("longest", norms[2 * room(k)], longest, 1e-17);
-            assert_eq!(norms[2 * room(k) + 1], rest);
-            moved.sort_by(|a, b| b.0.total_cmp(&a.0).then(a.1.cmp(&b.1)));
-            let second = moved.get(1).map_or(0.0, |second| second.0);
-            assert_eq!(drifts[k..], [moved[0].0, moved[0].1 as f32, second], "the largest drifts");
+            for ((longest, rest, mut moved), found) in of_groups.into_iter().zip(extremes.chunks(5)) {
+                check_above("longest", found[0], longest, 1e-17);
+                assert_eq!(found[1], rest);
+                moved.sort_by(|a, b| b.0.total_cmp(&a.0).then(a.1.cmp(&b.1)));
+                let second = moved.get(1).map_or(0.0, |second| second.0);
+                assert_eq!(found[2..], [moved[0].0, moved[0].1 as f32, second], "the largest drifts");
+            }
         }
     });
 }
@@ -80,8 +86,9 @@ fn a_centroid_that_outgrows_half_precision_is_told() {
         let (k, d) = (3, 40);
         let (points, mut centroids) = (Noise(1).values(64 * d), Noise(2).values(k * d));
         centroids[d + 7] = 50.0;
-        let launch = with_halves(surveyed(device, (&points, &centroids, d)), (k, d), scale(&points));
-        let norms = launch.read::<f32>("norms");
-        assert!(norms[room(k)] < 0.01 && norms[room(k) + 1] == f32::MAX && norms[2 * room(k) + 1] == f32::MAX);
+        let given = (&points[..], &centroids[..], d);
+        let launch = Search::new(given, Product::Halves).begin(device, given);
+        let (norms, extremes) = (launch.read::<f32>("norms"), launch.read::<f32>("extremes"));
+        assert!(norms[room(k)] < 0.01 && norms[room(k) + 1] == f32::MAX && extremes[1] == f32::MAX);
     });
 }

@@ -1,7 +1,7 @@
 //! Every shader validates with portable capabilities, stays inside the smallest limits and translates for every
 //! platform: no device is needed to find out.
 
-use crate::launch::source;
+use crate::launch::source_for;
 use naga::back::{PipelineConstants, glsl, hlsl, msl, pipeline_constants::process_overrides, spv};
 use naga::proc::{BoundsCheckPolicies, Layouter};
 use naga::valid::{Capabilities, ModuleInfo, ValidationFlags, Validator};
@@ -15,7 +15,8 @@ const INVOCATIONS: u32 = 256;
 const STORAGE_BUFFERS: usize = 8;
 
 /// Values for the overrides that shaders leave open, k-means at a middling size; any other is 1.
-const OVERRIDES: [(&str, f64); 6] = [
+const OVERRIDES: [(&str, f64); 7] = [
+    ("WIDTH", 128.0),
     ("DIMENSIONS", 32.0),
     ("CLUSTERS", 30.0),
     ("BITS", 42.0),
@@ -38,9 +39,11 @@ fn shaders() -> Vec<(String, String)> {
         .map(|entry| entry.expect("a file").path())
         .filter(|path| path.extension().is_some_and(|extension| extension == "wgsl"))
         .map(|path| path.file_stem().unwrap().to_string_lossy().into_owned())
-        .map(|stem| (stem.clone(), source(&stem)))
+        .flat_map(|stem| [false, true].map(|by_quads| (stem.clone(), source_for(&stem, by_quads))))
         .collect();
     found.sort();
+    // Most kernels have one source, whatever the columns.
+    found.dedup();
     found
 }
 
@@ -96,6 +99,8 @@ fn kernels_of_k_means_exist_and_name_their_entry_after_their_file() {
         "decide_rows",
         "halve_centroids",
         "halve_rows",
+        "measure_rows",
+        "settle_rows",
         "own_distance",
         "reassign_small",
         "skip_settled",

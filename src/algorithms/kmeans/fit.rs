@@ -165,10 +165,13 @@ impl KMeans {
         let plan = Plan::new(session, prepared, self.metric, &init, wants_bounds)?;
         let bounds = if plan.steered { self.room_for_bounds(session, prepared) } else { None };
         let bounded_rows = bounds.as_ref().map_or(0, |_| prepared.own_rows());
-        let watch = Arc::new(Watch::new(self, &plan, prepared.rows(), tol, start));
+        let watch = Arc::new(Watch::new(self, session, &plan, prepared.rows(), tol, start));
         let queue = self.data(IterativeComQueue::new(session).share_by_speed(), prepared, &plan, init);
         let queue = self.update(queue.add(NoSums(plan.clone())).add(NoLabels), &plan);
         let queue = if plan.steered { queue.add(Steer { plan: plan.clone(), bounded_rows }) } else { queue };
+        if self.profile {
+            session.profile(true)?;
+        }
         let run = queue
             .add(Reassign(plan.clone()))
             .add(AllReduce::sum(CHANGES))
@@ -184,7 +187,11 @@ impl KMeans {
                 let centroids = cx.is_first_here().then(|| cx.get(CENTROIDS).cloned()).transpose()?;
                 Ok((centroids, cx.take(LABELS)?))
             })
-            .run()?;
+            .run();
+        if self.profile {
+            session.profile(false)?;
+        }
+        let run = run?;
         // The rank of task 0 has watched; the others hear of it.
         let told = prepared.collective().exchange(Ok(watch.encode()))?;
         let (iterations, trace) = told.first().and_then(|bytes| Watch::decode(bytes)).ok_or_else(other_program)?;

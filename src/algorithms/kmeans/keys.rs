@@ -36,21 +36,26 @@ pub(super) const SUMMARY: Key<Vec<u32>> = Key::new("summary");
 /// Device memory between assignment and sums: each row's nearest centroid and its distance.
 pub(super) const NEAREST: Key<Vec<u32>> = Key::new("nearest");
 pub(super) const DISTANCES: Key<Vec<f32>> = Key::new("distances");
-/// On devices, where rows are more than a few columns: a bound on each row's distance to every centroid but its own, and the
-/// centroids for which it holds.
+/// On devices, where rows are more than a few columns: a bound on each row's distance to every centroid of a group but its own, for
+/// each of a few groups, and the centroids for which it holds.
 pub(super) const LOWER: Key<Vec<f32>> = Key::new("lower");
 pub(super) const BEFORE: Key<Array2<f32>> = Key::new("before");
-/// Device memory within the assignment: what is known of the centroids; the rows that must be searched, in half precision too, and
-/// those that the fast product cannot decide.
+/// Device memory within the assignment. Of the centroids: squared lengths, how far they have moved, the extremes of each group.
 pub(super) const NORMS: Key<Vec<f32>> = Key::new("norms");
 pub(super) const DRIFTS: Key<Vec<f32>> = Key::new("drifts");
-pub(super) const CENTROID_HALVES: Key<Vec<u32>> = Key::new("centroid_halves");
+pub(super) const EXTREMES: Key<Vec<f32>> = Key::new("extremes");
+/// Of the rows: those that must be searched, list by list for the groups they must be shown, and what the fast product finds there.
 pub(super) const OPEN: Key<Vec<u32>> = Key::new("open");
-pub(super) const DOUBTFUL: Key<Vec<u32>> = Key::new("doubtful");
-pub(super) const PAIRS: Key<Vec<u32>> = Key::new("pairs");
+pub(super) const LISTS: Key<Vec<u32>> = Key::new("lists");
+pub(super) const ENTRIES: Key<Vec<u32>> = Key::new("entries");
+/// Rows that it cannot decide, how many there are of all these, and what is found of them in parts.
+pub(super) const UNDECIDED: Key<Vec<u32>> = Key::new("undecided");
 pub(super) const COUNTS: Key<Vec<u32>> = Key::new("counts");
-pub(super) const ROW_HALVES: Key<Vec<u32>> = Key::new("row_halves");
+pub(super) const PARTS: Key<Vec<u32>> = Key::new("parts");
+/// What follows from the rows alone: their lengths, and the rows in half precision, which centroids are as well.
 pub(super) const LENGTHS: Key<Vec<f32>> = Key::new("lengths");
+pub(super) const ROW_HALVES: Key<Vec<u32>> = Key::new("row_halves");
+pub(super) const CENTROID_HALVES: Key<Vec<u32>> = Key::new("centroid_halves");
 
 /// A few numbers of a round, as they come back from a device in one piece of 8 words.
 #[derive(Debug, Clone, Copy, PartialEq)]

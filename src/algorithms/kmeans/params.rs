@@ -82,6 +82,7 @@ pub struct KMeans {
     pub(super) algorithm: Algorithm,
     pub(super) empty_clusters: EmptyClusters,
     pub(super) session: Option<Session>,
+    pub(super) profile: bool,
     pub(super) progress: Option<Arc<dyn Fn(Progress) + Send + Sync>>,
 }
 
@@ -100,6 +101,7 @@ impl KMeans {
             algorithm: Algorithm::default(),
             empty_clusters: EmptyClusters::default(),
             session: None,
+            profile: false,
             progress: None,
         }
     }
@@ -131,6 +133,14 @@ impl KMeans {
     #[must_use]
     pub fn max_iter(mut self, rounds: u32) -> Self {
         self.max_iter = rounds;
+        self
+    }
+
+    /// Measures what each kernel and each item of the host takes in each round, for [`Round::items`](super::Round::items).
+    /// The rounds take longer meanwhile: kernels run one by one, and the host waits for each round's clocks.
+    #[must_use]
+    pub fn profile(mut self, on: bool) -> Self {
+        self.profile = on;
         self
     }
 

@@ -1,5 +1,6 @@
 //! What a fit tells while it runs, and what it leaves as its trace.
 
+use crate::queue::ItemTime;
 use std::time::Duration;
 
 /// A step of a fit, for progress bars and logs.
@@ -31,7 +32,7 @@ pub enum Progress {
 }
 
 /// One update of the centroids and the assignment that followed it.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Round {
     /// The update's number, from 1; 0 is the first assignment, to the initial centroids.
     pub iteration: u32,
@@ -45,6 +46,9 @@ pub struct Round {
     pub time: Duration,
     /// How much of it went into exchanging with other processes and waiting for them; zero where there is one.
     pub communicate: Duration,
+    /// What its items took, kernels by their device's own clock, where [`KMeans::profile`](super::KMeans::profile) asked for
+    /// it. Where there are several processes, those of the first.
+    pub items: Vec<ItemTime>,
 }
 
 /// How long the phases of a fit took.

@@ -1,8 +1,8 @@
 //! The WGSL of the item that labels rows and sums what has moved: which kernels, of what sizes.
 
 use super::keys::{
-    BEFORE, CENTROID_HALVES, COUNTS, DISTANCES, DOUBTFUL, DRIFTS, LENGTHS, LOWER, NEAREST, NORMS, OPEN, PAIRS, POINTS,
-    ROW_HALVES,
+    BEFORE, CENTROID_HALVES, COUNTS, DISTANCES, DRIFTS, ENTRIES, EXTREMES, LENGTHS, LISTS, LOWER, NEAREST, NORMS, OPEN,
+    PARTS, POINTS, ROW_HALVES, UNDECIDED,
 };
 use super::plan::Plan;
 use crate::backend::cpu::Distance;
@@ -18,9 +18,10 @@ const RUN: usize = 512;
 const BUSY: usize = 2048;
 const MOST_ROWS: usize = 8192;
 
-/// The rows a workgroup of `assign_exact.wgsl`, `own_distance.wgsl` and `halve_rows.wgsl` takes; of `skip_settled.wgsl`.
+/// The rows a workgroup of `assign_exact.wgsl`, `own_distance.wgsl`, `measure_rows.wgsl` and `halve_rows.wgsl` takes; of
+/// `skip_settled.wgsl` and `settle_rows.wgsl`.
 const EXACT_ROWS: usize = 64;
-const SKIP_ROWS: usize = 256;
+const SETTLE_ROWS: usize = 256;
 
 /// Threads along each side of a workgroup of `assign_tiled.wgsl`, 8 rows or centroids each. The larger reads each value half
 /// as often; the smaller leaves more workgroups to a device that runs many at once.
@@ -31,19 +32,36 @@ const NARROW: usize = 128;
 const HALVES_ROWS: usize = 256;
 const HALVES_WIDE_ROWS: usize = 128;
 
-/// Rows in doubt that get a workgroup of `decide_rows.wgsl` each. A row takes 1 to 7 µs there (an H100, k from 1024 to 16,384, d from
-/// 128 to 768), where `assign_exact.wgsl` takes 0.4 to 3.4 ms for any list that it has to begin.
-const FEW: u64 = 256;
+/// Up to so many rows in doubt are shown the centroids in chunks, at most so many: else one row would take as long as thousands.
+const FEW: usize = 16_384;
+const MOST_CHUNKS: usize = 64;
 
-/// The rows a workgroup of `decide_pairs.wgsl` takes.
-const PAIRS_ROWS: usize = 128;
+/// Workgroups that take lists block by block, at most: many times what runs at once, few enough that idle ones cost nothing.
+const LISTED_WORKGROUPS: usize = 8192;
+const FEW_WORKGROUPS: usize = 2048;
 
-/// Centroids of a tile of `assign_halves_wide.wgsl`, and columns: what is in half precision is padded to them.
-const HALVES_TILE: usize = 128;
+/// The rows a workgroup of `decide_pairs.wgsl` takes at a time.
+const PAIRS_ROWS: usize = 8;
+
+/// Centroids of the largest tile: groups have a multiple of them. Columns of a tile of `assign_halves_wide.wgsl`: what is in half
+/// precision is padded to them.
+const TILE: usize = 128;
 const HALVES_COLUMNS: usize = 64;
+
+/// Bounds that a row has, at most: a bit each in a mask; and with fewer columns fewer, one for so many, as their memory would
+/// outgrow that of the row. What a product finds of a group fits 16 bytes while labels in it take 16 bits.
+const MOST_GROUPS: usize = 16;
+const LEAST_GROUPS: usize = 4;
+const COLUMNS_A_GROUP: usize = 8;
+const MOST_WIDTH: usize = 1 << 16;
+const MASK_BITS: usize = 32;
 
 /// Beyond these powers of two the scale of halves would outgrow f32 where it is squared.
 const MOST_SCALE: i32 = 40;
+
+/// How much a step of a product's sums may round: see `settle_rows.wgsl`.
+const F32_ROUNDING: f64 = 5.960464477539063e-8;
+const HALVES_ROUNDING: f64 = 4.0 * F32_ROUNDING;
 
 /// The rows that a workgroup of `sum_by_label.wgsl` looks at together, the values that repay the emptying of its private
 /// cells, and what these may take of the 16 KiB every device has.
@@ -62,6 +80,13 @@ macro_rules! kernel {
     };
 }
 
+/// The same of one that takes four columns at a time: by one load where rows have a multiple of four.
+macro_rules! by_columns {
+    ($columns:expr, $stem:literal $(, $part:literal)*) => {
+        if $columns.is_multiple_of(4) { kernel!($stem $(, $part)*, "quads") } else { kernel!($stem $(, $part)*, "columns") }
+    };
+}
+
 /// How devices find the nearest centroid.
 #[derive(Debug, Clone, Copy, PartialEq)]
 enum Kind {
@@ -69,7 +94,7 @@ enum Kind {
     Small,
     /// The same in one pass with the sums, where a workgroup has room for these.
     SmallSummed,
-    /// By the distance itself: medians have no product.
+    /// By the distance itself: medians have no product, and more than two million centroids no room in its entries.
     Exact,
     /// By the product, which settles nearly every row, and the rest by the distance; rows that bounds settle are left out.
     Product,
@@ -80,7 +105,7 @@ impl Plan {
         match self.distance() {
             _ if self.d <= SMALL && self.fits_one_pass() => Kind::SmallSummed,
             _ if self.d <= SMALL => Kind::Small,
-            Distance::SquaredEuclidean => Kind::Product,
+            Distance::SquaredEuclidean if self.k <= MASK_BITS * MOST_WIDTH => Kind::Product,
             _ => Kind::Exact,
         }
     }
@@ -95,32 +120,40 @@ impl Plan {
         if self.kind() == Kind::SmallSummed {
             return Objects::none();
         }
-        let rows = || ShapeRule::rows_of(POINTS);
-        let objects = Objects::none().scratch(NEAREST, rows()).scratch(DISTANCES, rows());
-        let listed = |objects: Objects| objects.scratch(DOUBTFUL, rows()).scratch(COUNTS, ShapeRule::fixed([3]));
+        let objects = Objects::none().scratch(NEAREST, ShapeRule::rows_of(POINTS));
+        let objects = objects.scratch(DISTANCES, ShapeRule::rows_of(POINTS));
         match self.kind() {
             Kind::Small | Kind::SmallSummed => objects,
-            Kind::Exact => listed(objects),
-            Kind::Product => {
-                let (room, padded) = (self.room(), self.padded());
-                let objects = listed(objects)
-                    .updates((LOWER, BEFORE))
-                    .shape(LOWER, rows())
-                    .shape(BEFORE, ShapeRule::fixed([self.k, self.d]))
-                    .scratch(NORMS, ShapeRule::fixed([2 * room + 2]))
-                    .scratch(DRIFTS, ShapeRule::fixed([self.k + 3]))
-                    .scratch(OPEN, rows());
-                if self.has_halves() {
-                    objects
-                        .scratch(CENTROID_HALVES, ShapeRule::fixed([room, padded / 2]))
-                        .scratch(ROW_HALVES, ShapeRule::rows_of_by(POINTS, padded / 2))
-                        .scratch(LENGTHS, ShapeRule::rows_of_by(POINTS, 2))
-                        .scratch(PAIRS, ShapeRule::rows_of_by(POINTS, 2))
-                } else {
-                    objects
-                }
+            // Nothing is listed.
+            Kind::Exact => {
+                let one = || ShapeRule::fixed([1]);
+                objects.scratch(UNDECIDED, one()).scratch(COUNTS, ShapeRule::fixed([4])).scratch(PARTS, one())
             }
+            Kind::Product => self.search_memory(objects),
         }
+    }
+
+    fn search_memory(&self, objects: Objects) -> Objects {
+        let (groups, room, padded) = (self.groups(), self.room(), self.padded());
+        let rows_by = |columns: usize| ShapeRule::rows_of_by(POINTS, columns);
+        let objects = objects
+            .updates((LOWER, BEFORE))
+            .shape(LOWER, rows_by(groups))
+            .shape(BEFORE, ShapeRule::fixed([self.k, self.d]))
+            .scratch(NORMS, ShapeRule::fixed([2 * room]))
+            .scratch(DRIFTS, ShapeRule::fixed([self.k]))
+            .scratch(EXTREMES, ShapeRule::fixed([5 * groups]))
+            .scratch(OPEN, rows_by(4))
+            .scratch(LISTS, rows_by(1 + groups))
+            .scratch(ENTRIES, rows_by(4 * groups))
+            .scratch(UNDECIDED, rows_by(3))
+            .scratch(COUNTS, ShapeRule::fixed([4 + groups]))
+            .scratch(PARTS, ShapeRule::fixed([2 * FEW * self.chunks()]))
+            .scratch(LENGTHS, rows_by(2));
+        if !self.has_halves() {
+            return objects;
+        }
+        objects.scratch(CENTROID_HALVES, ShapeRule::fixed([room, padded / 2])).scratch(ROW_HALVES, rows_by(padded / 2))
     }
 
     /// Labels and sums.
@@ -133,20 +166,23 @@ impl Plan {
         }
     }
 
-    /// The product by tiles of several sizes, or by matrix units: whatever is the fastest.
+    /// The product by matrix units, or by tiles of several sizes: whatever is the fastest.
     fn product(&self) -> Shader {
         // Where one tile holds all centroids, threads across it would be idle.
         let across = if self.k <= 8 * SIDES[0] { &SIDES[..1] } else { &SIDES };
         let sides = across.iter().rev().flat_map(|across| SIDES.iter().rev().map(|down| (*across, *down)));
-        let tiled = sides.map(|sides| self.tiled(sides));
-        let halves = self.has_halves().then(|| self.halves());
-        let around = |assign: Shader| {
-            let searched = self.own_distance(false).then(self.skip_settled()).then(assign);
-            let decided = searched.then(self.few_rows()).then(self.exact(true));
-            decided.then(self.own_distance(true)).then(self.sum()).in_slices(POINTS)
-        };
-        let shaders = tiled.chain(halves).map(around).reduce(Shader::or);
-        shaders.unwrap_or_else(|| around(self.tiled((SIDES[0], SIDES[0])))).after(self.survey())
+        let tiled = sides.map(|sides| self.search_by(self.tiled(sides), F32_ROUNDING));
+        let halves = self.has_halves().then(|| self.search_by(self.halves(), HALVES_ROUNDING));
+        let shaders = halves.into_iter().chain(tiled).reduce(Shader::or);
+        let shader = shaders.unwrap_or_else(|| self.search_by(self.tiled((SIDES[0], SIDES[0])), F32_ROUNDING));
+        shader.after(self.survey()).derived_by(self.measure())
+    }
+
+    /// A round around a product whose sums round so much a step.
+    fn search_by(&self, product: Shader, rounding: f64) -> Shader {
+        let settled = self.own_distance(false).then(self.skip_settled()).then(product).then(self.settle_rows(rounding));
+        let decided = settled.then(self.decide_pairs()).then(self.exact(true)).then(self.decide_rows());
+        decided.then(self.own_distance(true)).then(self.sum()).in_slices(POINTS)
     }
 
     fn small(&self) -> Shader {
@@ -172,72 +208,122 @@ impl Plan {
 
     /// The distance itself, of all rows or of those in doubt.
     fn exact(&self, is_listed: bool) -> Shader {
-        let source = kernel!("assign_exact");
-        let exact = Shader::wgsl(source).named("assign_exact").trusted().rows_per_workgroup(POINTS, EXACT_ROWS);
-        let exact = self.constants(exact, &["CLUSTERS", "DIMENSIONS", "CITYBLOCK"]);
+        let exact = Shader::wgsl(kernel!("assign_exact")).named("assign_exact").trusted();
+        let exact = if is_listed {
+            exact.workgroups(self.blocks(EXACT_ROWS, self.chunks()).min(FEW_WORKGROUPS) as u64)
+        } else {
+            exact.rows_per_workgroup(POINTS, EXACT_ROWS)
+        };
+        let exact = self.constants(exact, &["CLUSTERS", "DIMENSIONS", "CITYBLOCK", "CHUNK", "CHUNKS"]);
         exact.constant("LISTED", f64::from(u8::from(is_listed))).constant("FEW", FEW as f64)
     }
 
-    /// The same of rows in doubt, where these are few.
-    fn few_rows(&self) -> Shader {
-        let few = Shader::wgsl(kernel!("decide_rows", "one_distance")).named("decide_rows").trusted().workgroups(FEW);
-        self.constants(few, &["CLUSTERS", "DIMENSIONS"]).constant("FEW", FEW as f64)
+    /// The nearest of what it has found in parts.
+    fn decide_rows(&self) -> Shader {
+        let decide = Shader::wgsl(kernel!("decide_rows")).named("decide_rows").trusted();
+        let decide = decide.workgroups((FEW.min(self.rows as usize)).div_ceil(EXACT_ROWS) as u64);
+        self.constants(decide, &["CHUNKS"]).constant("FEW", FEW as f64)
+    }
+
+    fn decide_pairs(&self) -> Shader {
+        let decide = Shader::wgsl(kernel!("decide_pairs")).named("decide_pairs").trusted();
+        let decide = decide.workgroups(self.blocks(PAIRS_ROWS, 1).min(FEW_WORKGROUPS) as u64);
+        self.constants(decide, &["DIMENSIONS", "GROUPS", "WIDTH"])
     }
 
     /// What the search wants to know of the centroids.
     fn survey(&self) -> Shader {
         let source = kernel!("survey_centroids", "root_above");
         let centroids = Shader::wgsl(source).named("survey_centroids").trusted().workgroups(self.room() as u64);
-        self.constants(centroids, &["CLUSTERS", "DIMENSIONS", "ROOM"]).then(self.extremes())
+        let centroids = self.constants(centroids, &["CLUSTERS", "DIMENSIONS", "ROOM"]);
+        let centroids = if self.has_halves() { centroids.then(self.centroids_in_halves()) } else { centroids };
+        let source = kernel!("survey_extremes", "root_above");
+        let extremes = Shader::wgsl(source).named("survey_extremes").trusted().workgroups(self.groups() as u64);
+        centroids.then(self.constants(extremes, &["CLUSTERS", "DIMENSIONS", "ROOM", "WIDTH"]))
     }
 
-    fn extremes(&self) -> Shader {
-        let source = kernel!("survey_extremes", "root_above");
-        let extremes = Shader::wgsl(source).named("survey_extremes").trusted();
-        self.constants(extremes, &["CLUSTERS", "DIMENSIONS", "ROOM"])
+    fn centroids_in_halves(&self) -> Shader {
+        let source = kernel!("halve_centroids", "half_rest", "root_above");
+        let centroids = Shader::wgsl(source).named("halve_centroids").trusted().workgroups(self.room() as u64);
+        self.constants(centroids, &["CLUSTERS", "DIMENSIONS", "PADDED", "ROOM", "SCALE"])
+    }
+
+    /// What follows from the rows alone.
+    fn measure(&self) -> Shader {
+        if !self.has_halves() {
+            let measure = Shader::wgsl(kernel!("measure_rows")).named("measure_rows").trusted();
+            return self.constants(measure.rows_per_workgroup(POINTS, EXACT_ROWS), &["DIMENSIONS"]);
+        }
+        let source = kernel!("halve_rows", "half_rest", "root_above");
+        let rows = Shader::wgsl(source).named("halve_rows").trusted().rows_per_workgroup(POINTS, EXACT_ROWS);
+        self.constants(rows, &["DIMENSIONS", "PADDED", "SCALE"])
     }
 
     /// The distance of each row to its own centroid; of all rows, or of those listed ones that have changed theirs.
     fn own_distance(&self, is_listed: bool) -> Shader {
-        let source = kernel!("own_distance");
+        let source = by_columns!(self.d, "own_distance");
         let own = Shader::wgsl(source).named("own_distance").trusted().rows_per_workgroup(POINTS, EXACT_ROWS);
-        let own = self.constants(own, &["CLUSTERS", "DIMENSIONS"]);
+        let own = self.constants(own, &["CLUSTERS", "DIMENSIONS", "GROUPS"]);
         own.constant("LISTED", f64::from(u8::from(is_listed)))
     }
 
     fn skip_settled(&self) -> Shader {
         let source = kernel!("skip_settled");
-        let skip = Shader::wgsl(source).named("skip_settled").trusted().rows_per_workgroup(POINTS, SKIP_ROWS);
-        self.constants(skip, &["CLUSTERS", "DIMENSIONS", "BOUNDED"])
+        let skip = Shader::wgsl(source).named("skip_settled").trusted().rows_per_workgroup(POINTS, SETTLE_ROWS);
+        self.constants(skip, &["CLUSTERS", "DIMENSIONS", "GROUPS", "BOUNDED"])
+    }
+
+    /// Labels and bounds, of what a product with this rounding has found.
+    fn settle_rows(&self, rounding: f64) -> Shader {
+        let source = kernel!("settle_rows", "best", "found", "root_above");
+        let settle = Shader::wgsl(source).named("settle_rows").trusted().rows_per_workgroup(POINTS, SETTLE_ROWS);
+        self.constants(settle, &["CLUSTERS", "DIMENSIONS", "GROUPS", "WIDTH"]).constant("ROUNDING", rounding)
     }
 
     /// The product, by workgroups of so many threads along centroids and rows.
     fn tiled(&self, (across, down): (usize, usize)) -> Shader {
-        let source = kernel!("assign_tiled", "best");
-        let tiled = Shader::wgsl(source).named("assign_tiled").trusted().rows_per_workgroup(POINTS, 8 * down);
+        let source = by_columns!(self.d, "assign_tiled", "best", "found", "blocks");
+        let tiled = Shader::wgsl(source).named("assign_tiled").trusted();
+        let tiled = tiled.workgroups(self.blocks(8 * down, self.groups()).min(LISTED_WORKGROUPS) as u64);
         let tiled = tiled.constant("ACROSS", across as f64).constant("DOWN", down as f64);
-        self.constants(tiled, &["CLUSTERS", "DIMENSIONS"])
+        self.constants(tiled, &["CLUSTERS", "DIMENSIONS", "GROUPS", "WIDTH"])
     }
 
     /// The product by matrix units.
     fn halves(&self) -> Shader {
-        let names = ["CLUSTERS", "DIMENSIONS", "PADDED", "ROOM", "SCALE"];
-        let source = kernel!("halve_centroids", "half_rest", "root_above");
-        let centroids = Shader::wgsl(source).named("halve_centroids").trusted().workgroups(self.room() as u64);
-        let centroids = self.constants(centroids, &names).then(self.extremes());
-        let source = kernel!("halve_rows", "half_rest", "root_above");
-        let rows = Shader::wgsl(source).named("halve_rows").trusted().rows_per_workgroup(POINTS, EXACT_ROWS);
-        let rows = self.constants(rows, &["DIMENSIONS", "PADDED", "SCALE"]);
-        let assign = if self.d <= NARROW {
-            let source = kernel!("assign_halves", "best", "halves");
-            Shader::wgsl(source).named("assign_halves").rows_per_workgroup(POINTS, HALVES_ROWS)
+        let (name, source, rows) = if self.d <= NARROW {
+            ("assign_halves", kernel!("assign_halves", "best", "found", "blocks", "halves"), HALVES_ROWS)
         } else {
-            let source = kernel!("assign_halves_wide", "best", "halves");
-            Shader::wgsl(source).named("assign_halves_wide").rows_per_workgroup(POINTS, HALVES_WIDE_ROWS)
+            ("assign_halves_wide", kernel!("assign_halves_wide", "best", "found", "blocks", "halves"), HALVES_WIDE_ROWS)
         };
-        let decide = Shader::wgsl(kernel!("decide_pairs", "one_distance")).named("decide_pairs").trusted();
-        let decide = self.constants(decide.rows_per_workgroup(POINTS, PAIRS_ROWS), &["DIMENSIONS"]);
-        centroids.then(rows).then(self.constants(assign.trusted(), &names)).then(decide)
+        let halves = Shader::wgsl(source).named(name).trusted();
+        let halves = halves.workgroups(self.blocks(rows, self.groups()).min(LISTED_WORKGROUPS) as u64);
+        self.constants(halves, &["CLUSTERS", "GROUPS", "WIDTH", "PADDED", "SCALE"])
+    }
+
+    /// The most blocks of so many rows that a task may have, each of them so many times.
+    fn blocks(&self, rows: usize, times: usize) -> usize {
+        (self.rows as usize).div_ceil(rows).saturating_mul(times)
+    }
+
+    /// The groups of centroids that each row has a bound for.
+    pub(super) fn groups(&self) -> usize {
+        self.k.div_ceil(self.width())
+    }
+
+    /// The centroids in a group.
+    pub(super) fn width(&self) -> usize {
+        let most = if self.wants_bounds { (self.d / COLUMNS_A_GROUP).clamp(LEAST_GROUPS, MOST_GROUPS) } else { 1 };
+        self.k.div_ceil(most).next_multiple_of(TILE).min(MOST_WIDTH)
+    }
+
+    /// The centroids that a row in doubt is shown together, and how often that is.
+    pub(super) fn chunk(&self) -> usize {
+        self.k.div_ceil(MOST_CHUNKS).next_multiple_of(EXACT_ROWS)
+    }
+
+    pub(super) fn chunks(&self) -> usize {
+        self.k.div_ceil(self.chunk())
     }
 
     /// Whether matrix units are worth a try: a device has them, and the scale of the values leaves room.
@@ -250,9 +336,9 @@ impl Plan {
         if self.largest > 0.0 { 13 - self.largest.log2().floor() as i32 } else { 0 }
     }
 
-    /// Centroids there is room for in half precision, and columns.
+    /// Centroids there is room for, and columns in half precision.
     pub(super) fn room(&self) -> usize {
-        self.k.next_multiple_of(HALVES_TILE)
+        self.k.next_multiple_of(TILE)
     }
 
     pub(super) fn padded(&self) -> usize {

@@ -5,8 +5,8 @@ use super::params::KMeans;
 use super::plan::Plan;
 use super::progress::{Progress, Round};
 use crate::Result;
-use crate::data::wire::Word;
-use crate::queue::{ComContext, IterationListener};
+use crate::data::wire::{Word, read_list, write_list};
+use crate::queue::{ComContext, ItemTime, IterationListener, Session};
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -17,6 +17,8 @@ pub(super) struct Watch {
     rows: u64,
     tol: f64,
     start: usize,
+    /// Where items are measured.
+    profiled: Option<Session>,
     state: Mutex<State>,
 }
 
@@ -27,9 +29,10 @@ struct State {
 }
 
 impl Watch {
-    pub(super) fn new(kmeans: &KMeans, plan: &Plan, rows: u64, tol: f64, start: usize) -> Self {
+    pub(super) fn new(kmeans: &KMeans, session: &Session, plan: &Plan, rows: u64, tol: f64, start: usize) -> Self {
         let state = Mutex::new(State { clock: Instant::now(), iterations: 0, trace: Vec::new() });
-        Self { kmeans: kmeans.clone(), plan: plan.clone(), rows, tol, start, state }
+        let profiled = kmeans.profile.then(|| session.clone());
+        Self { kmeans: kmeans.clone(), plan: plan.clone(), rows, tol, start, profiled, state }
     }
 
     /// scikit-learn's two conditions. Round r holds update r−1 and the labels after it, so shifts that are small enough
@@ -49,12 +52,14 @@ impl Watch {
         let (iterations, trace) = self.with_state(|state| (state.iterations, std::mem::take(&mut state.trace)));
         let mut to = Vec::new();
         iterations.write(&mut to);
-        for Round { iteration, inertia, shift, moved, time, communicate } in trace {
+        for Round { iteration, inertia, shift, moved, time, communicate, items } in trace {
             iteration.write(&mut to);
             inertia.write(&mut to);
             shift.write(&mut to);
             moved.write(&mut to);
             [time, communicate].iter().for_each(|time| (time.as_nanos() as u64).write(&mut to));
+            (items.len() as u64).write(&mut to);
+            items.iter().for_each(|item| write_item(item, &mut to));
         }
         to
     }
@@ -70,6 +75,7 @@ impl Watch {
                 moved: u64::read(from)?,
                 time: Duration::from_nanos(u64::read(from)?),
                 communicate: Duration::from_nanos(u64::read(from)?),
+                items: (0..u64::read(from)?).map(|_| read_item(from)).collect::<Option<_>>()?,
             });
         }
         Some((iterations, trace))
@@ -78,6 +84,22 @@ impl Watch {
     fn with_state<R>(&self, act: impl FnOnce(&mut State) -> R) -> R {
         act(&mut self.state.lock().unwrap_or_else(PoisonError::into_inner))
     }
+}
+
+fn write_item(item: &ItemTime, to: &mut Vec<u8>) {
+    (item.device as u64).write(to);
+    write_list(item.name.as_bytes(), to);
+    item.runs.write(to);
+    (item.time.as_nanos() as u64).write(to);
+}
+
+fn read_item(from: &mut &[u8]) -> Option<ItemTime> {
+    Some(ItemTime {
+        device: u64::read(from)? as usize,
+        name: String::from_utf8(read_list(from)?).ok()?,
+        runs: u64::read(from)?,
+        time: Duration::from_nanos(u64::read(from)?),
+    })
 }
 
 impl IterationListener for Watch {
@@ -89,6 +111,7 @@ impl IterationListener for Watch {
     fn on_round_end(&self, round: u32, cx: &ComContext) -> Result<()> {
         let summary = Summary::of_words(cx.get(SUMMARY)?)?;
         let time = self.with_state(|state| state.clock.elapsed());
+        let items = self.profiled.as_ref().map(Session::item_times).transpose()?.unwrap_or_default();
         let done = Round {
             iteration: round - 1,
             inertia: self.kmeans.metric.inertia_of_kernel(self.plan.fixed.inertia(summary.inertia)),
@@ -96,8 +119,9 @@ impl IterationListener for Watch {
             moved: summary.moved.unsigned_abs(),
             time,
             communicate: cx.communication_time(),
+            items,
         };
-        self.with_state(|state| state.trace.push(done));
+        self.with_state(|state| state.trace.push(done.clone()));
         self.kmeans.tell(Progress::Round {
             start: self.start,
             starts: self.kmeans.starts(),

@@ -8,14 +8,17 @@
 use crate::{Error, Result};
 use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::mpsc::{Receiver, RecvTimeoutError};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, TryRecvError};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// How long one poll waits: short enough that a lost device is noticed, long enough to cost nothing.
 const WAIT_SLICE: Duration = Duration::from_millis(100);
 /// Polls after the end of a submission until a mapping must have been reported.
 const MAPPING_POLLS: u32 = 100;
+/// How long a thread asks again and again whether a device is done before it sleeps: to be woken takes some 50 µs, a good part of a
+/// short round.
+const SPIN: Duration = Duration::from_millis(5);
 /// The pause between these polls: another thread may be about to report it.
 const MAPPING_SLICE: Duration = Duration::from_millis(10);
 
@@ -61,6 +64,7 @@ pub(super) struct Fence {
     pub(super) device: wgpu::Device,
     pub(super) queue: wgpu::Queue,
     name: String,
+    is_hardware: bool,
     troubles: Arc<Troubles>,
     /// A buffer that nothing uses, to see whether the device still answers.
     witness: Mutex<Option<wgpu::Buffer>>,
@@ -77,7 +81,8 @@ impl Fence {
         };
         // A device on which even this fails is found lost at its first use.
         let (witness, _) = scoped(&device, || device.create_buffer(&descriptor));
-        Self { device, queue, name, troubles: Arc::default(), witness: Mutex::new(witness.ok()) }
+        let is_hardware = device.adapter_info().device_type != wgpu::DeviceType::Cpu;
+        Self { device, queue, name, is_hardware, troubles: Arc::default(), witness: Mutex::new(witness.ok()) }
     }
 
     /// A device of our own: a loss is noted as soon as wgpu reports it, and an error outside of a scope is kept for the
@@ -172,6 +177,9 @@ impl Fence {
 
     /// Waits for a mapping asked for with [`map`](Self::map) behind a submission.
     pub(super) fn mapped(&self, submission: &wgpu::SubmissionIndex, mapping: &Receiver<bool>) -> Result<()> {
+        if self.spin(mapping)? {
+            return Ok(());
+        }
         for _ in 0..MAPPING_POLLS {
             self.wait(Some(submission))?;
             match mapping.recv_timeout(MAPPING_SLICE) {
@@ -181,6 +189,27 @@ impl Fence {
             }
         }
         Err(self.lost("a buffer could not be mapped".into()))
+    }
+
+    /// Asks for a while whether a buffer has been mapped; not of a device that computes on the same processors.
+    fn spin(&self, mapping: &Receiver<bool>) -> Result<bool> {
+        let clock = Instant::now();
+        while self.is_hardware && clock.elapsed() < SPIN {
+            self.check()?;
+            match catch_unwind(AssertUnwindSafe(|| self.device.poll(wgpu::PollType::Poll))) {
+                Ok(Ok(_)) => {}
+                Ok(Err(error)) => return Err(self.lost(error.to_string())),
+                Err(panic) => return Err(self.panicked(panic.as_ref())),
+            }
+            match mapping.try_recv() {
+                Ok(true) => return Ok(true),
+                Ok(false) | Err(TryRecvError::Disconnected) => {
+                    return Err(self.lost("a buffer could not be mapped".into()));
+                }
+                Err(TryRecvError::Empty) => std::thread::yield_now(),
+            }
+        }
+        Ok(false)
     }
 
     /// Waits for a mapping, and gives what it made of the bytes.

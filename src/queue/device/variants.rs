@@ -16,16 +16,18 @@ pub(in crate::queue) fn compile(item: &Planned, device: &GpuDevice, tuning: &Tun
         .variants()
         .map(|shader| Variant { shader: shader.clone(), kernels: OnceLock::new(), pace: Pace::default() })
         .collect();
-    let first = kernels(&shader.first, device)?;
+    let (derived, first) = (kernels(&shader.derived, device)?, kernels(&shader.first, device)?);
     let key = tune::key(device.info(), shader);
     let choice = tuning.choice(key, variants.len()).map_or_else(OnceLock::new, OnceLock::from);
-    let ready = OnDevice { first, variants, choice, key };
+    let ready = OnDevice { derived, first, variants, choice, key };
     ready.chosen().kernels(device)?;
     Ok(Some(ready))
 }
 
 /// An item's shader on a device, and those that compute the same, until one of them is settled on.
 pub(in crate::queue) struct OnDevice {
+    /// The kernels of what follows from the rows alone.
+    pub(super) derived: Vec<Kernel>,
     /// The kernels of what runs before, whichever is taken.
     pub(super) first: Vec<Kernel>,
     pub(super) variants: Vec<Variant>,

@@ -1,0 +1,31 @@
+// Four columns at a time of rows and centroids, whose number of columns is any: see the part quads for multiples of four.
+//
+// Of the kernel it joins it takes the override DIMENSIONS, and bindings 0 and 1 of group 0.
+
+@group(0) @binding(0) var<storage, read> points: array<f32>;
+@group(0) @binding(1) var<storage, read> centroids: array<f32>;
+
+// Of the row whose first value is number `begin`; columns past the end are 0.
+fn row_columns(begin: u32, column: u32) -> vec4<f32> {
+    let at = begin + column;
+    if (column + 4u <= DIMENSIONS) {
+        return vec4(points[at], points[at + 1u], points[at + 2u], points[at + 3u]);
+    }
+    var values = vec4(0.0);
+    for (var i = 0u; column + i < DIMENSIONS; i++) {
+        values[i] = points[at + i];
+    }
+    return values;
+}
+
+fn centroid_columns(begin: u32, column: u32) -> vec4<f32> {
+    let at = begin + column;
+    if (column + 4u <= DIMENSIONS) {
+        return vec4(centroids[at], centroids[at + 1u], centroids[at + 2u], centroids[at + 3u]);
+    }
+    var values = vec4(0.0);
+    for (var i = 0u; column + i < DIMENSIONS; i++) {
+        values[i] = centroids[at + i];
+    }
+    return values;
+}
