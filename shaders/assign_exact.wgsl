@@ -35,7 +35,7 @@
 // Rows, columns and centroids past the end are not special: a column adds zero, a row is not written, a centroid
 // repeats the last one under its label.
 // Traffic per row: 4d bytes read per 64 centroids, 8 written, and 4·k·d / 64 of centroids. Work: 3·k·d operations.
-// Workgroup memory: 12.5 KiB. Registers: 32 sums, 8 for the minimum, 8 operands.
+// Workgroup memory: 12.5 KiB. Registers: 32 sums, 8 for the minimum, 8 operands, 8 of the next tile.
 
 override DIMENSIONS: u32;
 override CLUSTERS: u32;
@@ -150,18 +150,24 @@ fn search(first_row: u32, rows: u32, begin: u32, end: u32, place: vec3<u32>, thr
     var best2 = Best(FARTHEST, 0u);
     var best3 = Best(FARTHEST, 0u);
 
+    // Neighbours along x read neighbouring columns of the same four rows.
+    var row_next = row_quad(first_row + BLOCK * place.y, rows - 1u, place.x);
+    var centroid_next = centroid_quad(begin + BLOCK * place.y, place.x);
     for (var first = begin; first < end; first += TILE) {
         var total0 = vec4(0.0);
         var total1 = vec4(0.0);
         var total2 = vec4(0.0);
         var total3 = vec4(0.0);
         for (var column = 0u; column < DIMENSIONS; column += COLUMNS) {
-            // Neighbours along x read neighbouring columns of the same four rows.
             workgroupBarrier();
-            row_tile[place.x * STRIDE + place.y] =
-                row_quad(first_row + BLOCK * place.y, rows - 1u, column + place.x);
-            centroid_tile[place.x * STRIDE + place.y] = centroid_quad(first + BLOCK * place.y, column + place.x);
+            row_tile[place.x * STRIDE + place.y] = row_next;
+            centroid_tile[place.x * STRIDE + place.y] = centroid_next;
             workgroupBarrier();
+            // The next tile is on its way while this one is computed on: that matters where few rows are taken.
+            let is_last = column + COLUMNS >= DIMENSIONS;
+            let next_column = select(column + COLUMNS, 0u, is_last) + place.x;
+            row_next = row_quad(first_row + BLOCK * place.y, rows - 1u, next_column);
+            centroid_next = centroid_quad(select(first, first + TILE, is_last) + BLOCK * place.y, next_column);
 
             var part0 = vec4(0.0);
             var part1 = vec4(0.0);

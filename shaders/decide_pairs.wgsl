@@ -12,7 +12,7 @@
 //   undecided     3·n: from the n-th word on row numbers, each with its rival
 //   counts        4 + G: the third is how many these are
 //   nearest       n, updated
-//   lower         n × G, updated
+//   lower         n × G', G' being G or the next multiple of 4, updated
 // Overrides
 //   DIMENSIONS    d
 //   GROUPS, WIDTH G, and the centroids in a group
@@ -24,6 +24,9 @@
 override DIMENSIONS: u32;
 override GROUPS: u32;
 override WIDTH: u32;
+
+// From the bounds of a row to those of the next.
+override BOUNDS: u32 = (GROUPS + 3u) / 4u * 4u;
 
 const THREADS: u32 = 256u;
 const ACROSS: u32 = 16u;           // threads that share a distance
@@ -102,6 +105,6 @@ fn decide(first: u32, end: u32, thread: u32) {
         nearest[row] = rival;
     }
     let roundings = f32(DIMENSIONS / COLUMNS + 24u) * 0x1p-24;
-    let place = row * GROUPS + select(rival, label, is_rival) / WIDTH;
+    let place = row * BOUNDS + select(rival, label, is_rival) / WIDTH;
     lower[place] = min(lower[place], sqrt(max(own, other)) * (1.0 - roundings - 0x1p-20));
 }

@@ -12,7 +12,7 @@
 //   labels        n: the clusters of the round before; k or more for none, whose distance is 0
 //   nearest       n: the clusters of this round, where LISTED
 //   distances     n, written
-//   open          4·n: the rows to look at, where LISTED: see `skip_settled`
+//   open          n × 4: the rows to look at, where LISTED: see `skip_settled`
 //   counts        4 + G: how many these are, where LISTED; else set to 0, as no list has begun
 // Overrides
 //   DIMENSIONS    d
@@ -38,7 +38,7 @@ const ROWS: u32 = 4u * THREADS / ACROSS;
 @group(0) @binding(3) var<storage, read> labels: array<u32>;
 @group(0) @binding(4) var<storage, read> nearest: array<u32>;
 @group(0) @binding(5) var<storage, read_write> distances: array<f32>;
-@group(0) @binding(6) var<storage, read> open: array<u32>;
+@group(0) @binding(6) var<storage, read> open: array<vec4<u32>>;
 @group(0) @binding(7) var<storage, read_write> counts: array<u32>;
 
 // A thread's part of its four sums.
@@ -55,9 +55,9 @@ fn place_at(at: u32, end: u32) -> Place {
         return Place(0u, CLUSTERS);
     }
     if (LISTED) {
-        let row = open[4u * at];
-        let cluster = nearest[row];
-        return Place(row, select(cluster, CLUSTERS, cluster == open[4u * at + 2u]));
+        let listed = open[at];
+        let cluster = nearest[listed.x];
+        return Place(listed.x, select(cluster, CLUSTERS, cluster == listed.z));
     }
     return Place(at, min(labels[at], CLUSTERS));
 }

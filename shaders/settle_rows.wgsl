@@ -27,12 +27,12 @@
 //   lengths             2·n: |x|² and u, see `halve_rows` and `measure_rows`
 //   extremes            5·G: C and v of each group, see `survey_extremes`
 //   entries             G × n × 4 words: what the product has found, see `assign_tiled`
-//   open                4·n: the rows to label, each with a mask of the groups it was shown, its cluster, k or more for none, and the
+//   open                n × 4: the rows to label, each with a mask of the groups it was shown, its cluster, k or more for none, and the
 //                       squared distance to that one's centroid: see `skip_settled`
 //   counts              4 + G: the first is how many rows are open; the second and third, how many are in doubt and how many pairs, are
 //                       added to
 //   nearest             n, written for the rows of the list
-//   lower               n × G, written for the groups shown, and that of the centroid that a row leaves
+//   lower               n × G', G' being G or the next multiple of 4, written for the groups shown, and that of the centroid that a row leaves
 //   undecided           3·n, written: n row numbers in doubt, in any order; from the n-th word on pairs: row numbers, each with the label
 //                       beside `nearest`
 // Overrides
@@ -50,6 +50,9 @@ override GROUPS: u32;
 override WIDTH: u32;
 override ROUNDING: f32;
 
+// From the bounds of a row to those of the next.
+override BOUNDS: u32 = (GROUPS + 3u) / 4u * 4u;
+
 const THREADS: u32 = 256u;
 // Beyond this bound on (X + C)² products may overflow.
 const LARGEST: f32 = 0x1p+125;
@@ -58,7 +61,7 @@ const LARGEST: f32 = 0x1p+125;
 @group(0) @binding(1) var<storage, read> lengths: array<f32>;
 @group(0) @binding(2) var<storage, read> extremes: array<f32>;
 @group(0) @binding(3) var<storage, read_write> entries: array<vec4<u32>>;
-@group(0) @binding(4) var<storage, read> open: array<u32>;
+@group(0) @binding(4) var<storage, read> open: array<vec4<u32>>;
 @group(0) @binding(5) var<storage, read_write> counts: array<atomic<u32>>;
 @group(0) @binding(6) var<storage, read_write> nearest: array<u32>;
 @group(0) @binding(7) var<storage, read_write> lower: array<f32>;
@@ -115,10 +118,11 @@ fn settle_rows(
     if (at >= atomicLoad(&counts[0])) {
         return;
     }
-    let row = open[4u * at];
-    let mask = open[4u * at + 1u];
-    let own = open[4u * at + 2u];
-    let own_distance = bitcast<f32>(open[4u * at + 3u]);
+    let listed = open[at];
+    let row = listed.x;
+    let mask = listed.y;
+    let own = listed.z;
+    let own_distance = bitcast<f32>(listed.w);
     var found = NOBODY;
     for (var left = mask; left != 0u; left &= left - 1u) {
         let one = read_entry(row, firstTrailingBit(left), points_shape.x);
@@ -141,13 +145,13 @@ fn settle_rows(
         let one = read_entry(row, group, points_shape.x);
         let others = select(one.smallest, smallest_other(one, found, is_pair), is_clear || is_pair);
         let bound = square + others - 1.125 * limits.error;
-        lower[row * GROUPS + group] = select(0.0, sqrt(bound) * (1.0 - 0x1p-19), bound > 0.0 && limits.is_known);
+        lower[row * BOUNDS + group] = select(0.0, sqrt(bound) * (1.0 - 0x1p-19), bound > 0.0 && limits.is_known);
     }
     // Of a pair that has the own centroid the loser's distance is known soon; else the row may leave it for another.
     let stays = own == found.label || (is_pair && own == found.rival_label);
     if (is_own_unseen && !((is_clear || is_pair) && stays)) {
         let roundings = f32(DIMENSIONS / 16u + 24u) * 0x1p-24;
-        let at = row * GROUPS + own / WIDTH;
+        let at = row * BOUNDS + own / WIDTH;
         lower[at] = min(lower[at], sqrt(own_distance) * (1.0 - roundings - 0x1p-20));
     }
     if (is_pair) {

@@ -17,15 +17,17 @@
 //   CLUSTERS         k
 //   ROOM             K': centroids there is room for, k or more
 //
-// A workgroup of 64 threads takes a centroid: dispatch K'. Sums are rounded up: with g = n·2⁻²⁴ for n = d/64 + 72 roundings a
-// sum of squares is within g of its own, and squares that are flushed to zero leave out 2⁻⁶³ a column at most.
+// A workgroup of 256 threads takes a centroid: dispatch K'. Sums are rounded up: with g = n·2⁻²⁴ for n = d/64 + 72 roundings, more
+// than there are, a sum of squares is within g of its own, and squares that are flushed to zero leave out 2⁻⁶³ a column at most.
 // Traffic: 12 bytes a value. Work: 5 operations a value, a (2n/5)-th of the search.
 
 override DIMENSIONS: u32;
 override CLUSTERS: u32;
 override ROOM: u32;
 
-const THREADS: u32 = 64u;
+const THREADS: u32 = 256u;
+// Each sum takes fewer roundings than by so many threads that are added one by one.
+const SUMMED_BY: u32 = 64u;
 const FARTHEST: f32 = 0x1.fffffep+127;
 
 @group(0) @binding(0) var<storage, read> centroids: array<f32>;
@@ -61,14 +63,14 @@ fn survey_centroids(
         before[at] = value;
     }
     found[thread] = sums;
-    workgroupBarrier();
-    if (thread > 0u) {
-        return;
+    for (var half = THREADS / 2u; half > 0u; half /= 2u) {
+        workgroupBarrier();
+        if (thread < half) {
+            found[thread] += found[thread + half];
+        }
     }
-    var total = vec2(0.0);
-    for (var at = 0u; at < THREADS; at++) {
-        total += found[at];
+    if (thread == 0u) {
+        norms[cluster] = found[0].x;
+        drifts[cluster] = root_above(found[0].y, SUMMED_BY);
     }
-    norms[cluster] = total.x;
-    drifts[cluster] = root_above(total.y, THREADS);
 }

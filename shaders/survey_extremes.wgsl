@@ -25,7 +25,7 @@ override ROOM: u32;
 override WIDTH: u32;
 
 const THREADS: u32 = 256u;
-// The threads by which `survey_centroids` has summed each norm.
+// As in `survey_centroids`, which has summed each norm.
 const SUMMED_BY: u32 = 64u;
 
 @group(0) @binding(0) var<storage, read> norms: array<f32>;

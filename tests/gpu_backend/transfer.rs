@@ -61,6 +61,21 @@ fn writes_copies_and_clears_keep_their_place_among_dispatches() {
     });
 }
 
+/// Buffers of all sizes: larger ones are cleared by a kernel.
+#[test]
+fn clears_all_of_a_buffer_and_nothing_else() {
+    on_every_adapter(|device| {
+        for count in [1_usize, 3, 1024, 1025, 25_001, (1 << 20) + 1] {
+            let ones = vec![u32::MAX; count];
+            let [cleared, kept] =
+                ["cleared", "kept"].map(|name| device.upload(name, bytemuck::cast_slice(&ones)).unwrap());
+            device.clear(&cleared).unwrap();
+            assert!(words(device, &cleared).iter().all(|&word| word == 0), "{count} words");
+            assert_eq!(words(device, &kept), ones, "{count} words");
+        }
+    });
+}
+
 #[test]
 fn nothing_recorded_is_no_submission() {
     on_every_adapter(|device| {

@@ -4,7 +4,7 @@ use crate::assign_exact::{SHAPES, assign_exact};
 use crate::assign_small::{Found, Given, check_hostile, check_shapes};
 use crate::launch::on_every_adapter;
 use crate::oracle::{Metric, Noise, distance};
-use crate::search::{Product, Search, WIDTH, check_lower, groups, padded};
+use crate::search::{Product, Search, WIDTH, bounds, check_lower, groups, padded};
 use crate::survey_centroids::{check_above, half_at, unseen};
 use superstep::backend::gpu::GpuDevice;
 
@@ -119,14 +119,14 @@ fn decide_pairs_takes_the_nearer_of_two() {
             let launch = search
                 .begin(device, given)
                 .bind("nearest", &labels)
-                .bind("lower", &vec![f32::MAX; n * groups(k)])
+                .bind("lower", &vec![f32::MAX; n * bounds(k)])
                 .bind("undecided", &list)
                 .bind("counts", &counts);
             let launch = search.kernel(launch, "decide_pairs", &["DIMENSIONS", "GROUPS", "WIDTH"]);
             launch.run(n.div_ceil(16));
             let (found, lower) = (launch.read::<u32>("nearest"), launch.read::<f32>("lower"));
             for row in 0..n {
-                let lower = &lower[row * groups(k)..][..groups(k)];
+                let lower = &lower[row * bounds(k)..][..groups(k)];
                 let is_kept = lower.iter().all(|&bound| bound == f32::MAX);
                 if !listed.contains(&row) {
                     assert!(found[row] == labels[row] && is_kept, "row {row} is not listed");

@@ -12,6 +12,11 @@ pub(crate) fn groups(k: usize) -> usize {
     k.div_ceil(WIDTH)
 }
 
+/// From the bounds of a row to those of the next.
+pub(crate) fn bounds(k: usize) -> usize {
+    groups(k).next_multiple_of(4)
+}
+
 /// Centroids there is room for, and columns in half precision.
 pub(crate) fn room(k: usize) -> usize {
     k.next_multiple_of(128)
@@ -66,6 +71,8 @@ impl Search {
             "SCALE" => self.scale,
             "GROUPS" => groups(self.k) as f64,
             "WIDTH" => WIDTH as f64,
+            // More than half of them.
+            "ALL_FROM" => (groups(self.k) / 2 + 1) as f64,
             _ => panic!("{name}"),
         };
         names.iter().fold(launch.kernel(stem), |launch, name| launch.constant(name, value(name)))
@@ -80,7 +87,7 @@ impl Search {
             .bind("drifts", &vec![f32::NAN; k])
             .bind("extremes", &vec![f32::NAN; 5 * groups])
             .bind("labels", &vec![u32::MAX; n])
-            .bind("lower", &vec![f32::NAN; n * groups])
+            .bind("lower", &vec![f32::NAN; n * bounds(k)])
             .bind("open", &vec![u32::MAX; 4 * n])
             .bind("lists", &vec![u32::MAX; (1 + groups) * n])
             .bind("entries", &vec![u32::MAX; 4 * n * groups])
@@ -125,7 +132,7 @@ impl Search {
     pub(crate) fn list<'d>(&self, launch: Launch<'d>) -> Launch<'d> {
         let launch = self.kernel(launch, "own_distance", &["CLUSTERS", "DIMENSIONS", "GROUPS"]);
         launch.run(self.n.div_ceil(64));
-        let launch = self.kernel(launch, "skip_settled", &["CLUSTERS", "DIMENSIONS", "GROUPS"]);
+        let launch = self.kernel(launch, "skip_settled", &["CLUSTERS", "DIMENSIONS", "GROUPS", "ALL_FROM"]);
         launch.run(self.n.div_ceil(256));
         launch
     }
@@ -200,7 +207,7 @@ pub(crate) fn check_lower(case: &str, (points, centroids, d): Given, labels: &[u
             let others = (group * WIDTH..((group + 1) * WIDTH).min(k)).filter(|&j| j != labels[row] as usize);
             let to = |j: usize| distance(Metric::SquaredEuclidean, &points[row * d..][..d], &centroids[j * d..][..d]);
             let truth = others.map(to).fold(f64::INFINITY, f64::min).sqrt();
-            let bound = f64::from(lower[row * groups(k) + group]);
+            let bound = f64::from(lower[row * bounds(k) + group]);
             assert!(bound <= truth, "{case}: row {row}, group {group}: {bound} for {truth}");
         }
     }

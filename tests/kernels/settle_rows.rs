@@ -95,7 +95,7 @@ fn weighs_what_it_was_shown_against_the_own_centroid() {
             let search = Search::new(given, Product::Tiles(8, 8));
             // The row belongs to 7, and group 0 was left out by a bound.
             let bound = 4.0;
-            let launch = search.begin(device, given).bind("lower", &[bound, 0.0, 0.0]).bind("nearest", &[7_u32]);
+            let launch = search.begin(device, given).bind("lower", &[bound, 0.0, 0.0, 0.0]).bind("nearest", &[7_u32]);
             let launch = launch.bind("labels", &[7_u32]).bind("distances", &[own * own]);
             let launch = search.list(launch);
             let counts = launch.read::<u32>("counts");

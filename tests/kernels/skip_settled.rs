@@ -89,11 +89,11 @@ fn lists_all_rows_where_nothing_is_known() {
         let launch = search
             .begin(device, given)
             .bind("labels", &noise.labels(n, k))
-            .bind("lower", &vec![1e6_f32; 2 * n])
+            .bind("lower", &vec![1e6_f32; 4 * n])
             .bind("distances", &vec![1.0_f32; n]);
         for (bounded, distance, expected) in [(1, 1.0, 0), (0, 1.0, n as u32), (1, f32::INFINITY, n as u32)] {
             let launch = launch.clone().bind("counts", &[0_u32; 6]).bind("distances", &vec![distance; n]);
-            let launch = search.kernel(launch, "skip_settled", &["CLUSTERS", "DIMENSIONS", "GROUPS"]);
+            let launch = search.kernel(launch, "skip_settled", &["CLUSTERS", "DIMENSIONS", "GROUPS", "ALL_FROM"]);
             let launch = launch.constant("BOUNDED", bounded);
             launch.run(n.div_ceil(256));
             assert_eq!(launch.read::<u32>("counts"), [expected, 0, 0, expected, 0, 0], "{bounded} {distance}");

@@ -108,7 +108,7 @@ fn a_model_says_which_algorithm_ran() {
     assert_eq!(fit(&few, Algorithm::Auto, &blobs(500, 2, 2, 13), None).algorithm(), Algorithm::Lloyd);
 }
 
-/// On devices rows of more than 32 columns are left out by a bound of their own; clusters run empty, and rows have weights.
+/// On devices rows are left out by bounds of their own; clusters run empty, and rows have weights.
 #[test]
 fn bounded_has_the_bits_of_lloyd_on_devices() {
     on_every_adapter(|session, name| {
@@ -123,8 +123,13 @@ fn bounded_has_the_bits_of_lloyd_on_devices() {
             let kmeans = KMeans::new(9).init(Init::Centroids(start.clone())).empty_clusters(empty).session(session);
             assert_same(&kmeans, &points, Some(&weights), &format!("{name}, {empty:?}"));
         }
-        let model = kmeans.algorithm(Algorithm::Auto).fit(&points)?;
-        assert_eq!(model.algorithm(), Algorithm::Bounded, "{name}");
+        // Several groups of centroids, two of them full; few columns, which one pass labels and sums.
+        for (points, k) in [(blobs(1_300, 36, 40, 5), 300), (blobs(2_000, 7, 30, 6), 40)] {
+            let kmeans = KMeans::new(k).init(Init::Random).n_init(1).seed(7).session(session);
+            assert_same(&kmeans, &points, None, &format!("{name}, k = {k}"));
+            let model = kmeans.algorithm(Algorithm::Auto).fit(&points)?;
+            assert_eq!(model.algorithm(), Algorithm::Bounded, "{name}, k = {k}");
+        }
         Ok(())
     });
 }

@@ -587,3 +587,72 @@ fn what_comes_before_slices_runs_once_a_round() -> Result<()> {
     }
     Ok(())
 }
+
+/// WGSL that derives the double of each row's first value, and an item that adds it up, round after round.
+struct Doubling(Key<Vec<f32>>);
+
+const DOUBLES: Key<Vec<f32>> = Key::new("doubles");
+
+impl ComputeFunction for Doubling {
+    fn objects(&self) -> Objects {
+        Objects::reads(ROWS)
+            .updates((self.0, COUNTS))
+            .scratch(DOUBLES, ShapeRule::rows_of(ROWS))
+            .shape(self.0, ShapeRule::rows_of(ROWS))
+            .shape(COUNTS, ShapeRule::fixed([2]))
+    }
+
+    fn calc(&self, _: &mut ComContext) -> Result<()> {
+        panic!("it must run on the device");
+    }
+
+    fn shader(&self) -> Option<Shader> {
+        let derive = "
+            @group(0) @binding(0) var<uniform> rows_shape: vec2<u32>;
+            @group(0) @binding(1) var<storage, read> rows: array<f32>;
+            @group(0) @binding(2) var<storage, read_write> doubles: array<f32>;
+            @group(0) @binding(3) var<storage, read_write> counts: array<u32>;
+            @compute @workgroup_size(64) fn main(@builtin(global_invocation_id) id: vec3<u32>) {
+                if (id.x == 0u) { counts[0] += 1u; }
+                if (id.x < rows_shape.x) { doubles[id.x] = 2.0 * rows[id.x * rows_shape.y]; }
+            }";
+        let add = "
+            @group(0) @binding(0) var<uniform> rows_shape: vec2<u32>;
+            @group(0) @binding(1) var<storage, read> doubles: array<f32>;
+            @group(0) @binding(2) var<storage, read_write> marks: array<f32>;
+            @compute @workgroup_size(64) fn main(@builtin(global_invocation_id) id: vec3<u32>) {
+                if (id.x < rows_shape.x) { marks[id.x] += doubles[id.x]; }
+            }";
+        let add = || Shader::wgsl(add).named("add").per_row(ROWS).in_slices(ROWS);
+        Some(add().or(add()).derived_by(Shader::wgsl(derive).named("derive").per_row(ROWS)))
+    }
+}
+
+#[test]
+fn what_follows_from_rows_is_derived_where_they_come_to_a_device() -> Result<()> {
+    let marks: Key<Vec<f32>> = Key::new("marks");
+    let data = table(30_011, 5);
+    let check = |name: &str, session: &Session, is_streamed: bool| -> Result<()> {
+        let queue = IterativeComQueue::new(session).init_with_partitioned_data(ROWS, &data).add(Doubling(marks));
+        let run = queue.set_max_iter(3).close_with(|cx| Ok((cx.take(marks)?, cx.take(COUNTS)?))).run()?;
+        assert_eq!(run.streamed.is_some(), is_streamed, "{name}");
+        let mut first = 0;
+        for (marks, counts) in run.results {
+            assert_eq!(counts[0], if is_streamed { 3 } else { 1 }, "{name}: how often it was derived");
+            for (row, &mark) in marks.iter().enumerate() {
+                assert_eq!(mark, 6.0 * data[[first + row, 0]], "{name}: row {}", first + row);
+            }
+            first += marks.len();
+        }
+        assert_eq!(first, 30_011);
+        Ok(())
+    };
+    for (name, _, session) in sessions() {
+        check(&name, &session, false)?;
+    }
+    for gpu in gpus() {
+        let builder = Session::builder().device(superstep::queue::DeviceChoice::These(vec![OneDevice::Adapter(gpu)]));
+        check(&format!("gpu:{gpu}, streamed"), &builder.device_memory(400_000).build()?, true)?;
+    }
+    Ok(())
+}

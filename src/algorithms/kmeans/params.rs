@@ -30,8 +30,9 @@ pub enum Algorithm {
     /// Every distance in every round (Lloyd, "Least squares quantization in PCM", IEEE Trans. Inf. Theory 28, 1982).
     Lloyd,
     /// Bounds from round to round rule out most distances. On processors for groups of centroids (Ding et al., "Yinyang
-    /// k-means", ICML 2015), in at most a quarter of the rows' memory and 24 bytes a row; where there is a GPU one for each row
-    /// (Hamerly, "Making k-means even faster", SDM 2010) if distances are squared and rows of more than 32 columns, else Lloyd's.
+    /// k-means", ICML 2015), in at most a quarter of the rows' memory and 24 bytes a row. Where there is a GPU likewise, if distances
+    /// are squared and rows have more than 32 columns; of fewer columns and 32 clusters or more, as long as one pass does it all, one
+    /// bound a row (Hamerly, "Making k-means even faster", SDM 2010); else Lloyd's.
     Bounded,
 }
 

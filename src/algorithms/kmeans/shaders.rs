@@ -14,6 +14,10 @@ const SMALL: usize = 32;
 /// The rows a workgroup of `assign_small.wgsl` and `reassign_small.wgsl` takes at a time: two a thread.
 const RUN: usize = 512;
 
+/// Clusters from which on `reassign_bounded.wgsl` pays: with fewer a row is searched as fast as its bound is read and written, by
+/// their bytes and operations.
+const WORTH_BOUNDS: usize = 32;
+
 /// Workgroups of `reassign_small.wgsl` that keep any device busy; the rows each that repay the emptying of its cells.
 const BUSY: usize = 2048;
 const MOST_ROWS: usize = 8192;
@@ -39,6 +43,9 @@ const MOST_CHUNKS: usize = 64;
 /// Workgroups that take lists block by block, at most: many times what runs at once, few enough that idle ones cost nothing.
 const LISTED_WORKGROUPS: usize = 8192;
 const FEW_WORKGROUPS: usize = 2048;
+
+/// The centroids that take as long as bringing a row to the registers of `assign_halves.wgsl`, by estimate.
+const STAGED: usize = 80;
 
 /// The rows a workgroup of `decide_pairs.wgsl` takes at a time.
 const PAIRS_ROWS: usize = 8;
@@ -112,13 +119,18 @@ impl Plan {
 
     /// Whether devices leave out rows that bounds settle.
     pub(super) fn bounded_on_devices(&self) -> bool {
-        self.kind() == Kind::Product && self.wants_bounds
+        self.wants_bounds
+            && match self.kind() {
+                Kind::Product => true,
+                Kind::SmallSummed => self.distance() == Distance::SquaredEuclidean && self.k >= WORTH_BOUNDS,
+                Kind::Small | Kind::Exact => false,
+            }
     }
 
     /// What the kernels need besides rows, centroids and labels.
     pub(super) fn device_memory(&self) -> Objects {
         if self.kind() == Kind::SmallSummed {
-            return Objects::none();
+            return if self.bounded_on_devices() { self.bounds_memory() } else { Objects::none() };
         }
         let objects = Objects::none().scratch(NEAREST, ShapeRule::rows_of(POINTS));
         let objects = objects.scratch(DISTANCES, ShapeRule::rows_of(POINTS));
@@ -133,16 +145,23 @@ impl Plan {
         }
     }
 
+    /// Bounds, and what is known of the centroids.
+    fn bounds_memory(&self) -> Objects {
+        let bounds = if self.kind() == Kind::Product { self.groups().next_multiple_of(4) } else { 1 };
+        Objects::none()
+            .updates((LOWER, BEFORE))
+            .shape(LOWER, ShapeRule::rows_of_by(POINTS, bounds))
+            .shape(BEFORE, ShapeRule::fixed([self.k, self.d]))
+            .scratch(NORMS, ShapeRule::fixed([2 * self.room()]))
+            .scratch(DRIFTS, ShapeRule::fixed([self.k]))
+            .scratch(EXTREMES, ShapeRule::fixed([5 * self.groups()]))
+    }
+
     fn search_memory(&self, objects: Objects) -> Objects {
         let (groups, room, padded) = (self.groups(), self.room(), self.padded());
         let rows_by = |columns: usize| ShapeRule::rows_of_by(POINTS, columns);
         let objects = objects
-            .updates((LOWER, BEFORE))
-            .shape(LOWER, rows_by(groups))
-            .shape(BEFORE, ShapeRule::fixed([self.k, self.d]))
-            .scratch(NORMS, ShapeRule::fixed([2 * room]))
-            .scratch(DRIFTS, ShapeRule::fixed([self.k]))
-            .scratch(EXTREMES, ShapeRule::fixed([5 * groups]))
+            .and(self.bounds_memory())
             .scratch(OPEN, rows_by(4))
             .scratch(LISTS, rows_by(1 + groups))
             .scratch(ENTRIES, rows_by(4 * groups))
@@ -159,7 +178,7 @@ impl Plan {
     /// Labels and sums.
     pub(super) fn label_and_sum(&self) -> Shader {
         match self.kind() {
-            Kind::SmallSummed => self.small_summed().in_slices(POINTS),
+            Kind::SmallSummed => self.small_summed(),
             Kind::Small => self.small().then(self.sum()).in_slices(POINTS),
             Kind::Exact => self.exact(false).then(self.sum()).in_slices(POINTS),
             Kind::Product => self.product(),
@@ -171,16 +190,17 @@ impl Plan {
         // Where one tile holds all centroids, threads across it would be idle.
         let across = if self.k <= 8 * SIDES[0] { &SIDES[..1] } else { &SIDES };
         let sides = across.iter().rev().flat_map(|across| SIDES.iter().rev().map(|down| (*across, *down)));
-        let tiled = sides.map(|sides| self.search_by(self.tiled(sides), F32_ROUNDING));
-        let halves = self.has_halves().then(|| self.search_by(self.halves(), HALVES_ROUNDING));
-        let shaders = halves.into_iter().chain(tiled).reduce(Shader::or);
-        let shader = shaders.unwrap_or_else(|| self.search_by(self.tiled((SIDES[0], SIDES[0])), F32_ROUNDING));
+        let by_tiles = |sides| self.search_by(self.tiled(sides), F32_ROUNDING, self.groups());
+        let by_halves = || self.search_by(self.halves(), HALVES_ROUNDING, self.halves_show_all_from());
+        let shaders = self.has_halves().then(by_halves).into_iter().chain(sides.map(by_tiles)).reduce(Shader::or);
+        let shader = shaders.unwrap_or_else(|| by_tiles((SIDES[0], SIDES[0])));
         shader.after(self.survey()).derived_by(self.measure())
     }
 
-    /// A round around a product whose sums round so much a step.
-    fn search_by(&self, product: Shader, rounding: f64) -> Shader {
-        let settled = self.own_distance(false).then(self.skip_settled()).then(product).then(self.settle_rows(rounding));
+    /// A round around a product whose sums round so much a step, and which is shown all groups from so many on.
+    fn search_by(&self, product: Shader, rounding: f64, all_from: usize) -> Shader {
+        let searched = self.own_distance(false).then(self.skip_settled(all_from)).then(product);
+        let settled = searched.then(self.settle_rows(rounding));
         let decided = settled.then(self.decide_pairs()).then(self.exact(true)).then(self.decide_rows());
         decided.then(self.own_distance(true)).then(self.sum()).in_slices(POINTS)
     }
@@ -191,12 +211,19 @@ impl Plan {
         self.constants(shader, &["CLUSTERS", "DIMENSIONS", "CITYBLOCK"])
     }
 
-    /// Labels and sums in one pass.
+    /// Labels and sums in one pass, with bounds where these pay.
     fn small_summed(&self) -> Shader {
-        let source = kernel!("reassign_small", "small_rows", "fixed_point", "changes");
         let rows = (self.rows as usize / BUSY).next_multiple_of(RUN).clamp(RUN, MOST_ROWS);
-        let shader = Shader::wgsl(source).named("reassign_small").trusted().rows_per_workgroup(POINTS, rows);
-        self.constants(shader, &["CLUSTERS", "DIMENSIONS", "CITYBLOCK", "WORDS", "BITS", "WEIGHTED"])
+        let shader = |name: &'static str, source: &'static str| {
+            let shader = Shader::wgsl(source).named(name).trusted().rows_per_workgroup(POINTS, rows);
+            let shader = self.constants(shader, &["CLUSTERS", "DIMENSIONS", "CITYBLOCK", "WORDS", "BITS", "WEIGHTED"]);
+            shader.in_slices(POINTS)
+        };
+        if !self.bounded_on_devices() {
+            return shader("reassign_small", kernel!("reassign_small", "small_rows", "fixed_point", "changes"));
+        }
+        let source = kernel!("reassign_bounded", "small_rows", "fixed_point", "changes");
+        shader("reassign_bounded", source).after(self.survey())
     }
 
     /// Whether all integers of a workgroup, the centroids, and a list of rows that moved fit the 16 KiB every device has.
@@ -267,10 +294,10 @@ impl Plan {
         own.constant("LISTED", f64::from(u8::from(is_listed)))
     }
 
-    fn skip_settled(&self) -> Shader {
+    fn skip_settled(&self, all_from: usize) -> Shader {
         let source = kernel!("skip_settled");
         let skip = Shader::wgsl(source).named("skip_settled").trusted().rows_per_workgroup(POINTS, SETTLE_ROWS);
-        self.constants(skip, &["CLUSTERS", "DIMENSIONS", "GROUPS", "BOUNDED"])
+        self.constants(skip, &["CLUSTERS", "DIMENSIONS", "GROUPS", "BOUNDED"]).constant("ALL_FROM", all_from as f64)
     }
 
     /// Labels and bounds, of what a product with this rounding has found.
@@ -301,6 +328,15 @@ impl Plan {
         self.constants(halves, &["CLUSTERS", "GROUPS", "WIDTH", "PADDED", "SCALE"])
     }
 
+    /// From how many groups on `assign_halves.wgsl` shows a row all: it brings the row to registers for each list that has the row,
+    /// which takes as long as some 80 centroids. Its wide sibling does so for each tile anyway.
+    fn halves_show_all_from(&self) -> usize {
+        if self.d > NARROW {
+            return self.groups();
+        }
+        (self.groups() * self.width()).div_ceil(self.width() + STAGED)
+    }
+
     /// The most blocks of so many rows that a task may have, each of them so many times.
     fn blocks(&self, rows: usize, times: usize) -> usize {
         (self.rows as usize).div_ceil(rows).saturating_mul(times)
@@ -313,7 +349,8 @@ impl Plan {
 
     /// The centroids in a group.
     pub(super) fn width(&self) -> usize {
-        let most = if self.wants_bounds { (self.d / COLUMNS_A_GROUP).clamp(LEAST_GROUPS, MOST_GROUPS) } else { 1 };
+        let has_groups = self.wants_bounds && self.kind() == Kind::Product;
+        let most = if has_groups { (self.d / COLUMNS_A_GROUP).clamp(LEAST_GROUPS, MOST_GROUPS) } else { 1 };
         self.k.div_ceil(most).next_multiple_of(TILE).min(MOST_WIDTH)
     }
 
@@ -328,7 +365,7 @@ impl Plan {
 
     /// Whether matrix units are worth a try: a device has them, and the scale of the values leaves room.
     fn has_halves(&self) -> bool {
-        self.matrix_units && self.scale().abs() <= MOST_SCALE
+        self.matrix_units && self.kind() == Kind::Product && self.scale().abs() <= MOST_SCALE
     }
 
     /// The power of two that brings the largest value near 2¹⁴.
