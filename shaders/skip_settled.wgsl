@@ -23,7 +23,7 @@
 //   DIMENSIONS    d
 //   CLUSTERS      k
 //   GROUPS        G, 32 at most
-//   ALL_FROM      1 to G
+//   ALL_FROM      more than G for never
 //   BOUNDED       whether bounds are used: else every row is shown every group
 //
 // A workgroup of 256 threads takes 256 rows: dispatch ceil(n / 256). With g = (d/16 + 24)·2⁻²⁴ both kernels' distances are

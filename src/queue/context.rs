@@ -335,6 +335,7 @@ impl<'a> ComContext<'a> {
             }
             Rule::RowsOf(name, None) => rows(name).map(|rows| Shape::new([rows.len()])),
             Rule::RowsOf(name, Some(columns)) => rows(name).map(|rows| Shape::new([rows.len(), *columns])),
+            Rule::Slice(name, columns, most) => rows(name).map(|rows| Shape::new([rows.len().min(*most), *columns])),
         }
     }
 

@@ -97,6 +97,15 @@ impl Objects {
         self.reads.iter().chain(&self.writes).chain(&self.updates).chain(&self.scratch)
     }
 
+    /// The most rows that a slice may have: scratch memory has no room for more.
+    pub(crate) fn most_in_slice(&self) -> u64 {
+        let most = self.shapes.iter().filter_map(|(_, rule)| match rule.0 {
+            Rule::Slice(_, _, most) => Some(most as u64),
+            _ => None,
+        });
+        most.min().unwrap_or(u64::MAX)
+    }
+
     pub(crate) fn written(&self) -> impl Iterator<Item = &Declared> {
         self.writes.iter().chain(&self.updates)
     }
@@ -134,6 +143,8 @@ pub(crate) enum Rule {
     Fixed(Shape),
     Like(&'static str),
     RowsOf(&'static str, Option<usize>),
+    /// Rows, columns, the most rows.
+    Slice(&'static str, usize, usize),
 }
 
 impl ShapeRule {
@@ -155,5 +166,12 @@ impl ShapeRule {
     /// `columns` elements for each of the task's rows.
     pub fn rows_of_by(key: Key<Rows>, columns: usize) -> Self {
         Self(Rule::RowsOf(key.name(), Some(columns)))
+    }
+
+    /// `columns` elements for each of the rows that a shader takes at once, of which there are then at most `most` (rounded up to
+    /// 256): for [`scratch`](Objects::scratch) memory between the passes of one that runs [`in_slices`](super::Shader::in_slices).
+    /// What was written for a slice is gone in the next.
+    pub fn slice_of(key: Key<Rows>, columns: usize, most: usize) -> Self {
+        Self(Rule::Slice(key.name(), columns, most.max(1).next_multiple_of(256)))
     }
 }

@@ -105,6 +105,7 @@ pub(crate) fn record(item: &Planned, ready: &OnDevice, cx: &mut ComContext, gpu:
         return record_slice(item, ready.chosen(), None, cx, gpu);
     };
     let all = rows.range.end - rows.range.start;
+    let most = item.objects.most_in_slice();
     let mut slice = |variant: &Variant, first: u64, rows: u64| {
         let slice = (rows < all).then_some(Slice { first, rows, all });
         record_slice(item, variant, slice, cx, gpu)
@@ -112,10 +113,11 @@ pub(crate) fn record(item: &Planned, ready: &OnDevice, cx: &mut ComContext, gpu:
     let mut first = 0;
     if ready.choice.get().is_none() {
         let tuning = tuning.as_ref();
-        first = tune::try_out(ready, tuning, all, gpu, |at, first, rows| slice(&ready.variants[at], first, rows))?;
+        first =
+            tune::try_out(ready, tuning, (all, most), gpu, |at, first, rows| slice(&ready.variants[at], first, rows))?;
     }
     let chosen = ready.chosen();
-    chosen.pace.run(first, all, gpu, |first, rows| slice(chosen, first, rows))
+    chosen.pace.run(first, all, most, gpu, |first, rows| slice(chosen, first, rows))
 }
 
 /// Records what follows from the rows alone, unless the item's scratch memory holds it already.

@@ -26,12 +26,13 @@ pub(crate) struct Pace {
 }
 
 impl Pace {
-    /// Runs `record(first, rows)` for slices that together are the rows from `first` on of `all`, in their order. What fits in
-    /// one slice is left for the superstep's own submission; more are submitted one by one.
+    /// Runs `record(first, rows)` for slices of at most `most` rows that together are the rows from `first` on of `all`, in their
+    /// order. What fits in one slice is left for the superstep's own submission; more are submitted one by one.
     pub(crate) fn run(
         &self,
         first: u64,
         all: u64,
+        most: u64,
         gpu: &GpuDevice,
         mut record: impl FnMut(u64, u64) -> Result<()>,
     ) -> Result<()> {
@@ -39,14 +40,14 @@ impl Pace {
         if first >= all && all > 0 {
             return Ok(());
         }
-        if all - first <= self.rows.load(Ordering::Relaxed).max(FIRST) {
+        if all - first <= self.rows.load(Ordering::Relaxed).max(FIRST).min(most) {
             return record(first, all - first);
         }
         // What was recorded before is not to be measured with the first slice.
         gpu.submit()?;
         while first < all {
             let known = self.rows.load(Ordering::Relaxed);
-            let rows = known.max(FIRST).min(all - first);
+            let rows = known.max(FIRST).min(most).min(all - first);
             let is_settled = self.is_settled.load(Ordering::Relaxed);
             if !is_settled {
                 gpu.wait()?;
@@ -56,7 +57,11 @@ impl Pace {
             gpu.submit()?;
             if !is_settled {
                 gpu.wait()?;
-                self.learn(known, rows, clock.elapsed());
+                self.learn(known.min(most), rows, clock.elapsed());
+                if self.rows.load(Ordering::Relaxed) >= most {
+                    // More are never taken, however short that is.
+                    self.is_settled.store(true, Ordering::Relaxed);
+                }
             }
             first += rows;
         }

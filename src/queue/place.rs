@@ -5,7 +5,7 @@
 //! is streamed: brought to the device for each chain of each round.
 
 use super::context::{ComContext, Place};
-use super::declare::{Objects, Rule};
+use super::declare::{Objects, Rule, ShapeRule};
 use super::exec::ReadyStep;
 use super::key::{Declared, Kind};
 use super::memory::{Memory, Reservation};
@@ -142,11 +142,19 @@ pub(crate) struct Needs {
     pub(crate) kept_per_row: u64,
     /// Bytes for each row of the partition at work.
     pub(crate) scratch_per_row: u64,
+    /// Bytes for each row of the slice at work, and the most rows it has.
+    pub(crate) slice_per_row: u64,
+    pub(crate) most_in_slice: u64,
     /// Bytes that do not depend on the rows.
     pub(crate) fixed: u64,
 }
 
 impl Needs {
+    /// The bytes for the slices at work, where so many tasks have so many rows together.
+    fn slices(&self, rows: u64, tasks: u64) -> u64 {
+        rows.min(tasks.saturating_mul(self.most_in_slice)).saturating_mul(self.slice_per_row)
+    }
+
     /// The needs of items by what they declare. An object that is written anew exists three times: as it is, as it was,
     /// and as memory that is used again; while parts are merged there is one more.
     pub(crate) fn of<'o>(items: impl Iterator<Item = &'o Objects>) -> Self {
@@ -158,7 +166,16 @@ impl Needs {
             for (declared, times, is_scratch) in written.chain(updated).chain(scratch) {
                 let (per_row, fixed) = sizes(objects, declared);
                 let needs = largest.entry((declared.name, is_scratch)).or_default();
-                let of_rows = if is_scratch { &mut needs.scratch_per_row } else { &mut needs.kept_per_row };
+                let slice = match objects.shape_rule(declared.name) {
+                    Some(ShapeRule(Rule::Slice(_, _, most))) => Some(*most as u64),
+                    _ => None,
+                };
+                needs.most_in_slice = needs.most_in_slice.max(slice.unwrap_or(0));
+                let of_rows = match (is_scratch, slice) {
+                    (true, Some(_)) => &mut needs.slice_per_row,
+                    (true, None) => &mut needs.scratch_per_row,
+                    (false, _) => &mut needs.kept_per_row,
+                };
                 *of_rows = (*of_rows).max(per_row * times);
                 needs.fixed = needs.fixed.max(fixed * times.max(2));
             }
@@ -166,6 +183,8 @@ impl Needs {
         largest.values().fold(Self::default(), |all, needs| Self {
             kept_per_row: all.kept_per_row + needs.kept_per_row,
             scratch_per_row: all.scratch_per_row + needs.scratch_per_row,
+            slice_per_row: all.slice_per_row + needs.slice_per_row,
+            most_in_slice: all.most_in_slice.max(needs.most_in_slice),
             fixed: all.fixed + needs.fixed,
         })
     }
@@ -177,6 +196,7 @@ fn sizes(objects: &Objects, declared: &Declared) -> (u64, u64) {
     let element = of.element.map_or(0, Element::size) as u64;
     match objects.shape_rule(declared.name).map(|rule| &rule.0) {
         Some(Rule::RowsOf(_, columns)) => (element * columns.unwrap_or(1) as u64, 0),
+        Some(Rule::Slice(_, columns, _)) => (element * *columns as u64, 0),
         Some(Rule::Fixed(shape)) => (0, element * shape.elements() as u64),
         // As large as an object that the caller gave, which is counted on its own.
         Some(Rule::Like(_)) | None => (0, 0),
@@ -265,13 +285,14 @@ fn share_of_device(
     let widest = sources.iter().map(|(_, bytes)| *bytes).max().unwrap_or(1).max(1);
     let bound = (binding / widest).max(1);
     let kept = rows.saturating_mul(needs.kept_per_row).saturating_add(needs.fixed);
-    let wanted = rows.saturating_mul(row + needs.scratch_per_row).saturating_add(kept);
+    let tasks = rows.div_ceil(bound).max(together as u64) as usize;
+    let slices = needs.slices(rows, tasks as u64);
+    let wanted = rows.saturating_mul(row + needs.scratch_per_row).saturating_add(kept).saturating_add(slices);
     if wanted <= limit {
-        let tasks = rows.div_ceil(bound).max(together as u64) as usize;
         return Ok(Share { tasks, pinned: tasks, equal: false, wanted, beside: wanted - rows * row });
     }
     // Two partitions at a time: one is computed on while the next arrives. The last one may have a length of its own.
-    let moving = |rows: u64| rows.saturating_mul(3 * row + needs.scratch_per_row);
+    let moving = |rows: u64| rows.saturating_mul(3 * row + needs.scratch_per_row).saturating_add(needs.slices(rows, 1));
     let free = limit.saturating_sub(kept);
     let rows_of = |bytes: u64| bytes / row;
     let part = rows_of(free / 8).min(rows_of(PARTITION_BYTES.end)).min(bound).max(1);
@@ -373,7 +394,7 @@ fn pin_on_device(
 mod tests {
     use super::*;
 
-    const NEEDS: Needs = Needs { kept_per_row: 4, scratch_per_row: 8, fixed: 1000 };
+    const NEEDS: Needs = Needs { kept_per_row: 4, scratch_per_row: 8, slice_per_row: 0, most_in_slice: 0, fixed: 1000 };
 
     #[test]
     fn devices_get_rows_by_their_weights_and_all_rows_are_somebodys() {
@@ -412,6 +433,16 @@ mod tests {
             assert!(ranges.windows(2).all(|pair| pair[0].end == pair[1].start));
             assert_eq!((ranges[0].start, ranges[ranges.len() - 1].end), (0, rows));
         }
+    }
+
+    #[test]
+    fn slices_take_no_more_than_their_most() {
+        let needs = Needs { slice_per_row: 1000, most_in_slice: 50, ..NEEDS };
+        let of = |rows: u64, limit: u64| share_of_device(&[(rows, 100)], &needs, limit, u64::MAX, 1).expect("it fits");
+        assert_eq!(of(40, u64::MAX).wanted, 40 * 1112 + 1000);
+        assert_eq!(of(4000, u64::MAX).wanted, 4000 * 112 + 1000 + 50 * 1000);
+        let share = of(4000, 300_000);
+        assert!(share.pinned < share.tasks && share.beside >= 50 * 1000, "{share:?}");
     }
 
     #[test]

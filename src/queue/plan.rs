@@ -213,6 +213,7 @@ impl Provided {
             Rule::Fixed(shape) => Some(shape.rows_and_columns().1),
             Rule::Like(name) => self.known.get(name).and_then(|known| known.columns),
             Rule::RowsOf(_, columns) => Some(columns.unwrap_or(1)),
+            Rule::Slice(_, columns, _) => Some(*columns),
         }
     }
 
@@ -221,7 +222,7 @@ impl Provided {
         match &rule.0 {
             Rule::Fixed(shape) => Some(shape.clone()),
             Rule::Like(name) => self.known.get(name).and_then(|known| known.shape.clone()),
-            Rule::RowsOf(..) => None,
+            Rule::RowsOf(..) | Rule::Slice(..) => None,
         }
     }
 }

@@ -141,12 +141,12 @@ impl Fnv {
 }
 
 /// Tries all shaders of an item, each on rows of its own, and settles on the fastest. Returns how many rows have been taken
-/// so: none where there are too few to tell. `record(variant, first, rows)` records one; one that cannot be compiled on this
+/// so, of all there are and at most `most` at once: none where there are too few to tell. `record(variant, first, rows)` records one; one that cannot be compiled on this
 /// device is passed over.
 pub(super) fn try_out(
     ready: &OnDevice,
     tuning: &Tuning,
-    all: u64,
+    (all, most): (u64, u64),
     gpu: &GpuDevice,
     mut record: impl FnMut(usize, u64, u64) -> Result<()>,
 ) -> Result<u64> {
@@ -169,7 +169,7 @@ pub(super) fn try_out(
     };
     // What the driver has left to compile is done in a first run.
     time(0, FIRST, &mut done)?;
-    while time(0, rows, &mut done)? < TRIAL && enough(done, 4 * rows) {
+    while time(0, rows, &mut done)? < TRIAL && enough(done, 4 * rows) && 4 * rows <= most {
         rows *= 4;
     }
     debug_assert!(rows.is_multiple_of(View::ALIGNMENT), "slices begin where views may");

@@ -656,3 +656,57 @@ fn what_follows_from_rows_is_derived_where_they_come_to_a_device() -> Result<()>
     }
     Ok(())
 }
+
+/// WGSL that adds what it has put into the memory of a slice, which has room for few rows.
+struct InSlices(Objects);
+
+impl ComputeFunction for InSlices {
+    fn objects(&self) -> Objects {
+        self.0.clone()
+    }
+
+    fn calc(&self, _: &mut ComContext) -> Result<()> {
+        panic!("it must run on the device");
+    }
+
+    fn shader(&self) -> Option<Shader> {
+        let double = "
+            @group(0) @binding(0) var<uniform> rows_shape: vec2<u32>;
+            @group(0) @binding(1) var<storage, read> rows: array<f32>;
+            @group(0) @binding(2) var<storage, read_write> doubles: array<f32>;
+            @compute @workgroup_size(64) fn main(@builtin(global_invocation_id) id: vec3<u32>) {
+                if (id.x < rows_shape.x) { doubles[id.x] = 2.0 * rows[id.x * rows_shape.y]; }
+            }";
+        let add = "
+            @group(0) @binding(0) var<uniform> rows_shape: vec2<u32>;
+            @group(0) @binding(1) var<storage, read> doubles: array<f32>;
+            @group(0) @binding(2) var<storage, read_write> marks: array<f32>;
+            @compute @workgroup_size(64) fn main(@builtin(global_invocation_id) id: vec3<u32>) {
+                if (id.x < rows_shape.x) { marks[id.x] += doubles[id.x]; }
+            }";
+        let double = Shader::wgsl(double).named("double").per_row(ROWS);
+        Some(double.then(Shader::wgsl(add).named("add").per_row(ROWS)).in_slices(ROWS))
+    }
+}
+
+#[test]
+fn memory_of_a_slice_bounds_the_slices() -> Result<()> {
+    let marks: Key<Vec<f32>> = Key::new("marks");
+    let data = table(30_011, 2);
+    for (name, partitions, session) in sessions() {
+        let objects = Objects::reads(ROWS)
+            .updates(marks)
+            .shape(marks, ShapeRule::rows_of(ROWS))
+            .scratch(DOUBLES, ShapeRule::slice_of(ROWS, 1, 1900));
+        let before = submissions(&session);
+        let queue = IterativeComQueue::new(&session).init_with_partitioned_data(ROWS, &data).add(InSlices(objects));
+        let marks = queue.set_max_iter(3).close_with(|cx| cx.take(marks)).exec()?;
+        assert!(marks.len() >= data.nrows() / partitions, "{name}: the first task's rows");
+        for (row, &mark) in marks.iter().enumerate() {
+            assert_eq!(mark, 6.0 * data[[row, 0]], "{name}: row {row}");
+        }
+        let slices = 30_011 / 2048;
+        assert!(submissions(&session) - before >= 3 * slices, "{name}: each slice is one");
+    }
+    Ok(())
+}

@@ -44,6 +44,9 @@ const MOST_CHUNKS: usize = 64;
 const LISTED_WORKGROUPS: usize = 8192;
 const FEW_WORKGROUPS: usize = 2048;
 
+/// So many blocks of rows are more than devices work on at once.
+const FEW_BLOCKS: usize = 512;
+
 /// The centroids that take as long as bringing a row to the registers of `assign_halves.wgsl`, by estimate.
 const STAGED: usize = 80;
 
@@ -94,6 +97,9 @@ macro_rules! by_columns {
     };
 }
 
+/// Rows that are searched at once, at most: what their search finds on its way takes up to 400 bytes a row.
+const MOST_IN_SLICE: usize = 1 << 21;
+
 /// How devices find the nearest centroid.
 #[derive(Debug, Clone, Copy, PartialEq)]
 enum Kind {
@@ -132,8 +138,8 @@ impl Plan {
         if self.kind() == Kind::SmallSummed {
             return if self.bounded_on_devices() { self.bounds_memory() } else { Objects::none() };
         }
-        let objects = Objects::none().scratch(NEAREST, ShapeRule::rows_of(POINTS));
-        let objects = objects.scratch(DISTANCES, ShapeRule::rows_of(POINTS));
+        let one = || ShapeRule::slice_of(POINTS, 1, MOST_IN_SLICE);
+        let objects = Objects::none().scratch(NEAREST, one()).scratch(DISTANCES, one());
         match self.kind() {
             Kind::Small | Kind::SmallSummed => objects,
             // Nothing is listed.
@@ -160,12 +166,13 @@ impl Plan {
     fn search_memory(&self, objects: Objects) -> Objects {
         let (groups, room, padded) = (self.groups(), self.room(), self.padded());
         let rows_by = |columns: usize| ShapeRule::rows_of_by(POINTS, columns);
+        let slice = |columns: usize| ShapeRule::slice_of(POINTS, columns, MOST_IN_SLICE);
         let objects = objects
             .and(self.bounds_memory())
-            .scratch(OPEN, rows_by(4))
-            .scratch(LISTS, rows_by(1 + groups))
-            .scratch(ENTRIES, rows_by(4 * groups))
-            .scratch(UNDECIDED, rows_by(3))
+            .scratch(OPEN, slice(4))
+            .scratch(LISTS, slice(1 + groups))
+            .scratch(ENTRIES, slice(4 * groups))
+            .scratch(UNDECIDED, slice(3))
             .scratch(COUNTS, ShapeRule::fixed([4 + groups]))
             .scratch(PARTS, ShapeRule::fixed([2 * FEW * self.chunks()]))
             .scratch(LENGTHS, rows_by(2));
@@ -333,6 +340,10 @@ impl Plan {
     fn halves_show_all_from(&self) -> usize {
         if self.d > NARROW {
             return self.groups();
+        }
+        // Few rows keep more of a device busy in several lists than in one.
+        if self.blocks(HALVES_ROWS, 1) < FEW_BLOCKS {
+            return self.groups() + 1;
         }
         (self.groups() * self.width()).div_ceil(self.width() + STAGED)
     }

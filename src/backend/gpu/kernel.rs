@@ -29,11 +29,12 @@ impl KernelSpec<'_> {
         Error::Shader { item: self.label.to_owned(), shader, message }
     }
 
-    fn key(&self, trust: Trust) -> KernelKey {
+    /// What its meaning depends on.
+    pub(super) fn identity(&self) -> Identity {
         let mut constants: Vec<(String, u64)> =
             self.constants.iter().map(|(name, value)| (name.clone(), value.to_bits())).collect();
         constants.sort();
-        (self.source.to_owned(), self.entry.map(str::to_owned), constants, trust)
+        (self.source.to_owned(), self.entry.map(str::to_owned), constants)
     }
 }
 
@@ -47,8 +48,10 @@ pub(crate) enum Trust {
     Trusted,
 }
 
-/// Source, entry point, constants and checks: what a compiled kernel depends on.
-pub(super) type KernelKey = (String, Option<String>, Vec<(String, u64)>, Trust);
+/// Source, entry point and constants.
+pub(super) type Identity = (String, Option<String>, Vec<(String, u64)>);
+/// What a compiled kernel depends on: these, and its checks.
+pub(super) type KernelKey = (Identity, Trust);
 
 /// A kernel that is ready to run on the device that compiled it. Clones share it.
 #[derive(Clone)]
@@ -104,7 +107,7 @@ impl GpuDevice {
     }
 
     pub(crate) fn compile_as(&self, spec: &KernelSpec, trust: Trust) -> Result<Kernel> {
-        let key = spec.key(trust);
+        let key = (spec.identity(), trust);
         let cached = lock(&self.shared.kernels).get(&key).cloned();
         if let Some(kernel) = cached {
             return Ok(kernel);

@@ -1,11 +1,14 @@
 //! What a shader wants, read from its WGSL by naga, without any device.
 
-use super::kernel::KernelSpec;
+use super::fence::lock;
+use super::kernel::{Identity, KernelSpec};
 use crate::Result;
 use naga::back::pipeline_constants::process_overrides;
 use naga::proc::{GlobalCtx, Layouter};
 use naga::valid::{Capabilities, ValidationFlags, Validator};
 use naga::{AddressSpace, ArraySize, Handle, Module, ScalarKind, ShaderStage, StorageAccess, Type, TypeInner};
+use std::collections::HashMap;
+use std::sync::{LazyLock, Mutex};
 
 /// The outside of a kernel: what must be bound, and how many threads a workgroup has.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -68,6 +71,24 @@ pub enum Scalar {
 /// [`Error::Shader`](crate::Error::Shader) with line and column if the WGSL does not compile, if it has no such entry point (or several, and
 /// none is named), if a constant is unknown, or if a variable is no buffer.
 pub fn reflect(spec: &KernelSpec) -> Result<Interface> {
+    let identity = spec.identity();
+    if let Some(interface) = lock(&KNOWN).get(&identity) {
+        return Ok(interface.clone());
+    }
+    let interface = parse(spec)?;
+    let mut known = lock(&KNOWN);
+    if known.len() >= MOST_KNOWN {
+        known.clear();
+    }
+    known.insert(identity, interface.clone());
+    Ok(interface)
+}
+
+/// What was found before: an iteration that starts many times checks the same shaders each time.
+static KNOWN: LazyLock<Mutex<HashMap<Identity, Interface>>> = LazyLock::new(Mutex::default);
+const MOST_KNOWN: usize = 256;
+
+fn parse(spec: &KernelSpec) -> Result<Interface> {
     let mut options = naga::front::wgsl::Options::new();
     options.capabilities = Capabilities::all();
     let module = naga::front::wgsl::Frontend::new_with_options(options)
