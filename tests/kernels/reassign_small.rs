@@ -1,8 +1,8 @@
-//! Labels and sums in one pass: what the two kernels that it stands for give, bit for bit; with bounds and without.
+//! Labels and sums in one pass: what the two kernels that it stands for give, bit for bit.
 
 use crate::launch::{Launch, on_every_adapter};
-use crate::oracle::{Metric, Noise, check_nearest, distance};
-use crate::search::{Product, Search, sized};
+use crate::oracle::{Metric, Noise, check_nearest};
+use crate::search::sized;
 
 fn sums(launch: Launch<'_>, weighted: bool, (words, bits): (u32, u32)) -> Launch<'_> {
     launch.constant("WEIGHTED", u8::from(weighted)).constant("WORDS", words).constant("BITS", bits)
@@ -56,86 +56,6 @@ fn gives_the_labels_and_sums_of_the_two_kernels_it_stands_for() {
                     }
                 }
             }
-        }
-    });
-}
-
-/// Rounds whose centroids wander, once a little and once far: labels and sums are those without bounds, and bounds hold.
-#[test]
-fn reassign_bounded_gives_the_same_and_its_bounds_hold() {
-    on_every_adapter(|device| {
-        for (n, d, k, step) in [(1, 1, 1, 0.1), (700, 3, 40, 0.002), (1537, 16, 64, 0.01), (900, 32, 20, 0.3)] {
-            let mut noise = Noise((n + k) as u64);
-            let (mut points, mut centroids) = (noise.values(n * d), noise.values(k * d));
-            for row in (0..n).step_by(2) {
-                let near = (row / 2 % k) * d;
-                (0..d).for_each(|i| points[row * d + i] = centroids[near + i] + 0.1 * points[row * d + i]);
-            }
-            let given = (&points[..], &centroids[..], d);
-            let search = Search::new(given, Product::Tiles(8, 8));
-            let mut exponents = vec![38_i32; d + 2];
-            exponents[d + 1] = 34;
-            let mut launch = search
-                .begin(device, given)
-                .bind("weights", &[1.0_f32])
-                .bind("exponents", &exponents)
-                .bind("labels", &vec![u32::MAX; n])
-                .bind("lower", &vec![0.0_f32; n]);
-            for round in 0..5 {
-                let case = format!("{n} × {d}, k = {k}, round {round}");
-                launch.set("centroids", &centroids);
-                launch.set("changes", &vec![0_i64; k * d + k + 3]);
-                launch = search.survey(launch);
-                let plain = launch.clone().bind("labels", &launch.read::<u32>("labels"));
-                let plain = plain.bind("changes", &vec![0_i64; k * d + k + 3]);
-                let plain = sums(sized(plain, "reassign_small", (k, d)), false, (1, 40));
-                plain.run(2);
-                launch = sums(sized(launch, "reassign_bounded", (k, d)), false, (1, 40));
-                launch.run(2);
-                let labels = launch.read::<u32>("labels");
-                assert_eq!(labels, plain.read::<u32>("labels"), "{case}: labels");
-                assert_eq!(launch.read::<i64>("changes"), plain.read::<i64>("changes"), "{case}: changes");
-                let lower = launch.read::<f32>("lower");
-                for (row, &label) in labels.iter().enumerate() {
-                    let others = (0..k).filter(|&j| j != label as usize);
-                    let to = |j| distance(Metric::SquaredEuclidean, &points[row * d..][..d], &centroids[j * d..][..d]);
-                    let truth = others.map(to).fold(f64::INFINITY, f64::min).sqrt();
-                    assert!(f64::from(lower[row]) <= truth, "{case}: row {row}: {} for {truth}", lower[row]);
-                }
-                centroids.iter_mut().for_each(|value| *value += step * noise.value());
-                // One of them runs to a row: who keeps another centroid must hear of it.
-                centroids[round % k * d..][..d].copy_from_slice(&points[37 * round % n * d..][..d]);
-            }
-        }
-    });
-}
-
-/// A row whose bound is large keeps its cluster unseen, whatever is nearer; without a cluster it is searched.
-#[test]
-fn reassign_bounded_leaves_out_what_bounds_settle() {
-    on_every_adapter(|device| {
-        let (n, d, k) = (600, 5, 40);
-        let mut noise = Noise(3);
-        let (points, centroids) = (noise.values(n * d), noise.values(k * d));
-        let given = (&points[..], &centroids[..], d);
-        let search = Search::new(given, Product::Tiles(8, 8));
-        let mut before = noise.labels(n, k);
-        before.iter_mut().step_by(5).for_each(|label| *label = u32::MAX);
-        let launch = search
-            .begin(device, given)
-            .bind("weights", &[1.0_f32])
-            .bind("exponents", &vec![30_i32; d + 2])
-            .bind("changes", &vec![0_i64; k * d + k + 3])
-            .bind("labels", &before)
-            .bind("lower", &vec![1e6_f32; n]);
-        let nearest = sums(sized(launch.clone().bind("labels", &before), "reassign_small", (k, d)), false, (1, 40));
-        nearest.run(2);
-        let nearest = nearest.read::<u32>("labels");
-        let launch = sums(sized(launch.bind("labels", &before), "reassign_bounded", (k, d)), false, (1, 40));
-        launch.run(2);
-        for (row, label) in launch.read::<u32>("labels").into_iter().enumerate() {
-            let expected = if row % 5 == 0 { nearest[row] } else { before[row] };
-            assert_eq!(label, expected, "row {row}");
         }
     });
 }

@@ -102,7 +102,6 @@ fn kernels_of_k_means_exist_and_name_their_entry_after_their_file() {
         "measure_rows",
         "settle_rows",
         "own_distance",
-        "reassign_bounded",
         "reassign_small",
         "skip_settled",
         "survey_centroids",

@@ -282,8 +282,7 @@ impl KMeans {
             let bytes = self.bytes_of_bounds(prepared);
             warnings.push(format!(
                 "lloyd ran in place of bounded, with the same result: bounds are kept on processors, where they would take \
-                 {} MB here, and on devices for squared distances, where rows have more than 32 columns or clusters are 32 or more \
-                 and few enough for one pass",
+                 {} MB here, and on devices for squared distances of rows of more than 32 columns",
                 bytes.div_ceil(1 << 20)
             ));
         }

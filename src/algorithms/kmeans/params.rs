@@ -31,8 +31,7 @@ pub enum Algorithm {
     Lloyd,
     /// Bounds from round to round rule out most distances. On processors for groups of centroids (Ding et al., "Yinyang
     /// k-means", ICML 2015), in at most a quarter of the rows' memory and 24 bytes a row. Where there is a GPU likewise, if distances
-    /// are squared and rows have more than 32 columns; of fewer columns and 32 clusters or more, as long as one pass does it all, one
-    /// bound a row (Hamerly, "Making k-means even faster", SDM 2010); else Lloyd's.
+    /// are squared and rows have more than 32 columns, else Lloyd's.
     Bounded,
 }
 

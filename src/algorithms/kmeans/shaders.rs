@@ -14,10 +14,6 @@ const SMALL: usize = 32;
 /// The rows a workgroup of `assign_small.wgsl` and `reassign_small.wgsl` takes at a time: two a thread.
 const RUN: usize = 512;
 
-/// Clusters from which on `reassign_bounded.wgsl` pays: with fewer a row is searched as fast as its bound is read and written, by
-/// their bytes and operations.
-const WORTH_BOUNDS: usize = 32;
-
 /// Workgroups of `reassign_small.wgsl` that keep any device busy; the rows each that repay the emptying of its cells.
 const BUSY: usize = 2048;
 const MOST_ROWS: usize = 8192;
@@ -125,18 +121,13 @@ impl Plan {
 
     /// Whether devices leave out rows that bounds settle.
     pub(super) fn bounded_on_devices(&self) -> bool {
-        self.wants_bounds
-            && match self.kind() {
-                Kind::Product => true,
-                Kind::SmallSummed => self.distance() == Distance::SquaredEuclidean && self.k >= WORTH_BOUNDS,
-                Kind::Small | Kind::Exact => false,
-            }
+        self.wants_bounds && self.kind() == Kind::Product
     }
 
     /// What the kernels need besides rows, centroids and labels.
     pub(super) fn device_memory(&self) -> Objects {
         if self.kind() == Kind::SmallSummed {
-            return if self.bounded_on_devices() { self.bounds_memory() } else { Objects::none() };
+            return Objects::none();
         }
         let one = || ShapeRule::slice_of(POINTS, 1, MOST_IN_SLICE);
         let objects = Objects::none().scratch(NEAREST, one()).scratch(DISTANCES, one());
@@ -151,24 +142,17 @@ impl Plan {
         }
     }
 
-    /// Bounds, and what is known of the centroids.
-    fn bounds_memory(&self) -> Objects {
-        let bounds = if self.kind() == Kind::Product { self.groups().next_multiple_of(4) } else { 1 };
-        Objects::none()
-            .updates((LOWER, BEFORE))
-            .shape(LOWER, ShapeRule::rows_of_by(POINTS, bounds))
-            .shape(BEFORE, ShapeRule::fixed([self.k, self.d]))
-            .scratch(NORMS, ShapeRule::fixed([2 * self.room()]))
-            .scratch(DRIFTS, ShapeRule::fixed([self.k]))
-            .scratch(EXTREMES, ShapeRule::fixed([5 * self.groups()]))
-    }
-
     fn search_memory(&self, objects: Objects) -> Objects {
         let (groups, room, padded) = (self.groups(), self.room(), self.padded());
         let rows_by = |columns: usize| ShapeRule::rows_of_by(POINTS, columns);
         let slice = |columns: usize| ShapeRule::slice_of(POINTS, columns, MOST_IN_SLICE);
         let objects = objects
-            .and(self.bounds_memory())
+            .updates((LOWER, BEFORE))
+            .shape(LOWER, rows_by(groups.next_multiple_of(4)))
+            .shape(BEFORE, ShapeRule::fixed([self.k, self.d]))
+            .scratch(NORMS, ShapeRule::fixed([2 * room]))
+            .scratch(DRIFTS, ShapeRule::fixed([self.k]))
+            .scratch(EXTREMES, ShapeRule::fixed([5 * groups]))
             .scratch(OPEN, slice(4))
             .scratch(LISTS, slice(1 + groups))
             .scratch(ENTRIES, slice(4 * groups))
@@ -185,7 +169,7 @@ impl Plan {
     /// Labels and sums.
     pub(super) fn label_and_sum(&self) -> Shader {
         match self.kind() {
-            Kind::SmallSummed => self.small_summed(),
+            Kind::SmallSummed => self.small_summed().in_slices(POINTS),
             Kind::Small => self.small().then(self.sum()).in_slices(POINTS),
             Kind::Exact => self.exact(false).then(self.sum()).in_slices(POINTS),
             Kind::Product => self.product(),
@@ -218,19 +202,12 @@ impl Plan {
         self.constants(shader, &["CLUSTERS", "DIMENSIONS", "CITYBLOCK"])
     }
 
-    /// Labels and sums in one pass, with bounds where these pay.
+    /// Labels and sums in one pass.
     fn small_summed(&self) -> Shader {
+        let source = kernel!("reassign_small", "small_rows", "fixed_point", "changes");
         let rows = (self.rows as usize / BUSY).next_multiple_of(RUN).clamp(RUN, MOST_ROWS);
-        let shader = |name: &'static str, source: &'static str| {
-            let shader = Shader::wgsl(source).named(name).trusted().rows_per_workgroup(POINTS, rows);
-            let shader = self.constants(shader, &["CLUSTERS", "DIMENSIONS", "CITYBLOCK", "WORDS", "BITS", "WEIGHTED"]);
-            shader.in_slices(POINTS)
-        };
-        if !self.bounded_on_devices() {
-            return shader("reassign_small", kernel!("reassign_small", "small_rows", "fixed_point", "changes"));
-        }
-        let source = kernel!("reassign_bounded", "small_rows", "fixed_point", "changes");
-        shader("reassign_bounded", source).after(self.survey())
+        let shader = Shader::wgsl(source).named("reassign_small").trusted().rows_per_workgroup(POINTS, rows);
+        self.constants(shader, &["CLUSTERS", "DIMENSIONS", "CITYBLOCK", "WORDS", "BITS", "WEIGHTED"])
     }
 
     /// Whether all integers of a workgroup, the centroids, and a list of rows that moved fit the 16 KiB every device has.
@@ -360,8 +337,7 @@ impl Plan {
 
     /// The centroids in a group.
     pub(super) fn width(&self) -> usize {
-        let has_groups = self.wants_bounds && self.kind() == Kind::Product;
-        let most = if has_groups { (self.d / COLUMNS_A_GROUP).clamp(LEAST_GROUPS, MOST_GROUPS) } else { 1 };
+        let most = if self.wants_bounds { (self.d / COLUMNS_A_GROUP).clamp(LEAST_GROUPS, MOST_GROUPS) } else { 1 };
         self.k.div_ceil(most).next_multiple_of(TILE).min(MOST_WIDTH)
     }
 
@@ -376,7 +352,7 @@ impl Plan {
 
     /// Whether matrix units are worth a try: a device has them, and the scale of the values leaves room.
     fn has_halves(&self) -> bool {
-        self.matrix_units && self.kind() == Kind::Product && self.scale().abs() <= MOST_SCALE
+        self.matrix_units && self.scale().abs() <= MOST_SCALE
     }
 
     /// The power of two that brings the largest value near 2¹⁴.

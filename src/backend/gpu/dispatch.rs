@@ -184,13 +184,18 @@ impl GpuDevice {
 
     /// The device's own command was seen to clear less than 100 GB a second, and ends the compute pass.
     fn clear_by_kernel(&self, buffer: &DeviceBuffer, bytes: u64) -> Result<()> {
-        let threads = CLEARED_AT_ONCE.min(self.limits().max_invocations);
-        let constants = [("WORKGROUP".to_owned(), f64::from(threads))];
-        let spec = KernelSpec { label: "clear", source: CLEAR, entry: None, constants: &constants };
-        let kernel = self.compile(&spec)?;
+        let kernel = self.clear_kernel()?;
+        let threads = kernel.interface().workgroup_size[0];
         let bound = kernel.interface().bindings.iter().map(|binding| Bound { binding, buffer, offset: 0, bytes });
         let workgroups = bytes.div_ceil(16 * u64::from(threads));
         self.dispatch_bound(kernel.compiled(), &bound.collect::<Vec<_>>(), workgroups)
+    }
+
+    /// The kernel that clears: to compile it before it is needed keeps the round that needs it as short as the others.
+    pub(crate) fn clear_kernel(&self) -> Result<Kernel> {
+        let threads = CLEARED_AT_ONCE.min(self.limits().max_invocations);
+        let constants = [("WORKGROUP".to_owned(), f64::from(threads))];
+        self.compile(&KernelSpec { label: "clear", source: CLEAR, entry: None, constants: &constants })
     }
 
     /// Records a copy of the whole of `from` to the start of `to`.

@@ -16,6 +16,9 @@ pub(in crate::queue) fn compile(item: &Planned, device: &GpuDevice, tuning: &Tun
         .variants()
         .map(|shader| Variant { shader: shader.clone(), kernels: OnceLock::new(), pace: Pace::default() })
         .collect();
+    if !item.objects.writes.is_empty() {
+        device.clear_kernel()?;
+    }
     let (derived, first) = (kernels(&shader.derived, device)?, kernels(&shader.first, device)?);
     let key = tune::key(device.info(), shader);
     let choice = tuning.choice(key, variants.len()).map_or_else(OnceLock::new, OnceLock::from);
