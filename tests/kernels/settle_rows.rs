@@ -120,3 +120,28 @@ fn weighs_what_it_was_shown_against_the_own_centroid() {
         }
     });
 }
+
+/// Far from the origin the product orders three near centroids by chance: whichever it takes for the nearest, bounds hold for those that
+/// turn out not to be.
+#[test]
+fn bounds_hold_whatever_becomes_of_rows_in_doubt() {
+    on_every_adapter(|device| {
+        let (n, d, k) = (300, 64, 384);
+        let mut noise = Noise(8);
+        let points: Vec<f32> = noise.values(n * d).into_iter().map(|value| 50.0 + 0.02 * value).collect();
+        let mut centroids: Vec<f32> = noise.values(k * d).into_iter().map(|value| 60.0 + value).collect();
+        for (centroid, axis) in [(7, 3), (200, 4), (300, 5)] {
+            (0..d).for_each(|i| centroids[centroid * d + i] = if i == axis { 51.0 } else { 50.0 });
+        }
+        let given = (&points[..], &centroids[..], d);
+        let search = Search::new(given, Product::Tiles(8, 8));
+        let launch = search.settled(device, given);
+        let (taken, counts) = (launch.read::<u32>("nearest"), launch.read::<u32>("counts"));
+        assert!(counts[1] as usize > n / 2, "{} rows in doubt", counts[1]);
+        let launch = search.decide(launch, n);
+        let labels = launch.read::<u32>("nearest");
+        let changed = labels.iter().zip(&taken).filter(|(label, taken)| label != taken).count();
+        assert!(changed > n / 20, "{changed} rows have another label in the end");
+        check_lower("in doubt", given, &labels, &launch.read::<f32>("lower"), 1);
+    });
+}
