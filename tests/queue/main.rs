@@ -23,4 +23,6 @@ mod kernels;
 #[cfg(feature = "gpu")]
 mod shaders;
 #[cfg(feature = "gpu")]
+mod slices;
+#[cfg(feature = "gpu")]
 mod wgsl_wiring;

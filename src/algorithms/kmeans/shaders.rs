@@ -38,7 +38,7 @@ const MOST_CHUNKS: usize = 64;
 
 /// Workgroups that take lists block by block, at most: many times what runs at once, few enough that idle ones cost nothing.
 const LISTED_WORKGROUPS: usize = 8192;
-const FEW_WORKGROUPS: usize = 2048;
+const FEW_WORKGROUPS: usize = 512;
 
 /// So many blocks of rows are more than devices work on at once.
 const FEW_BLOCKS: usize = 512;

@@ -1,0 +1,289 @@
+//! Items whose WGSL takes some rows after others, what it does before, and the memory that it has meanwhile.
+
+use crate::kernels::ROWS;
+use crate::shaders::{COUNTS, sessions, submissions};
+use crate::support::{gpus, table};
+use superstep::Result;
+use superstep::queue::{
+    ComContext, ComputeFunction, DeviceChoice, IterativeComQueue, Key, Objects, OneDevice, Session, Shader, ShapeRule,
+};
+
+/// WGSL that may take some rows after others, and other WGSL that does the same.
+struct Sliced(Objects, Vec<&'static str>);
+
+impl ComputeFunction for Sliced {
+    fn objects(&self) -> Objects {
+        self.0.clone()
+    }
+
+    fn calc(&self, _: &mut ComContext) -> Result<()> {
+        panic!("it must run on the device");
+    }
+
+    fn shader(&self) -> Option<Shader> {
+        let shaders = self.1.iter().map(|source| Shader::wgsl(*source).named("sliced").per_row(ROWS).in_slices(ROWS));
+        shaders.reduce(Shader::or)
+    }
+}
+
+/// Rows that are taken in slices see their own number, first row and shape; what has no rows is added to by all.
+#[test]
+fn slices_of_rows_are_as_good_as_all_at_once() -> Result<()> {
+    let (marks, firsts): (Key<Vec<u32>>, Key<Vec<u32>>) = (Key::new("marks"), Key::new("firsts"));
+    for (name, partitions, session) in sessions() {
+        let (rows, columns) = (30_011, 2);
+        let data = table(rows, columns);
+        let objects = Objects::reads(ROWS)
+            .writes((marks, firsts, COUNTS))
+            .shape(marks, ShapeRule::rows_of(ROWS))
+            .shape(firsts, ShapeRule::rows_of(ROWS))
+            .shape(COUNTS, ShapeRule::fixed([2]));
+        let source = "
+            @group(0) @binding(0) var<storage, read> rows: array<f32>;
+            @group(0) @binding(1) var<uniform> rows_shape: vec2<u32>;
+            @group(0) @binding(2) var<uniform> superstep: array<vec4<u32>, 2>;
+            @group(0) @binding(3) var<storage, read_write> marks: array<u32>;
+            @group(0) @binding(4) var<storage, read_write> firsts: array<u32>;
+            @group(0) @binding(5) var<storage, read_write> counts: array<atomic<u32>>;
+            @compute @workgroup_size(64) fn main(@builtin(global_invocation_id) id: vec3<u32>) {
+                if (id.x >= rows_shape.x) { return; }
+                marks[id.x] = bitcast<u32>(rows[id.x * rows_shape.y + 1u]);
+                firsts[id.x] = superstep[0].w + id.x;
+                atomicAdd(&counts[0], 1u);
+                atomicMax(&counts[1], rows_shape.x);
+            }";
+        let run = IterativeComQueue::new(&session)
+            .init_with_partitioned_data(ROWS, &data)
+            .add(Sliced(objects, vec![source]))
+            .set_max_iter(3)
+            .close_with(|cx| Ok((cx.take(marks)?, cx.take(firsts)?, cx.take(COUNTS)?)))
+            .run()?;
+        let (mut seen, mut numbers, mut count) = (Vec::new(), Vec::new(), 0);
+        for (marks, firsts, counts) in run.results {
+            seen.extend(marks);
+            numbers.extend(firsts);
+            count += counts[0] as usize;
+        }
+        assert_eq!(count, rows, "{name}, {partitions}");
+        assert!(seen.iter().zip(data.outer_iter()).all(|(mark, row)| *mark == row[1].to_bits()), "{name}");
+        assert!(numbers.iter().zip(0..).all(|(found, row)| *found == row), "{name}");
+    }
+    Ok(())
+}
+
+/// The faster of two shaders goes on, whichever comes first; the next session begins with it.
+#[test]
+fn the_fastest_shader_is_found_and_remembered() -> Result<()> {
+    let marks: Key<Vec<u32>> = Key::new("marks");
+    // Each row is marked by the rounds in which it was seen, and by how its shader works.
+    let source = |steps: u32, mark: u32| -> &'static str {
+        format!(
+            "@group(0) @binding(0) var<storage, read> rows: array<f32>;
+             @group(0) @binding(1) var<uniform> rows_shape: vec2<u32>;
+             @group(0) @binding(2) var<storage, read_write> marks: array<u32>;
+             @compute @workgroup_size(64) fn main(@builtin(global_invocation_id) id: vec3<u32>) {{
+                 if (id.x >= rows_shape.x) {{ return; }}
+                 var sum = 0.0;
+                 for (var i = 0u; i < {steps}u; i++) {{ sum = sum * 0.5 + rows[id.x * rows_shape.y]; }}
+                 marks[id.x] += {mark}u + u32(sum == 1e30);
+             }}"
+        )
+        .leak()
+    };
+    let (slow, fast) = (source(3000, 1), source(1, 100));
+    let folder = std::env::temp_dir().join(format!("superstep-tuning-{}", std::process::id()));
+    for gpu in gpus() {
+        for (sources, first_round) in [(vec![slow, fast], true), (vec![fast, slow], true), (vec![slow, fast], false)] {
+            let session = Session::builder()
+                .device(DeviceChoice::These(vec![OneDevice::Adapter(gpu)]))
+                .cache_folder(&folder)
+                .build()?;
+            let objects = Objects::reads(ROWS).updates(marks).shape(marks, ShapeRule::rows_of(ROWS));
+            let found = IterativeComQueue::new(&session)
+                .init_with_partitioned_data(ROWS, table(60_000, 1))
+                .add(Sliced(objects, sources))
+                .set_max_iter(3)
+                .close_with(|cx| cx.take(marks))
+                .exec()?;
+            let seen_by = |mark: u32| (mark % 100, mark / 100);
+            assert!(found.iter().all(|mark| seen_by(*mark).0 + seen_by(*mark).1 == 3), "each row in each round");
+            let slow_rounds = found.iter().filter(|mark| seen_by(**mark).0 > 0).count();
+            assert_eq!(slow_rounds > 0, first_round, "trials are for those who do not know yet");
+            assert!(slow_rounds < found.len(), "most rows are left to the fast one: {slow_rounds}");
+            assert!(found.iter().all(|mark| seen_by(*mark).0 <= 1), "after the first round only the fast one runs");
+        }
+    }
+    std::fs::remove_dir_all(&folder).expect("a folder that was made");
+    Ok(())
+}
+
+/// WGSL that runs once before the slices, whichever of two shaders takes these.
+struct Prepared(Objects);
+
+impl ComputeFunction for Prepared {
+    fn objects(&self) -> Objects {
+        self.0.clone()
+    }
+
+    fn calc(&self, _: &mut ComContext) -> Result<()> {
+        panic!("it must run on the device");
+    }
+
+    fn shader(&self) -> Option<Shader> {
+        let first = "
+            @group(0) @binding(0) var<storage, read_write> counts: array<u32>;
+            @compute @workgroup_size(1) fn main() { counts[0] += 7u; }";
+        let mark = "
+            @group(0) @binding(0) var<uniform> rows_shape: vec2<u32>;
+            @group(0) @binding(1) var<storage, read_write> counts: array<u32>;
+            @group(0) @binding(2) var<storage, read_write> marks: array<u32>;
+            @compute @workgroup_size(64) fn main(@builtin(global_invocation_id) id: vec3<u32>) {
+                if (id.x < rows_shape.x) { marks[id.x] = counts[0]; }
+            }";
+        let sliced = || Shader::wgsl(mark).named("mark").per_row(ROWS).in_slices(ROWS);
+        Some(sliced().or(sliced()).after(Shader::wgsl(first).named("first")))
+    }
+}
+
+#[test]
+fn what_comes_before_slices_runs_once_a_round() -> Result<()> {
+    let marks: Key<Vec<u32>> = Key::new("marks");
+    for (name, _, session) in sessions() {
+        let data = table(30_011, 2);
+        let objects = Objects::reads(ROWS)
+            .writes(marks)
+            .updates(COUNTS)
+            .shape(marks, ShapeRule::rows_of(ROWS))
+            .shape(COUNTS, ShapeRule::fixed([2]));
+        let queue = IterativeComQueue::new(&session).init_with_partitioned_data(ROWS, &data).add(Prepared(objects));
+        let run = queue.set_max_iter(3).close_with(|cx| Ok((cx.take(marks)?, cx.take(COUNTS)?))).run()?;
+        for (marks, counts) in run.results {
+            assert_eq!(counts[0], 21, "{name}: three rounds");
+            assert!(marks.iter().all(|&mark| mark == 21), "{name}: every slice came after");
+        }
+    }
+    Ok(())
+}
+
+/// WGSL that derives the double of each row's first value, and an item that adds it up, round after round.
+struct Doubling(Key<Vec<f32>>);
+
+const DOUBLES: Key<Vec<f32>> = Key::new("doubles");
+
+impl ComputeFunction for Doubling {
+    fn objects(&self) -> Objects {
+        Objects::reads(ROWS)
+            .updates((self.0, COUNTS))
+            .scratch(DOUBLES, ShapeRule::rows_of(ROWS))
+            .shape(self.0, ShapeRule::rows_of(ROWS))
+            .shape(COUNTS, ShapeRule::fixed([2]))
+    }
+
+    fn calc(&self, _: &mut ComContext) -> Result<()> {
+        panic!("it must run on the device");
+    }
+
+    fn shader(&self) -> Option<Shader> {
+        let derive = "
+            @group(0) @binding(0) var<uniform> rows_shape: vec2<u32>;
+            @group(0) @binding(1) var<storage, read> rows: array<f32>;
+            @group(0) @binding(2) var<storage, read_write> doubles: array<f32>;
+            @group(0) @binding(3) var<storage, read_write> counts: array<u32>;
+            @compute @workgroup_size(64) fn main(@builtin(global_invocation_id) id: vec3<u32>) {
+                if (id.x == 0u) { counts[0] += 1u; }
+                if (id.x < rows_shape.x) { doubles[id.x] = 2.0 * rows[id.x * rows_shape.y]; }
+            }";
+        let add = "
+            @group(0) @binding(0) var<uniform> rows_shape: vec2<u32>;
+            @group(0) @binding(1) var<storage, read> doubles: array<f32>;
+            @group(0) @binding(2) var<storage, read_write> marks: array<f32>;
+            @compute @workgroup_size(64) fn main(@builtin(global_invocation_id) id: vec3<u32>) {
+                if (id.x < rows_shape.x) { marks[id.x] += doubles[id.x]; }
+            }";
+        let add = || Shader::wgsl(add).named("add").per_row(ROWS).in_slices(ROWS);
+        Some(add().or(add()).derived_by(Shader::wgsl(derive).named("derive").per_row(ROWS)))
+    }
+}
+
+#[test]
+fn what_follows_from_rows_is_derived_where_they_come_to_a_device() -> Result<()> {
+    let marks: Key<Vec<f32>> = Key::new("marks");
+    let data = table(30_011, 5);
+    let check = |name: &str, session: &Session, is_streamed: bool| -> Result<()> {
+        let queue = IterativeComQueue::new(session).init_with_partitioned_data(ROWS, &data).add(Doubling(marks));
+        let run = queue.set_max_iter(3).close_with(|cx| Ok((cx.take(marks)?, cx.take(COUNTS)?))).run()?;
+        assert_eq!(run.streamed.is_some(), is_streamed, "{name}");
+        let mut first = 0;
+        for (marks, counts) in run.results {
+            assert_eq!(counts[0], if is_streamed { 3 } else { 1 }, "{name}: how often it was derived");
+            for (row, &mark) in marks.iter().enumerate() {
+                assert_eq!(mark, 6.0 * data[[first + row, 0]], "{name}: row {}", first + row);
+            }
+            first += marks.len();
+        }
+        assert_eq!(first, 30_011);
+        Ok(())
+    };
+    for (name, _, session) in sessions() {
+        check(&name, &session, false)?;
+    }
+    for gpu in gpus() {
+        let builder = Session::builder().device(DeviceChoice::These(vec![OneDevice::Adapter(gpu)]));
+        check(&format!("gpu:{gpu}, streamed"), &builder.device_memory(400_000).build()?, true)?;
+    }
+    Ok(())
+}
+
+/// WGSL that adds what it has put into the memory of a slice, which has room for few rows.
+struct InSlices(Objects);
+
+impl ComputeFunction for InSlices {
+    fn objects(&self) -> Objects {
+        self.0.clone()
+    }
+
+    fn calc(&self, _: &mut ComContext) -> Result<()> {
+        panic!("it must run on the device");
+    }
+
+    fn shader(&self) -> Option<Shader> {
+        let double = "
+            @group(0) @binding(0) var<uniform> rows_shape: vec2<u32>;
+            @group(0) @binding(1) var<storage, read> rows: array<f32>;
+            @group(0) @binding(2) var<storage, read_write> doubles: array<f32>;
+            @compute @workgroup_size(64) fn main(@builtin(global_invocation_id) id: vec3<u32>) {
+                if (id.x < rows_shape.x) { doubles[id.x] = 2.0 * rows[id.x * rows_shape.y]; }
+            }";
+        let add = "
+            @group(0) @binding(0) var<uniform> rows_shape: vec2<u32>;
+            @group(0) @binding(1) var<storage, read> doubles: array<f32>;
+            @group(0) @binding(2) var<storage, read_write> marks: array<f32>;
+            @compute @workgroup_size(64) fn main(@builtin(global_invocation_id) id: vec3<u32>) {
+                if (id.x < rows_shape.x) { marks[id.x] += doubles[id.x]; }
+            }";
+        let double = Shader::wgsl(double).named("double").per_row(ROWS);
+        Some(double.then(Shader::wgsl(add).named("add").per_row(ROWS)).in_slices(ROWS))
+    }
+}
+
+#[test]
+fn memory_of_a_slice_bounds_the_slices() -> Result<()> {
+    let marks: Key<Vec<f32>> = Key::new("marks");
+    let data = table(30_011, 2);
+    for (name, partitions, session) in sessions() {
+        let objects = Objects::reads(ROWS)
+            .updates(marks)
+            .shape(marks, ShapeRule::rows_of(ROWS))
+            .scratch(DOUBLES, ShapeRule::slice_of(ROWS, 1, 1900));
+        let before = submissions(&session);
+        let queue = IterativeComQueue::new(&session).init_with_partitioned_data(ROWS, &data).add(InSlices(objects));
+        let marks = queue.set_max_iter(3).close_with(|cx| cx.take(marks)).exec()?;
+        assert!(marks.len() >= data.nrows() / partitions, "{name}: the first task's rows");
+        for (row, &mark) in marks.iter().enumerate() {
+            assert_eq!(mark, 6.0 * data[[row, 0]], "{name}: row {row}");
+        }
+        let slices = 30_011 / 2048;
+        assert!(submissions(&session) - before >= 3 * slices, "{name}: each slice is one");
+    }
+    Ok(())
+}
