@@ -85,3 +85,17 @@ fn its_numbers_fit_each_other() {
         assert!(number(&json["peak_rss_mb"]) > 1.0);
     }
 }
+
+#[test]
+fn a_profile_adds_items_to_the_trace_and_wants_json() {
+    let folder = Folder::with_points();
+    let json = folder.json("kmeans points.csv --k 2 --device cpu --profile");
+    for round in json["trace"].as_array().expect("a trace") {
+        let items = round["items"].as_array().expect("items");
+        let reassign = items.iter().find(|item| item["name"] == "Reassign").expect("the main item");
+        assert!(reassign["runs"].as_u64() >= Some(1) && reassign["seconds"].as_f64() >= Some(0.0), "{reassign}");
+    }
+    let refused = folder.run("kmeans points.csv --k 2 --device cpu --profile");
+    assert_eq!(refused.status, Some(2));
+    assert!(refused.stderr.contains("--json"), "{}", refused.stderr);
+}

@@ -11,6 +11,7 @@ mod errors;
 mod files;
 mod model;
 mod oracle;
+mod profile;
 mod ranks;
 mod reproducible;
 mod shapes;

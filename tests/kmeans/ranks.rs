@@ -50,6 +50,15 @@ struct Bits {
     trace: Vec<(u64, u64)>,
 }
 
+/// All ranks hear what the first has measured.
+#[test]
+fn a_profile_is_told_to_all_ranks() {
+    let points = rows_for(Metric::Euclidean, ROWS, 3, 12);
+    let kmeans = KMeans::new(4).init(Init::Random).n_init(1).seed(5).max_iter(2);
+    let profiled = fit(2, OneDevice::Cpu, &kmeans.clone().profile(true), &points, None);
+    assert_eq!(profiled, fit(1, OneDevice::Cpu, &kmeans, &points, None));
+}
+
 #[test]
 fn two_and_three_ranks_find_what_one_finds() {
     let weights: Vec<f32> = (0..ROWS).map(|row| (row % 5) as f32 * 0.375).collect();
