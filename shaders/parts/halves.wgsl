@@ -17,7 +17,7 @@ fn watch(best: ptr<function, Best>, a: vec4<f32>, b: vec4<f32>, label: u32) {
 // Takes the product of 16 rows and the 16 centroids from `first + tile_first` on out of workgroup memory.
 //
 // `subgroupBarrier` would be too little between its writing and its reading by other threads of the subgroup: as WGSL becomes SPIR-V
-// it orders no workgroup memory, and a compiler was seen to take the reading first.
+// it orders no workgroup memory. With it a kernel found wrong labels on an H100, once it ran without checks.
 fn take(best: ptr<function, Best>, subgroup: u32, lane: u32, first: u32, tile_first: u32) {
     let at = subgroup * PRODUCT + lane / 2u * LINE + 2u * (lane % 2u);
     let offset = tile_first + 8u * (lane % 2u);

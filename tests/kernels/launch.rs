@@ -1,5 +1,6 @@
 //! Running one kernel on a device, its buffers given and read by name.
 
+use std::cell::Cell;
 use std::rc::Rc;
 use superstep::backend::gpu::{DeviceBuffer, GpuDevice, KernelSpec, adapters};
 
@@ -21,7 +22,13 @@ pub(crate) fn source_for(stem: &str, by_quads: bool) -> String {
     kernel + &parts
 }
 
-/// Runs a test on every adapter; without one it says so, or fails where `SUPERSTEP_REQUIRE_GPU=1`.
+thread_local! {
+    /// Whether kernels run as k-means has them, without checks.
+    static UNCHECKED: Cell<bool> = const { Cell::new(false) };
+}
+
+/// Runs a test on every adapter, with checks on; on hardware then without, as k-means does: compilers make other code of that. Without
+/// an adapter it says so, or fails where `SUPERSTEP_REQUIRE_GPU=1`; `SUPERSTEP_UNCHECKED=1` leaves out checks everywhere.
 pub(crate) fn on_every_adapter(test: impl Fn(&GpuDevice)) {
     let found = adapters();
     if found.is_empty() {
@@ -30,7 +37,14 @@ pub(crate) fn on_every_adapter(test: impl Fn(&GpuDevice)) {
     }
     for (index, info) in found.iter().enumerate() {
         println!("on {} ({})", info.name, info.interface);
-        test(&GpuDevice::open(index).expect("the adapter opens"));
+        let device = GpuDevice::open(index).expect("the adapter opens");
+        let everywhere = std::env::var_os("SUPERSTEP_UNCHECKED").is_some_and(|value| value == "1");
+        let ways: &[bool] = if info.kind.is_hardware_gpu() || everywhere { &[false, true] } else { &[false] };
+        for unchecked in ways {
+            UNCHECKED.set(*unchecked);
+            test(&device);
+        }
+        UNCHECKED.set(false);
     }
 }
 
@@ -81,7 +95,13 @@ impl<'d> Launch<'d> {
         let columns = self.constants.iter().find(|(name, _)| name == "DIMENSIONS").map_or(1.0, |(_, value)| *value);
         let source = source_for(self.stem, columns % 4.0 == 0.0);
         let spec = KernelSpec { label: self.stem, source: &source, entry: None, constants: &self.constants };
-        let kernel = self.device.compile(&spec).unwrap_or_else(|error| panic!("{error}"));
+        let kernel = if UNCHECKED.get() {
+            // SAFETY: the test has run with checks on before, with the same input.
+            unsafe { self.device.compile_unchecked(&spec) }
+        } else {
+            self.device.compile(&spec)
+        };
+        let kernel = kernel.unwrap_or_else(|error| panic!("{error}"));
         let buffers: Vec<(&str, &DeviceBuffer)> =
             self.buffers.iter().map(|(name, buffer)| (*name, &**buffer)).collect();
         self.device.dispatch(&kernel, &buffers, workgroups as u64).unwrap_or_else(|error| panic!("{error}"));
