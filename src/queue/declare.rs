@@ -99,11 +99,7 @@ impl Objects {
 
     /// The most rows that a slice may have: scratch memory has no room for more.
     pub(crate) fn most_in_slice(&self) -> u64 {
-        let most = self.shapes.iter().filter_map(|(_, rule)| match rule.0 {
-            Rule::Slice(_, _, most) => Some(most as u64),
-            _ => None,
-        });
-        most.min().unwrap_or(u64::MAX)
+        self.shapes.iter().filter_map(|(_, rule)| rule.most_in_slice()).min().unwrap_or(u64::MAX)
     }
 
     pub(crate) fn written(&self) -> impl Iterator<Item = &Declared> {
@@ -173,5 +169,13 @@ impl ShapeRule {
     /// What was written for a slice is gone in the next.
     pub fn slice_of(key: Key<Rows>, columns: usize, most: usize) -> Self {
         Self(Rule::Slice(key.name(), columns, most.max(1).next_multiple_of(256)))
+    }
+
+    /// The most rows of a slice, where the rule is for one.
+    pub(crate) fn most_in_slice(&self) -> Option<u64> {
+        match self.0 {
+            Rule::Slice(_, _, most) => Some(most as u64),
+            Rule::Fixed(_) | Rule::Like(_) | Rule::RowsOf(..) => None,
+        }
     }
 }

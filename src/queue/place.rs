@@ -166,10 +166,7 @@ impl Needs {
             for (declared, times, is_scratch) in written.chain(updated).chain(scratch) {
                 let (per_row, fixed) = sizes(objects, declared);
                 let needs = largest.entry((declared.name, is_scratch)).or_default();
-                let slice = match objects.shape_rule(declared.name) {
-                    Some(ShapeRule(Rule::Slice(_, _, most))) => Some(*most as u64),
-                    _ => None,
-                };
+                let slice = objects.shape_rule(declared.name).and_then(ShapeRule::most_in_slice);
                 needs.most_in_slice = needs.most_in_slice.max(slice.unwrap_or(0));
                 let of_rows = match (is_scratch, slice) {
                     (true, Some(_)) => &mut needs.slice_per_row,

@@ -141,8 +141,8 @@ impl Fnv {
 }
 
 /// Tries all shaders of an item, each on rows of its own, and settles on the fastest. Returns how many rows have been taken
-/// so, of all there are and at most `most` at once: none where there are too few to tell. `record(variant, first, rows)` records one; one that cannot be compiled on this
-/// device is passed over.
+/// so, of all there are and at most `most` at once: none where there are too few to tell. `record(variant, first, rows)`
+/// records one; one that cannot be compiled on this device is passed over.
 pub(super) fn try_out(
     ready: &OnDevice,
     tuning: &Tuning,

@@ -1,29 +1,15 @@
 //! Items whose WGSL takes some rows after others, what it does before, and the memory that it has meanwhile.
 
-use crate::kernels::ROWS;
+use crate::kernels::{ROWS, Wgsl};
 use crate::shaders::{COUNTS, sessions, submissions};
 use crate::support::{gpus, table};
 use superstep::Result;
-use superstep::queue::{
-    ComContext, ComputeFunction, DeviceChoice, IterativeComQueue, Key, Objects, OneDevice, Session, Shader, ShapeRule,
-};
+use superstep::queue::{DeviceChoice, IterativeComQueue, Key, Objects, OneDevice, Session, Shader, ShapeRule};
 
 /// WGSL that may take some rows after others, and other WGSL that does the same.
-struct Sliced(Objects, Vec<&'static str>);
-
-impl ComputeFunction for Sliced {
-    fn objects(&self) -> Objects {
-        self.0.clone()
-    }
-
-    fn calc(&self, _: &mut ComContext) -> Result<()> {
-        panic!("it must run on the device");
-    }
-
-    fn shader(&self) -> Option<Shader> {
-        let shaders = self.1.iter().map(|source| Shader::wgsl(*source).named("sliced").per_row(ROWS).in_slices(ROWS));
-        shaders.reduce(Shader::or)
-    }
+fn sliced(objects: Objects, sources: &[&'static str]) -> Wgsl {
+    let shaders = sources.iter().map(|source| Shader::wgsl(*source).named("sliced").per_row(ROWS).in_slices(ROWS));
+    Wgsl { name: "sliced", objects, shader: shaders.reduce(Shader::or).expect("a source") }
 }
 
 /// Rows that are taken in slices see their own number, first row and shape; what has no rows is added to by all.
@@ -54,7 +40,7 @@ fn slices_of_rows_are_as_good_as_all_at_once() -> Result<()> {
             }";
         let run = IterativeComQueue::new(&session)
             .init_with_partitioned_data(ROWS, &data)
-            .add(Sliced(objects, vec![source]))
+            .add(sliced(objects, &[source]))
             .set_max_iter(3)
             .close_with(|cx| Ok((cx.take(marks)?, cx.take(firsts)?, cx.take(COUNTS)?)))
             .run()?;
@@ -101,7 +87,7 @@ fn the_fastest_shader_is_found_and_remembered() -> Result<()> {
             let objects = Objects::reads(ROWS).updates(marks).shape(marks, ShapeRule::rows_of(ROWS));
             let found = IterativeComQueue::new(&session)
                 .init_with_partitioned_data(ROWS, table(60_000, 1))
-                .add(Sliced(objects, sources))
+                .add(sliced(objects, &sources))
                 .set_max_iter(3)
                 .close_with(|cx| cx.take(marks))
                 .exec()?;
@@ -118,31 +104,20 @@ fn the_fastest_shader_is_found_and_remembered() -> Result<()> {
 }
 
 /// WGSL that runs once before the slices, whichever of two shaders takes these.
-struct Prepared(Objects);
-
-impl ComputeFunction for Prepared {
-    fn objects(&self) -> Objects {
-        self.0.clone()
-    }
-
-    fn calc(&self, _: &mut ComContext) -> Result<()> {
-        panic!("it must run on the device");
-    }
-
-    fn shader(&self) -> Option<Shader> {
-        let first = "
-            @group(0) @binding(0) var<storage, read_write> counts: array<u32>;
-            @compute @workgroup_size(1) fn main() { counts[0] += 7u; }";
-        let mark = "
-            @group(0) @binding(0) var<uniform> rows_shape: vec2<u32>;
-            @group(0) @binding(1) var<storage, read_write> counts: array<u32>;
-            @group(0) @binding(2) var<storage, read_write> marks: array<u32>;
-            @compute @workgroup_size(64) fn main(@builtin(global_invocation_id) id: vec3<u32>) {
-                if (id.x < rows_shape.x) { marks[id.x] = counts[0]; }
-            }";
-        let sliced = || Shader::wgsl(mark).named("mark").per_row(ROWS).in_slices(ROWS);
-        Some(sliced().or(sliced()).after(Shader::wgsl(first).named("first")))
-    }
+fn prepared(objects: Objects) -> Wgsl {
+    let first = "
+        @group(0) @binding(0) var<storage, read_write> counts: array<u32>;
+        @compute @workgroup_size(1) fn main() { counts[0] += 7u; }";
+    let mark = "
+        @group(0) @binding(0) var<uniform> rows_shape: vec2<u32>;
+        @group(0) @binding(1) var<storage, read_write> counts: array<u32>;
+        @group(0) @binding(2) var<storage, read_write> marks: array<u32>;
+        @compute @workgroup_size(64) fn main(@builtin(global_invocation_id) id: vec3<u32>) {
+            if (id.x < rows_shape.x) { marks[id.x] = counts[0]; }
+        }";
+    let sliced = || Shader::wgsl(mark).named("mark").per_row(ROWS).in_slices(ROWS);
+    let shader = sliced().or(sliced()).after(Shader::wgsl(first).named("first"));
+    Wgsl { name: "prepared", objects, shader }
 }
 
 #[test]
@@ -155,7 +130,7 @@ fn what_comes_before_slices_runs_once_a_round() -> Result<()> {
             .updates(COUNTS)
             .shape(marks, ShapeRule::rows_of(ROWS))
             .shape(COUNTS, ShapeRule::fixed([2]));
-        let queue = IterativeComQueue::new(&session).init_with_partitioned_data(ROWS, &data).add(Prepared(objects));
+        let queue = IterativeComQueue::new(&session).init_with_partitioned_data(ROWS, &data).add(prepared(objects));
         let run = queue.set_max_iter(3).close_with(|cx| Ok((cx.take(marks)?, cx.take(COUNTS)?))).run()?;
         for (marks, counts) in run.results {
             assert_eq!(counts[0], 21, "{name}: three rounds");
@@ -165,53 +140,52 @@ fn what_comes_before_slices_runs_once_a_round() -> Result<()> {
     Ok(())
 }
 
-/// WGSL that derives the double of each row's first value, and an item that adds it up, round after round.
-struct Doubling(Key<Vec<f32>>);
-
+const MARKS: Key<Vec<f32>> = Key::new("marks");
 const DOUBLES: Key<Vec<f32>> = Key::new("doubles");
 
-impl ComputeFunction for Doubling {
-    fn objects(&self) -> Objects {
-        Objects::reads(ROWS)
-            .updates((self.0, COUNTS))
-            .scratch(DOUBLES, ShapeRule::rows_of(ROWS))
-            .shape(self.0, ShapeRule::rows_of(ROWS))
-            .shape(COUNTS, ShapeRule::fixed([2]))
-    }
+/// Doubles each row's first value, and counts how often.
+fn double() -> Shader {
+    let source = "
+        @group(0) @binding(0) var<uniform> rows_shape: vec2<u32>;
+        @group(0) @binding(1) var<storage, read> rows: array<f32>;
+        @group(0) @binding(2) var<storage, read_write> doubles: array<f32>;
+        @group(0) @binding(3) var<storage, read_write> counts: array<u32>;
+        @compute @workgroup_size(64) fn main(@builtin(global_invocation_id) id: vec3<u32>) {
+            if (id.x == 0u) { counts[0] += 1u; }
+            if (id.x < rows_shape.x) { doubles[id.x] = 2.0 * rows[id.x * rows_shape.y]; }
+        }";
+    Shader::wgsl(source).named("double").per_row(ROWS)
+}
 
-    fn calc(&self, _: &mut ComContext) -> Result<()> {
-        panic!("it must run on the device");
-    }
+/// Adds the doubles to the marks, slice by slice.
+fn add() -> Shader {
+    let source = "
+        @group(0) @binding(0) var<uniform> rows_shape: vec2<u32>;
+        @group(0) @binding(1) var<storage, read> doubles: array<f32>;
+        @group(0) @binding(2) var<storage, read_write> marks: array<f32>;
+        @compute @workgroup_size(64) fn main(@builtin(global_invocation_id) id: vec3<u32>) {
+            if (id.x < rows_shape.x) { marks[id.x] += doubles[id.x]; }
+        }";
+    Shader::wgsl(source).named("add").per_row(ROWS).in_slices(ROWS)
+}
 
-    fn shader(&self) -> Option<Shader> {
-        let derive = "
-            @group(0) @binding(0) var<uniform> rows_shape: vec2<u32>;
-            @group(0) @binding(1) var<storage, read> rows: array<f32>;
-            @group(0) @binding(2) var<storage, read_write> doubles: array<f32>;
-            @group(0) @binding(3) var<storage, read_write> counts: array<u32>;
-            @compute @workgroup_size(64) fn main(@builtin(global_invocation_id) id: vec3<u32>) {
-                if (id.x == 0u) { counts[0] += 1u; }
-                if (id.x < rows_shape.x) { doubles[id.x] = 2.0 * rows[id.x * rows_shape.y]; }
-            }";
-        let add = "
-            @group(0) @binding(0) var<uniform> rows_shape: vec2<u32>;
-            @group(0) @binding(1) var<storage, read> doubles: array<f32>;
-            @group(0) @binding(2) var<storage, read_write> marks: array<f32>;
-            @compute @workgroup_size(64) fn main(@builtin(global_invocation_id) id: vec3<u32>) {
-                if (id.x < rows_shape.x) { marks[id.x] += doubles[id.x]; }
-            }";
-        let add = || Shader::wgsl(add).named("add").per_row(ROWS).in_slices(ROWS);
-        Some(add().or(add()).derived_by(Shader::wgsl(derive).named("derive").per_row(ROWS)))
-    }
+/// An item of these two, whose doubles have this shape.
+fn doubling(doubles: ShapeRule, shader: Shader) -> Wgsl {
+    let objects = Objects::reads(ROWS)
+        .updates((MARKS, COUNTS))
+        .scratch(DOUBLES, doubles)
+        .shape(MARKS, ShapeRule::rows_of(ROWS))
+        .shape(COUNTS, ShapeRule::fixed([2]));
+    Wgsl { name: "doubling", objects, shader }
 }
 
 #[test]
 fn what_follows_from_rows_is_derived_where_they_come_to_a_device() -> Result<()> {
-    let marks: Key<Vec<f32>> = Key::new("marks");
     let data = table(30_011, 5);
     let check = |name: &str, session: &Session, is_streamed: bool| -> Result<()> {
-        let queue = IterativeComQueue::new(session).init_with_partitioned_data(ROWS, &data).add(Doubling(marks));
-        let run = queue.set_max_iter(3).close_with(|cx| Ok((cx.take(marks)?, cx.take(COUNTS)?))).run()?;
+        let item = doubling(ShapeRule::rows_of(ROWS), add().or(add()).derived_by(double()));
+        let queue = IterativeComQueue::new(session).init_with_partitioned_data(ROWS, &data).add(item);
+        let run = queue.set_max_iter(3).close_with(|cx| Ok((cx.take(MARKS)?, cx.take(COUNTS)?))).run()?;
         assert_eq!(run.streamed.is_some(), is_streamed, "{name}");
         let mut first = 0;
         for (marks, counts) in run.results {
@@ -234,50 +208,14 @@ fn what_follows_from_rows_is_derived_where_they_come_to_a_device() -> Result<()>
     Ok(())
 }
 
-/// WGSL that adds what it has put into the memory of a slice, which has room for few rows.
-struct InSlices(Objects);
-
-impl ComputeFunction for InSlices {
-    fn objects(&self) -> Objects {
-        self.0.clone()
-    }
-
-    fn calc(&self, _: &mut ComContext) -> Result<()> {
-        panic!("it must run on the device");
-    }
-
-    fn shader(&self) -> Option<Shader> {
-        let double = "
-            @group(0) @binding(0) var<uniform> rows_shape: vec2<u32>;
-            @group(0) @binding(1) var<storage, read> rows: array<f32>;
-            @group(0) @binding(2) var<storage, read_write> doubles: array<f32>;
-            @compute @workgroup_size(64) fn main(@builtin(global_invocation_id) id: vec3<u32>) {
-                if (id.x < rows_shape.x) { doubles[id.x] = 2.0 * rows[id.x * rows_shape.y]; }
-            }";
-        let add = "
-            @group(0) @binding(0) var<uniform> rows_shape: vec2<u32>;
-            @group(0) @binding(1) var<storage, read> doubles: array<f32>;
-            @group(0) @binding(2) var<storage, read_write> marks: array<f32>;
-            @compute @workgroup_size(64) fn main(@builtin(global_invocation_id) id: vec3<u32>) {
-                if (id.x < rows_shape.x) { marks[id.x] += doubles[id.x]; }
-            }";
-        let double = Shader::wgsl(double).named("double").per_row(ROWS);
-        Some(double.then(Shader::wgsl(add).named("add").per_row(ROWS)).in_slices(ROWS))
-    }
-}
-
 #[test]
 fn memory_of_a_slice_bounds_the_slices() -> Result<()> {
-    let marks: Key<Vec<f32>> = Key::new("marks");
     let data = table(30_011, 2);
     for (name, partitions, session) in sessions() {
-        let objects = Objects::reads(ROWS)
-            .updates(marks)
-            .shape(marks, ShapeRule::rows_of(ROWS))
-            .scratch(DOUBLES, ShapeRule::slice_of(ROWS, 1, 1900));
+        let item = doubling(ShapeRule::slice_of(ROWS, 1, 1900), double().then(add()).in_slices(ROWS));
         let before = submissions(&session);
-        let queue = IterativeComQueue::new(&session).init_with_partitioned_data(ROWS, &data).add(InSlices(objects));
-        let marks = queue.set_max_iter(3).close_with(|cx| cx.take(marks)).exec()?;
+        let queue = IterativeComQueue::new(&session).init_with_partitioned_data(ROWS, &data).add(item);
+        let marks = queue.set_max_iter(3).close_with(|cx| cx.take(MARKS)).exec()?;
         assert!(marks.len() >= data.nrows() / partitions, "{name}: the first task's rows");
         for (row, &mark) in marks.iter().enumerate() {
             assert_eq!(mark, 6.0 * data[[row, 0]], "{name}: row {row}");

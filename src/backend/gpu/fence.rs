@@ -16,11 +16,11 @@ use std::time::{Duration, Instant};
 const WAIT_SLICE: Duration = Duration::from_millis(100);
 /// Polls after the end of a submission until a mapping must have been reported.
 const MAPPING_POLLS: u32 = 100;
+/// The pause between these polls: another thread may be about to report it.
+const MAPPING_SLICE: Duration = Duration::from_millis(10);
 /// How long a thread asks again and again whether a device is done before it sleeps: to be woken takes some 50 µs, a good part of a
 /// short round.
 const SPIN: Duration = Duration::from_millis(5);
-/// The pause between these polls: another thread may be about to report it.
-const MAPPING_SLICE: Duration = Duration::from_millis(10);
 
 /// What went wrong on a device outside of a call: shared with the callbacks that wgpu keeps.
 #[derive(Default)]
@@ -152,16 +152,19 @@ impl Fence {
 
     /// Waits until a submission has ended, in slices, so that a loss ends the wait.
     pub(super) fn wait(&self, submission: Option<&wgpu::SubmissionIndex>) -> Result<()> {
-        loop {
-            self.check()?;
-            let timeout = Some(WAIT_SLICE);
-            let poll = wgpu::PollType::Wait { submission_index: submission.cloned(), timeout };
-            match catch_unwind(AssertUnwindSafe(|| self.device.poll(poll))) {
-                Ok(Ok(_)) => return Ok(()),
-                Ok(Err(wgpu::PollError::Timeout)) => {}
-                Ok(Err(error)) => return Err(self.lost(error.to_string())),
-                Err(panic) => return Err(self.panicked(panic.as_ref())),
-            }
+        let timeout = Some(WAIT_SLICE);
+        while !self.poll(wgpu::PollType::Wait { submission_index: submission.cloned(), timeout })? {}
+        Ok(())
+    }
+
+    /// Lets wgpu look after the device, unless that is lost. Tells whether it did within the time it was given.
+    fn poll(&self, how: wgpu::PollType) -> Result<bool> {
+        self.check()?;
+        match catch_unwind(AssertUnwindSafe(|| self.device.poll(how))) {
+            Ok(Ok(_)) => Ok(true),
+            Ok(Err(wgpu::PollError::Timeout)) => Ok(false),
+            Ok(Err(error)) => Err(self.lost(error.to_string())),
+            Err(panic) => Err(self.panicked(panic.as_ref())),
         }
     }
 
@@ -177,8 +180,15 @@ impl Fence {
 
     /// Waits for a mapping asked for with [`map`](Self::map) behind a submission.
     pub(super) fn mapped(&self, submission: &wgpu::SubmissionIndex, mapping: &Receiver<bool>) -> Result<()> {
-        if self.spin(mapping)? {
-            return Ok(());
+        let clock = Instant::now();
+        // Not of a device that computes on the same processors.
+        while self.is_hardware && clock.elapsed() < SPIN {
+            self.poll(wgpu::PollType::Poll)?;
+            match mapping.try_recv() {
+                Ok(true) => return Ok(()),
+                Ok(false) | Err(TryRecvError::Disconnected) => return Err(self.unmapped()),
+                Err(TryRecvError::Empty) => std::thread::yield_now(),
+            }
         }
         for _ in 0..MAPPING_POLLS {
             self.wait(Some(submission))?;
@@ -188,28 +198,11 @@ impl Fence {
                 Err(RecvTimeoutError::Timeout) => {}
             }
         }
-        Err(self.lost("a buffer could not be mapped".into()))
+        Err(self.unmapped())
     }
 
-    /// Asks for a while whether a buffer has been mapped; not of a device that computes on the same processors.
-    fn spin(&self, mapping: &Receiver<bool>) -> Result<bool> {
-        let clock = Instant::now();
-        while self.is_hardware && clock.elapsed() < SPIN {
-            self.check()?;
-            match catch_unwind(AssertUnwindSafe(|| self.device.poll(wgpu::PollType::Poll))) {
-                Ok(Ok(_)) => {}
-                Ok(Err(error)) => return Err(self.lost(error.to_string())),
-                Err(panic) => return Err(self.panicked(panic.as_ref())),
-            }
-            match mapping.try_recv() {
-                Ok(true) => return Ok(true),
-                Ok(false) | Err(TryRecvError::Disconnected) => {
-                    return Err(self.lost("a buffer could not be mapped".into()));
-                }
-                Err(TryRecvError::Empty) => std::thread::yield_now(),
-            }
-        }
-        Ok(false)
+    fn unmapped(&self) -> Error {
+        self.lost("a buffer could not be mapped".into())
     }
 
     /// Waits for a mapping, and gives what it made of the bytes.
