@@ -3,9 +3,10 @@
 use super::declare::{Objects, Rule, ShapeRule};
 use super::key::{Key, Kind, Lifetime, Rows, Value, sealed_value::Sealed};
 use super::object::{AnyObject, Hosted, Object, ObjectType, Shape};
+use super::plan::Scope;
 use super::profile::Profile;
 use super::rows::{RowsSlot, TaskRows};
-use super::stored::{Slot, Stored};
+use super::stored::{Past, Slot, Stored};
 use crate::{Error, Result};
 use ndarray::ArrayView2;
 use std::collections::HashMap;
@@ -26,11 +27,21 @@ pub struct ComContext<'a> {
     /// Device memory that only the engine sees: scratch of items, shapes and rounds as WGSL reads them.
     #[cfg(feature = "gpu")]
     pub(crate) private: super::device::Private,
+    /// How many rounds have begun, of all queues, and which of them is that of the queue that runs. Objects remember it: the
+    /// rounds of a queue inside another begin anew.
+    clock: u32,
+    tick: u32,
     task_id: usize,
     num_task: usize,
     running: Option<Running>,
     pub(crate) communicated: Duration,
     is_first_here: bool,
+}
+
+/// The round around a queue that runs inside another: when it began, and the objects that the inner one may write.
+pub(crate) struct Outer {
+    tick: u32,
+    slots: Vec<(&'static str, Past)>,
 }
 
 /// The device a task belongs to.
@@ -99,6 +110,8 @@ impl<'a> ComContext<'a> {
             is_folded: false,
             #[cfg(feature = "gpu")]
             private: Default::default(),
+            clock: 0,
+            tick: 0,
             task_id,
             num_task,
             running: None,
@@ -146,9 +159,9 @@ impl<'a> ComContext<'a> {
         self.may_touch(key.name(), true)?;
         let name = key.name();
         self.on_host::<T>(name, self.current(name)?)?;
-        let (missing, other, round) = (self.missing(name), self.other_type::<T>(name), self.round_no());
+        let (missing, other, tick) = (self.missing(name), self.other_type::<T>(name), self.tick);
         let slot = self.slots.get_mut(name).ok_or(missing)?;
-        slot.change(round);
+        slot.change(tick);
         let stored = slot.current.as_mut().ok_or_else(|| other_message(name))?;
         stored.unshare_host();
         stored.host_mut().and_then(|object| object.as_any_mut().downcast_mut()).ok_or(other)
@@ -173,9 +186,9 @@ impl<'a> ComContext<'a> {
     /// When the item that runs did not declare that it writes the object.
     pub fn remove<T: Object>(&mut self, key: Key<T>) -> Result<()> {
         self.may_touch(key.name(), true)?;
-        let round = self.round_no();
+        let tick = self.tick;
         if let Some(slot) = self.slots.get_mut(key.name()) {
-            slot.retire(round);
+            slot.retire(tick);
         }
         Ok(())
     }
@@ -188,12 +201,12 @@ impl<'a> ComContext<'a> {
     pub fn previous<T: Object>(&self, key: Key<T>) -> Result<&T> {
         self.may_touch(key.name(), false)?;
         let slot = self.slots.get(key.name()).ok_or_else(|| self.missing(key.name()))?;
-        let round = self.round_no();
-        if slot.changed == round {
+        let tick = self.tick;
+        if slot.changed == tick && tick > 0 {
             let message = "it was changed in place this round, so its last value is gone: put a new value instead";
             return Err(self.error(key.name(), message));
         }
-        let stored = if slot.replaced == round { slot.previous.as_ref() } else { slot.current.as_ref() };
+        let stored = if slot.replaced == tick { slot.previous.as_ref() } else { slot.current.as_ref() };
         let stored = stored.ok_or_else(|| self.error(key.name(), "it had no value in the round before"))?;
         self.on_host(key.name(), stored)
     }
@@ -237,6 +250,11 @@ impl<'a> ComContext<'a> {
         self.round.last().copied().unwrap_or(0)
     }
 
+    /// The round in which objects are put, among those of all queues.
+    pub(crate) fn tick(&self) -> u32 {
+        self.tick
+    }
+
     /// How many rows the task has, of the object that has most.
     pub(crate) fn row_count(&self) -> u64 {
         self.rows.values().map(|slot| slot.range.end - slot.range.start).max().unwrap_or(0)
@@ -255,16 +273,67 @@ impl<'a> ComContext<'a> {
         self.running = running;
     }
 
-    /// Starts a round: objects of one round are forgotten, except that those broadcast before round 1 live through it.
-    pub(crate) fn start_round(&mut self, round: u32) {
+    /// Starts a round of an iteration: its objects of one round are forgotten, except that those given before round 1 live
+    /// through it.
+    pub(crate) fn start_round(&mut self, round: u32, scope: &Scope) {
         if let Some(last) = self.round.last_mut() {
             *last = round;
         }
+        self.begin_tick();
         if round == 1 {
             return;
         }
-        for slot in self.slots.values_mut().filter(|slot| slot.lifetime == Lifetime::PerRound) {
-            slot.retire(round);
+        for (name, _) in scope.own.iter().filter(|(_, lifetime)| *lifetime == Lifetime::PerRound) {
+            if let Some(slot) = self.slots.get_mut(name) {
+                slot.retire(self.tick);
+            }
+        }
+    }
+
+    fn begin_tick(&mut self) {
+        self.clock += 1;
+        self.tick = self.clock;
+    }
+
+    /// Enters a queue that is an item of the one that runs: what is its own begins anew. What comes back is for
+    /// [`leave`](Self::leave).
+    pub(crate) fn enter(&mut self, scope: &Scope) -> Outer {
+        for (name, _) in &scope.own {
+            if let Some(slot) = self.slots.get_mut(name) {
+                slot.forget();
+            }
+        }
+        let slots =
+            scope.outer.iter().filter_map(|(name, in_place)| Some((*name, self.slots.get(name)?.past(*in_place))));
+        let outer = Outer { tick: self.tick, slots: slots.collect() };
+        self.round.push(0);
+        self.begin_tick();
+        outer
+    }
+
+    /// Goes on with the round around a queue: whatever that queue put, it was put in this one round.
+    pub(crate) fn leave(&mut self, outer: Outer) {
+        self.round.pop();
+        self.tick = outer.tick;
+        for (name, past) in outer.slots {
+            if let Some(slot) = self.slots.get_mut(name) {
+                slot.end_as_of(outer.tick, past);
+            }
+        }
+    }
+
+    /// Whether a variable was put in this round, and is not empty.
+    pub(crate) fn feeds_back(&self, name: &str) -> bool {
+        let holds = |stored: &Stored| stored.shape.as_ref().is_none_or(|shape| shape.elements() > 0);
+        self.is_fresh(name) && self.stored(name).is_some_and(holds)
+    }
+
+    /// Brings back the last value of a variable that fed back nothing.
+    pub(crate) fn deliver_last(&mut self, name: &str) {
+        if let Some(slot) = self.slots.get_mut(name)
+            && slot.current.is_none()
+        {
+            slot.current = slot.previous.clone();
         }
     }
 
@@ -289,15 +358,15 @@ impl<'a> ComContext<'a> {
         if self.rows.contains_key(name) {
             return Err(self.error(name, "it names partitioned rows, which are constant"));
         }
-        let round = self.round_no();
+        let tick = self.tick;
         match self.slots.get_mut(name) {
-            Some(slot) if slot.of == of => slot.replace(round, value),
+            Some(slot) if slot.of == of => slot.replace(tick, value),
             Some(slot) => {
                 let message = format!("it holds {}, and {} was put", slot.of.name, of.name);
                 return Err(self.error(name, message));
             }
             None => {
-                self.slots.insert(name, Slot::new(of, lifetime, round, value));
+                self.slots.insert(name, Slot::new(of, lifetime, tick, value));
             }
         }
         Ok(())
@@ -305,7 +374,7 @@ impl<'a> ComContext<'a> {
 
     /// Whether an object was put in this round: then it is no earlier round's value too.
     pub(crate) fn is_fresh(&self, name: &str) -> bool {
-        self.slots.get(name).is_some_and(|slot| slot.replaced == self.round_no())
+        self.slots.get(name).is_some_and(|slot| slot.replaced == self.tick)
     }
 
     /// A value wherever it lives: taken out if it was put in this round, else shared with what it will be the last of.

@@ -27,8 +27,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 pub(crate) struct Private {
     scratch: HashMap<&'static str, (Shape, Arc<DeviceBuffer>)>,
     uniforms: HashMap<String, (Vec<u32>, Arc<DeviceBuffer>)>,
-    /// The items whose scratch memory holds what follows from the task's rows.
-    derived: HashSet<Arc<str>>,
+    /// The items whose scratch memory holds what follows from the task's rows, by their numbers.
+    derived: HashSet<usize>,
 }
 
 type Scratch = HashMap<&'static str, (Shape, Arc<DeviceBuffer>)>;
@@ -127,11 +127,13 @@ fn derive(item: &Planned, passes: &[Pass], kernels: &[Kernel], cx: &mut ComConte
     }
     // Rows that are brought now are new.
     pin(item, cx, gpu)?;
-    if cx.private.derived.contains(&item.name) {
+    if cx.private.derived.contains(&item.number) {
         return Ok(());
     }
     record_passes(item, passes, kernels, None, cx, gpu)?;
-    cx.private.derived.insert(item.name.clone());
+    // Another item may have written the same memory.
+    cx.private.derived.clear();
+    cx.private.derived.insert(item.number);
     Ok(())
 }
 
@@ -254,7 +256,7 @@ fn update_target(
     cx: &mut ComContext,
     gpu: &GpuDevice,
 ) -> Result<()> {
-    let (of, round) = (object_type(item, declared)?, cx.round_no());
+    let (of, round) = (object_type(item, declared)?, cx.tick());
     if cx.stored(declared.name).is_none() {
         let shape = resolve(item, objects, declared.name, cx)?;
         let buffer = Arc::new(gpu.create_zeroed(declared.name, bytes(of, &shape))?);

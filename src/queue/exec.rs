@@ -1,13 +1,14 @@
 //! Running a planned queue, superstep after superstep.
 
+use super::body::Nested;
 use super::communicate::Communicate;
 use super::context::{ComContext, Running};
 #[cfg(feature = "gpu")]
 use super::device::OnDevice;
 use super::object::ObjectType;
 use super::place::Devices;
-use super::plan::{Planned, Step};
-use super::ranks::Ranks;
+use super::plan::{Planned, PlannedBody, Step};
+use super::rounds::{Engine, ReadyBody, in_queue};
 #[cfg(feature = "gpu")]
 use super::session::Device;
 use super::stream;
@@ -28,15 +29,21 @@ pub(crate) struct Ready<'q> {
 pub(crate) enum ReadyStep<'q> {
     Chain(Vec<Ready<'q>>),
     Communicate(&'q dyn Communicate),
+    Nested(&'q Nested<'q>, ReadyBody<'q>),
 }
 
-impl<'q> ReadyStep<'q> {
-    /// The compute items of a chain.
-    pub(super) fn items(&self) -> &[Ready<'q>] {
-        match self {
-            Self::Chain(chain) => chain,
-            Self::Communicate(_) => &[],
+impl<'q> ReadyBody<'q> {
+    /// All compute items, those of the queues inside too.
+    pub(super) fn items(&self) -> Vec<&Ready<'q>> {
+        let mut items = Vec::new();
+        for step in &self.steps {
+            match step {
+                ReadyStep::Chain(chain) => items.extend(chain),
+                ReadyStep::Nested(_, inner) => items.extend(inner.items()),
+                ReadyStep::Communicate(_) => {}
+            }
         }
+        items
     }
 }
 
@@ -74,7 +81,7 @@ impl Ready<'_> {
 }
 
 /// Compiles every item once for every device.
-pub(crate) fn compile<'q>(steps: Vec<Step<'q>>, devices: &Devices) -> Result<Vec<ReadyStep<'q>>> {
+pub(crate) fn compile<'q>(planned: PlannedBody<'q>, devices: &Devices) -> Result<ReadyBody<'q>> {
     let ready = |item: Planned<'q>| -> Result<Ready<'q>> {
         Ok(Ready {
             #[cfg(feature = "gpu")]
@@ -90,11 +97,12 @@ pub(crate) fn compile<'q>(steps: Vec<Step<'q>>, devices: &Devices) -> Result<Vec
         })
     };
     let _ = devices;
-    let steps = steps.into_iter().map(|step| match step {
+    let steps = planned.steps.into_iter().map(|step| match step {
         Step::Chain(chain) => chain.into_iter().map(ready).collect::<Result<_>>().map(ReadyStep::Chain),
         Step::Communicate(communicate) => Ok(ReadyStep::Communicate(communicate)),
+        Step::Nested(nested, inner) => Ok(ReadyStep::Nested(nested, compile(inner, devices)?)),
     });
-    steps.collect()
+    Ok(ReadyBody { body: planned.body, steps: steps.collect::<Result<_>>()?, scope: planned.scope })
 }
 
 /// Runs all steps of one round. Where there are several ranks an error waits for the next communication, so that all
@@ -102,11 +110,11 @@ pub(crate) fn compile<'q>(steps: Vec<Step<'q>>, devices: &Devices) -> Result<Vec
 pub(crate) fn superstep(
     steps: &[ReadyStep],
     tasks: &mut [ComContext],
-    devices: &Devices,
-    ranks: &Ranks,
+    engine: &mut Engine,
     round: u32,
     mut verdict: Result<()>,
 ) -> Result<()> {
+    let (devices, ranks) = (engine.devices, engine.ranks);
     for (at, step) in steps.iter().enumerate() {
         verdict = match step {
             ReadyStep::Chain(chain) => {
@@ -119,6 +127,10 @@ pub(crate) fn superstep(
             ReadyStep::Communicate(communicate) => {
                 let done = communicate.run(tasks, devices, ranks, verdict);
                 done.map_err(|error| in_round(error, round, &communicate.name()))
+            }
+            ReadyStep::Nested(nested, inner) => {
+                let done = engine.nested(nested, inner, tasks, verdict);
+                done.map_err(|error| in_queue(error, round, inner.body.name))
             }
         };
         if ranks.is_alone() || matches!(verdict, Err(Error::Rank { .. })) {
@@ -191,7 +203,7 @@ pub(super) fn run_on_each(
 /// Gives all tasks of a device what its first task wrote.
 fn share_written(item: &Planned, group: &mut [ComContext]) -> Result<()> {
     let Some((first, rest)) = group.split_first_mut() else { return Ok(()) };
-    let round = first.round_no();
+    let tick = first.tick();
     for declared in item.objects.written() {
         let Some(slot) = first.slots.get(declared.name) else { continue };
         let (of, lifetime) = (slot.of, slot.lifetime);
@@ -203,7 +215,7 @@ fn share_written(item: &Planned, group: &mut [ComContext]) -> Result<()> {
                         slot.leave_spare();
                     }
                 }
-                (None, Some(slot)) => slot.retire(round),
+                (None, Some(slot)) => slot.retire(tick),
                 (None, None) => {}
             }
         }

@@ -97,3 +97,28 @@ impl<F: Fn(&mut ComContext) -> Result<()> + Send + Sync> ComputeFunction for Com
         (self.calc)(cx)
     }
 }
+
+/// An item of which every round of every task has one of its own.
+pub(crate) struct ForEachRound<F, M> {
+    /// What it declares is the same for all of them.
+    pub(crate) first: F,
+    pub(crate) make: M,
+}
+
+impl<F: ComputeFunction, M: Fn() -> F + Send + Sync> ComputeFunction for ForEachRound<F, M> {
+    fn name(&self) -> Cow<'static, str> {
+        self.first.name()
+    }
+
+    fn objects(&self) -> Objects {
+        self.first.objects()
+    }
+
+    fn calc(&self, cx: &mut ComContext) -> Result<()> {
+        (self.make)().calc(cx)
+    }
+
+    fn shader(&self) -> Option<Shader> {
+        self.first.shader()
+    }
+}

@@ -1,25 +1,25 @@
 //! The queue itself: what it is built from, and how it is run.
 
+use super::body::{Body, Complete, Item, Nested, Watched};
 use super::communicate::{AllReduce, Communicate};
 use super::context::ComContext;
-use super::exec::{self, ReadyStep};
+use super::exec;
 use super::gather::{Bcast, Gather, ReduceScatter};
-use super::item::ComputeFunction;
-use super::key::{Declared, Key, Kind, Rows, sealed::Keys as _};
-use super::listener::{IterationListener, Stop};
+use super::item::{ComputeFunction, ForEachRound};
+use super::key::{Declared, Key, Rows, sealed::Keys as _};
+use super::listener::IterationListener;
 use super::object::{AnyObject, Hosted, Object};
 use super::place::{self, Devices, Needs, Share, Source};
-use super::plan::{self, Item, Provided};
+use super::plan;
 use super::ranks::Ranks;
+use super::rounds::{self, Engine, ReadyBody};
 use super::rows::RowsSlot;
+use super::run::{Run, Streamed};
 use super::session::Session;
 use crate::data::RowSource;
 use crate::{Error, Result};
 use std::sync::Arc;
-use std::time::{Duration, Instant};
-
-type Criterion<'a> = Box<dyn Fn(&ComContext) -> Result<bool> + Send + Sync + 'a>;
-type Complete<'a, R> = Box<dyn Fn(&mut ComContext) -> Result<R> + Send + Sync + 'a>;
+use std::time::Instant;
 
 /// A queue of items that runs once per superstep, over partitions pinned in device memory, until a criterion says stop:
 /// Alink's `IterativeComQueue`, Flink ML's bounded iteration.
@@ -62,20 +62,50 @@ type Complete<'a, R> = Box<dyn Fn(&mut ComContext) -> Result<R> + Send + Sync + 
 ///
 /// Supersteps count from 1. Adjacent compute items are chained and never across a communication. The criterion is
 /// decided once, on task 0, and obeyed everywhere; `close_with` runs once on every task.
+///
+/// # Queues inside queues
+///
+/// A queue is an item of another one: it runs all its rounds in each round of the other. [`ComContext::round`] is then
+/// `[outer, inner]`, and criterion, maximum of rounds and listeners of the inner queue hold for each of its runs. An object
+/// belongs to the queue that provides it first, that is, that gives it or whose item is the first to write it: one of the inner
+/// queue begins anew with each run, one of the outer queue lives across them. What the inner queue does is, for the outer one,
+/// done in one round: [`previous`](ComContext::previous) there is the value at the end of the outer round before.
+///
+/// ```
+/// use superstep::queue::{Compute, IterativeComQueue, Key, Objects};
+/// use superstep::Session;
+///
+/// const TOTAL: Key<u32> = Key::new("total");
+/// const COUNT: Key<u32> = Key::new("count");
+///
+/// let session = Session::cpu()?;
+/// let count = IterativeComQueue::new(&session)
+///     .named("count")
+///     .init_with_broadcast_data(COUNT, 0)
+///     .add(Compute::new("one more", Objects::none().updates((COUNT, TOTAL)), |cx| {
+///         assert_eq!(cx.round(), [*cx.get(TOTAL)? / 3 + 1, *cx.get(COUNT)? + 1]);
+///         *cx.get_mut(COUNT)? += 1;
+///         *cx.get_mut(TOTAL)? += 1;
+///         Ok(())
+///     }))
+///     .set_max_iter(3);
+/// let total = IterativeComQueue::new(&session)
+///     .init_with_broadcast_data(TOTAL, 0)
+///     .add(count)
+///     .set_max_iter(5)
+///     .close_with(|cx| cx.take(TOTAL))
+///     .exec()?;
+/// assert_eq!(total, 15);
+/// # Ok::<(), superstep::Error>(())
+/// ```
 pub struct IterativeComQueue<'a, R = ()> {
     session: Session,
-    partitioned: Vec<(Declared, Arc<dyn RowSource + 'a>)>,
-    broadcast: Vec<(Declared, Arc<Hosted>)>,
-    items: Vec<Item<'a>>,
-    criterion: Option<Criterion<'a>>,
-    max_iter: Option<u32>,
-    listeners: Vec<Box<dyn IterationListener + 'a>>,
-    outputs: Vec<Declared>,
+    body: Body<'a>,
     by_speed: bool,
     complete: Complete<'a, R>,
 }
 
-/// What can be added to a queue: a [`ComputeFunction`] or a communication.
+/// What can be added to a queue: a [`ComputeFunction`], a communication, or a queue.
 ///
 /// This trait is sealed: implement [`ComputeFunction`].
 pub trait QueueItem<'a>: sealed::IntoItem<'a> {}
@@ -112,21 +142,18 @@ macro_rules! communications {
 
 communications!(AllReduce, Bcast, Gather, ReduceScatter);
 
+impl<'a> sealed::IntoItem<'a> for IterativeComQueue<'a> {
+    #[expect(private_interfaces, reason = "sealed: the trait cannot be named outside")]
+    fn into_item(self) -> Item<'a> {
+        let misplaced = self.by_speed.then_some("share_by_speed");
+        Item::Nested(Box::new(Nested { session: self.session, body: self.body, complete: self.complete, misplaced }))
+    }
+}
+
 impl<'a> IterativeComQueue<'a> {
     /// An empty queue that will run in a session.
     pub fn new(session: &Session) -> Self {
-        Self {
-            session: session.clone(),
-            partitioned: Vec::new(),
-            broadcast: Vec::new(),
-            items: Vec::new(),
-            criterion: None,
-            max_iter: None,
-            listeners: Vec::new(),
-            outputs: Vec::new(),
-            by_speed: false,
-            complete: Box::new(|_| Ok(())),
-        }
+        Self { session: session.clone(), body: Body::new(), by_speed: false, complete: Box::new(|_| Ok(())) }
     }
 
     /// A queue that runs once: Alink's `ComQueue`.
@@ -137,17 +164,24 @@ impl<'a> IterativeComQueue<'a> {
 }
 
 impl<'a, R> IterativeComQueue<'a, R> {
+    /// The name in errors, where it is an item of another queue; `queue` by default.
+    #[must_use]
+    pub fn named(mut self, name: &'static str) -> Self {
+        self.body.name = name;
+        self
+    }
+
     /// Cuts a table into one run of rows for each task: Alink's `initWithPartitionedData`, Flink ML's `bindConstant`.
     #[must_use]
     pub fn init_with_partitioned_data(mut self, key: Key<Rows>, source: impl RowSource + 'a) -> Self {
-        self.partitioned.push((declare(&key), Arc::new(source)));
+        self.body.partitioned.push((declare(&key), Arc::new(source)));
         self
     }
 
     /// Gives every task the same object: Alink's `initWithBroadcastData`, Flink ML's `bindVariable`.
     #[must_use]
     pub fn init_with_broadcast_data<T: Object>(mut self, key: Key<T>, value: T) -> Self {
-        self.broadcast.push((declare(&key), Hosted::new(Box::new(value))));
+        self.body.broadcast.push((declare(&key), Hosted::new(Box::new(value))));
         self
     }
 
@@ -155,29 +189,112 @@ impl<'a, R> IterativeComQueue<'a, R> {
     #[must_use]
     #[expect(clippy::should_implement_trait, reason = "Alink's word for it")]
     pub fn add(mut self, item: impl QueueItem<'a>) -> Self {
-        self.items.push(item.into_item());
+        self.body.items.push(item.into_item());
         self
+    }
+
+    /// Adds an item that is made anew for each task in each round, so that what it keeps in itself goes with the round:
+    /// FLIP-176's `forEachRound`. All that are made must declare the same.
+    ///
+    /// ```
+    /// use std::sync::Mutex;
+    /// use superstep::queue::{ComContext, ComputeFunction, IterativeComQueue, Key, Objects};
+    /// use superstep::{Result, Session};
+    ///
+    /// const COUNT: Key<u32> = Key::new("count");
+    ///
+    /// /// Counts how often it was called.
+    /// #[derive(Default)]
+    /// struct Count(Mutex<u32>);
+    ///
+    /// impl ComputeFunction for Count {
+    ///     fn objects(&self) -> Objects {
+    ///         Objects::none().writes(COUNT)
+    ///     }
+    ///
+    ///     fn calc(&self, cx: &mut ComContext) -> Result<()> {
+    ///         let mut count = self.0.lock().unwrap();
+    ///         *count += 1;
+    ///         cx.put(COUNT, *count)
+    ///     }
+    /// }
+    ///
+    /// let session = Session::cpu()?;
+    /// let ends_with = |queue: IterativeComQueue<'_>| queue.set_max_iter(5).close_with(|cx| cx.take(COUNT)).exec();
+    /// assert_eq!(ends_with(IterativeComQueue::new(&session).add(Count::default()))?, 5);
+    /// assert_eq!(ends_with(IterativeComQueue::new(&session).for_each_round(Count::default))?, 1);
+    /// # Ok::<(), superstep::Error>(())
+    /// ```
+    #[must_use]
+    pub fn for_each_round<F: ComputeFunction + 'a>(self, make: impl Fn() -> F + Send + Sync + 'a) -> Self {
+        self.add(ForEachRound { first: make(), make })
     }
 
     /// Decides on task 0, after every round, whether that was the last: true means stop. Alink's
     /// `setCompareCriterionOfNode0`, Flink ML's `until`.
     #[must_use]
     pub fn set_compare_criterion(mut self, stop: impl Fn(&ComContext) -> Result<bool> + Send + Sync + 'a) -> Self {
-        self.criterion = Some(Box::new(stop));
+        self.body.criterion = Some(Box::new(stop));
         self
     }
 
     /// Ends after this many rounds at the latest: Alink's `setMaxIter`, Flink ML's `fixRound`.
     #[must_use]
     pub fn set_max_iter(mut self, rounds: u32) -> Self {
-        self.max_iter = Some(rounds);
+        self.body.max_iter = Some(rounds);
         self
     }
 
-    /// Collects an object of task 0 at the end of every round in which it is there: FLIP-176's output stream.
+    /// Ends after a round in which no task has put this variable, or only empty values of it, with the last value in its place:
+    /// FLIP-176's feedback stream that runs dry, Flink's delta iteration. Where there are several, one ends it.
+    ///
+    /// ```
+    /// use superstep::queue::{Compute, IterativeComQueue, Key, Objects};
+    /// use superstep::Session;
+    ///
+    /// const OPEN: Key<Vec<u32>> = Key::new("open");
+    ///
+    /// let rounds = IterativeComQueue::new(&Session::cpu()?)
+    ///     .init_with_broadcast_data(OPEN, vec![3, 1, 2])
+    ///     .add(Compute::new("close", Objects::reads(OPEN).writes(OPEN), |cx| {
+    ///         let open = cx.get(OPEN)?.iter().filter(|left| **left > 1).map(|left| left - 1).collect();
+    ///         cx.put(OPEN, open)
+    ///     }))
+    ///     .feedback(OPEN)
+    ///     .run()?
+    ///     .rounds;
+    /// assert_eq!(rounds, 3);
+    /// # Ok::<(), superstep::Error>(())
+    /// ```
+    #[must_use]
+    pub fn feedback<T: Object>(mut self, key: Key<T>) -> Self {
+        self.body.feedback.push(declare(&key));
+        self
+    }
+
+    /// Collects an object of task 0 at the end of every round in which it is there: FLIP-176's output stream, as
+    /// [`Run::output`] gives it.
     #[must_use]
     pub fn output<T: Object>(mut self, key: Key<T>) -> Self {
-        self.outputs.push(declare(&key));
+        self.body.outputs.push(Watched { of: declare(&key), to: None });
+        self
+    }
+
+    /// Hands an object of task 0 to somebody at the end of every round in which it is there, with the round as
+    /// [`ComContext::round`] says it: an output stream that is not kept. The next round waits until it has been taken, so a
+    /// channel of limited length slows the queue down to its reader.
+    #[must_use]
+    pub fn output_to<T: Object>(
+        mut self,
+        key: Key<T>,
+        take: impl Fn(&[u32], &T) -> Result<()> + Send + Sync + 'a,
+    ) -> Self {
+        let name = key.name();
+        let take = move |round: &[u32], value: &dyn AnyObject| match value.as_any().downcast_ref() {
+            Some(value) => take(round, value),
+            None => Err(Error::wiring("output", name, "it has another type than its key says")),
+        };
+        self.body.outputs.push(Watched { of: declare(&key), to: Some(Box::new(take)) });
         self
     }
 
@@ -194,7 +311,7 @@ impl<'a, R> IterativeComQueue<'a, R> {
     /// Tells a listener of every round.
     #[must_use]
     pub fn listen(mut self, listener: impl IterationListener + 'a) -> Self {
-        self.listeners.push(Box::new(listener));
+        self.body.listeners.push(Box::new(listener));
         self
     }
 
@@ -206,13 +323,7 @@ impl<'a, R> IterativeComQueue<'a, R> {
     ) -> IterativeComQueue<'a, S> {
         IterativeComQueue {
             session: self.session,
-            partitioned: self.partitioned,
-            broadcast: self.broadcast,
-            items: self.items,
-            criterion: self.criterion,
-            max_iter: self.max_iter,
-            listeners: self.listeners,
-            outputs: self.outputs,
+            body: self.body,
             by_speed: self.by_speed,
             complete: Box::new(complete),
         }
@@ -253,41 +364,15 @@ impl<R: Send> IterativeComQueue<'_, R> {
             let count = tasks.len();
             ((steps, tasks), count)
         });
-        let ((steps, mut tasks), ranks) = Ranks::join(self.session.collective(), ready)?;
+        let ((ready, mut tasks), ranks) = Ranks::join(self.session.collective(), ready)?;
         tasks.iter_mut().enumerate().for_each(|(at, task)| task.number(ranks.first_task, at, ranks.num_task));
         let (pin, before) = (clock.elapsed(), devices.meter.read());
-        let (mut outputs, mut verdict) = (Vec::new(), Ok(()));
-        let mut round = 0;
-        let stop = loop {
-            round += 1;
-            tasks.iter_mut().for_each(|task| task.start_round(round));
-            let told = verdict
-                .and_then(|()| self.each_listener(&ranks, round, |listener| listener.on_round_start(round, &tasks[0])));
-            let done = exec::superstep(&steps, &mut tasks, &devices, &ranks, round, told);
-            tasks.iter_mut().for_each(|task| task.communicated = ranks.take_spent());
-            let met = done.and_then(|()| {
-                let met = ranks.has_first_task() && self.is_met(round, &tasks[0])?;
-                devices.submit()?;
-                if ranks.has_first_task() {
-                    self.collect(round, &tasks[0], &mut outputs)?;
-                }
-                self.each_listener(&ranks, round, |listener| listener.on_round_end(round, &tasks[0]))?;
-                Ok(met)
-            });
-            let (met, interrupted) = ranks.decide(met, self.session.is_interrupted())?;
-            verdict = Ok(());
-            if met {
-                break Stop::Criterion;
-            } else if self.max_iter == Some(round) {
-                break Stop::MaxIter;
-            } else if interrupted {
-                break Stop::Interrupted;
-            }
-        };
-        let told = self.each_listener(&ranks, round, |listener| listener.on_terminated(round, stop, &tasks[0]));
+        let mut engine = Engine { session: &self.session, devices: &devices, ranks: &ranks, outputs: Vec::new() };
+        let (rounds, stop) = engine.iterate(&ready, &mut tasks, Ok(()))?;
+        let told = engine.tell_end(&self.body, (rounds, stop), &tasks[0]);
         let results =
             told.and_then(|()| tasks.iter_mut().map(|task| (self.complete)(task)).collect::<Result<Vec<R>>>());
-        let results = ranks.agree(results)?;
+        let (outputs, results) = (engine.outputs, ranks.agree(results)?);
         let (read, after) = (devices.meter.read(), clock.elapsed());
         let streamed = tasks.iter().any(ComContext::is_streamed).then(|| Streamed {
             rows: tasks.iter().filter(|task| task.is_streamed()).map(ComContext::row_count).sum(),
@@ -297,54 +382,31 @@ impl<R: Send> IterativeComQueue<'_, R> {
             readers: devices.readers(self.session.threads()),
             rounds: after - pin,
         });
-        Ok(Run { results, rounds: round, stop, pin, streamed, outputs })
+        Ok(Run { results, rounds, stop, pin, streamed, outputs })
     }
 
     /// Checks all that can be checked before round 1, and compiles.
-    fn steps<'s>(&'s self, devices: &Devices) -> Result<Vec<ReadyStep<'s>>> {
-        self.check_end()?;
-        let steps = plan::plan(&self.items, &self.outputs, self.provided()?)?;
+    fn steps<'s>(&'s self, devices: &Devices) -> Result<ReadyBody<'s>> {
+        self.body.check_end(false)?;
+        self.body.check_session(&self.session)?;
+        let planned = plan::plan(&self.body, &[])?;
         if self.session.collective().size() > 1 {
-            let mut communications = self.items.iter().filter_map(|item| match item {
-                Item::Communicate(communicate) => Some(communicate),
-                Item::Compute(_) => None,
-            });
-            communications.try_for_each(|communicate| communicate.check_travel())?;
+            self.body.communications().try_for_each(|communicate| communicate.check_travel())?;
         }
-        exec::compile(steps, devices)
-    }
-
-    fn check_end(&self) -> Result<()> {
-        match (&self.criterion, self.max_iter) {
-            (_, Some(0)) => Err(Error::parameter("max_iter", "0 rounds compute nothing: take 1 or more")),
-            (None, None) => {
-                let message = "the queue would never end: give it a maximum of rounds or a criterion";
-                Err(Error::parameter("max_iter", message))
-            }
-            _ => Ok(()),
-        }
-    }
-
-    fn provided(&self) -> Result<Provided> {
-        let mut provided = Provided::default();
-        for (declared, source) in &self.partitioned {
-            provided.rows(*declared, source.columns())?;
-        }
-        for (declared, value) in &self.broadcast {
-            provided.broadcast(*declared, value.object.shape())?;
-        }
-        Ok(provided)
+        exec::compile(planned, devices)
     }
 
     /// The tasks, with what can be pinned pinned. A device that runs out of memory is tried again with half as much.
-    fn placed<'s>(&'s self, steps: &[ReadyStep], devices: &mut Devices) -> Result<Vec<ComContext<'s>>> {
-        let sources: Vec<Source<'s>> =
-            self.partitioned.iter().map(|(_, source)| source.clone() as Source<'s>).collect();
-        let needs = device_needs(steps, self.broadcast.iter().map(|(_, value)| &*value.object));
+    fn placed<'s>(&'s self, ready: &ReadyBody, devices: &mut Devices) -> Result<Vec<ComContext<'s>>> {
+        let bodies = self.body.all();
+        let partitioned = bodies.iter().flat_map(|body| &body.partitioned);
+        let sources: Vec<Source<'s>> = partitioned.map(|(_, source)| source.clone() as Source<'s>).collect();
+        let broadcast = bodies.iter().flat_map(|body| &body.broadcast);
+        let needs = device_needs(ready, broadcast.map(|(_, value)| &*value.object));
         loop {
             let shares = place::shares(devices, &sources, &needs)?;
             let mut tasks = self.tasks(devices, &sources, &shares)?;
-            match place::pin(steps, &mut tasks, devices, &shares) {
+            match place::pin(ready, &mut tasks, devices, &shares) {
                 Err(error @ Error::OutOfMemory { .. }) => {
                     drop(tasks);
                     devices.halve(&shares).ok_or(error)?;
@@ -360,46 +422,14 @@ impl<R: Send> IterativeComQueue<'_, R> {
         let count = shares.iter().map(|share| share.tasks).sum();
         let mut tasks: Vec<ComContext> =
             owners.enumerate().map(|(id, device)| ComContext::new(id, count, devices.place(device))).collect();
-        for ((declared, _), source) in self.partitioned.iter().zip(sources) {
+        let partitioned = self.body.all().into_iter().flat_map(|body| &body.partitioned);
+        for ((declared, _), source) in partitioned.zip(sources) {
             for (task, range) in tasks.iter_mut().zip(place::ranges(&devices.rows(source), shares, &devices.weights)) {
                 task.rows.insert(declared.name, RowsSlot::new(source.clone(), range, devices.meter.clone()));
             }
         }
-        for (declared, value) in &self.broadcast {
-            let Kind::Object(of) = declared.kind else { continue };
-            for task in &mut tasks {
-                task.put_hosted(declared.name, of, declared.lifetime, value.clone())?;
-            }
-        }
+        rounds::give(&self.body, &mut tasks)?;
         Ok(tasks)
-    }
-
-    fn is_met(&self, round: u32, task: &ComContext) -> Result<bool> {
-        let met = self.criterion.as_ref().map_or(Ok(false), |stop| stop(task));
-        met.map_err(|error| exec::in_round(error, round, "criterion"))
-    }
-
-    /// Tells the listeners, on the rank that has task 0.
-    fn each_listener(
-        &self,
-        ranks: &Ranks,
-        round: u32,
-        tell: impl Fn(&dyn IterationListener) -> Result<()>,
-    ) -> Result<()> {
-        if !ranks.has_first_task() {
-            return Ok(());
-        }
-        let told = self.listeners.iter().try_for_each(|listener| tell(&**listener));
-        told.map_err(|error| exec::in_round(error, round, "listener"))
-    }
-
-    fn collect(&self, round: u32, task: &ComContext, outputs: &mut Vec<Output>) -> Result<()> {
-        for Declared { name, .. } in &self.outputs {
-            if let Some(value) = task.hosted(name)? {
-                outputs.push(Output { name, round, value: value.duplicate() });
-            }
-        }
-        Ok(())
     }
 }
 
@@ -409,70 +439,12 @@ fn declare<T: super::key::Value>(key: &Key<T>) -> Declared {
     declared.remove(0)
 }
 
-struct Output {
-    name: &'static str,
-    round: u32,
-    value: Box<dyn AnyObject>,
-}
-
 /// What the items keep on a device beside the rows: see [`place::Needs`].
-fn device_needs<'o>(steps: &[ReadyStep], broadcast: impl Iterator<Item = &'o dyn AnyObject>) -> Needs {
+fn device_needs<'o>(ready: &ReadyBody, broadcast: impl Iterator<Item = &'o dyn AnyObject>) -> Needs {
     let given = broadcast.filter_map(|object| object.to_bytes()).map(|bytes| bytes.len() as u64).sum::<u64>();
-    let objects = steps.iter().flat_map(ReadyStep::items).filter(|ready| ready.item.shader.is_some());
-    let mut needs = Needs::of(objects.map(|ready| &*ready.item.objects));
+    let items = ready.items();
+    let mut needs =
+        Needs::of(items.iter().filter(|ready| ready.item.shader.is_some()).map(|ready| &*ready.item.objects));
     needs.fixed += given;
     needs
-}
-
-/// The rows of a run that were not pinned, and what it cost to read them in every round.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Streamed {
-    /// How many rows were streamed.
-    pub rows: u64,
-    /// How many rows there are, the pinned ones among them.
-    pub of_rows: u64,
-    /// The bytes that were read in all rounds, as f32.
-    pub bytes: u64,
-    /// The time all readers together spent on reading.
-    pub reading: Duration,
-    /// How many there were: threads of the CPU, or one for each other device.
-    pub readers: usize,
-    /// The time all rounds took.
-    pub rounds: Duration,
-}
-
-impl Streamed {
-    /// Which part of the readers' time reading took: near 1, the rounds are bound by it, near 0 by computing.
-    pub fn reading_share(&self) -> f64 {
-        let whole = self.rounds.as_secs_f64() * self.readers as f64;
-        if whole > 0.0 { (self.reading.as_secs_f64() / whole).min(1.0) } else { 0.0 }
-    }
-
-    /// What bounds the rounds, as a word: `reading` or `computing`.
-    pub fn bound_by(&self) -> &'static str {
-        if self.reading_share() > 0.5 { "reading" } else { "computing" }
-    }
-}
-
-/// What a queue has done.
-pub struct Run<R> {
-    /// What `close_with` made, one for each task of this rank.
-    pub results: Vec<R>,
-    /// How many rounds ran.
-    pub rounds: u32,
-    /// Why it ended.
-    pub stop: Stop,
-    /// How long it took to cut the rows into partitions and bring them to the devices.
-    pub pin: Duration,
-    /// What was streamed; `None` where all rows were pinned.
-    pub streamed: Option<Streamed>,
-    outputs: Vec<Output>,
-}
-
-impl<R> Run<R> {
-    /// The values of an output, each with the round at whose end it was collected.
-    pub fn output<T: Object>(&self, key: Key<T>) -> impl Iterator<Item = (u32, &T)> {
-        let of_key = self.outputs.iter().filter(move |output| output.name == key.name());
-        of_key.filter_map(|output| Some((output.round, output.value.as_any().downcast_ref()?)))
-    }
 }

@@ -9,7 +9,7 @@ use std::marker::PhantomData;
 #[derive(Debug, Clone, Copy)]
 pub enum Rows {}
 
-/// How long an object lives.
+/// How long an object lives. Rounds are those of the queue that provides it first, where queues are items of others.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Lifetime {
     /// Until the queue ends: FLIP-176's all-round lifecycle, and Alink's only one.

@@ -11,6 +11,8 @@ pub enum Stop {
     Criterion,
     /// The maximum of rounds was reached.
     MaxIter,
+    /// A variable fed back nothing.
+    NoFeedback,
     /// The session was interrupted; the round was completed.
     Interrupted,
 }

@@ -17,17 +17,22 @@
 //! | `closeWith(CompleteResultFunction)` | `onIterationTerminated`, output stream | [`close_with`](IterativeComQueue::close_with), [`exec`](IterativeComQueue::exec), [`run`](IterativeComQueue::run) |
 //! | `ComContext`: `getObj`, `putObj`, `removeObj`, `getStepNo`, `getTaskId`, `getNumTask` | `getRound`, `getVariableValues`, `getLastRoundVariableValues` | [`ComContext`]: `get`, `put`, `remove`, `step_no`, `task_id`, `num_task`, `round`, `previous` |
 //! | shared objects of a session | per-round and all-round lifecycle | [`Lifetime`], [`Key::per_round`] |
-//! | – | `withOutput`, `forEachRound`, `onRoundStart`, `onRoundEnd` | [`output`](IterativeComQueue::output), [`listen`](IterativeComQueue::listen) |
+//! | – | `withOutput` | [`output`](IterativeComQueue::output), [`output_to`](IterativeComQueue::output_to) |
+//! | – | `forEachRound` | [`for_each_round`](IterativeComQueue::for_each_round) |
+//! | – | `onRoundStart`, `onRoundEnd`, `onIterationTerminated` | [`listen`](IterativeComQueue::listen), [`IterationListener`] |
+//! | – | a feedback stream that runs dry; Flink's delta iteration | [`feedback`](IterativeComQueue::feedback) |
+//! | – | nested iterations, `getRound` | a queue that is [added](IterativeComQueue::add) to a queue; [`ComContext::round`] |
 //! | `MLEnvironment` | execution environment | [`Session`] |
 //!
-//! A run passes through the files of this folder in this order: `iterative` (the builder and the loop), `plan` and
-//! `bindings` (every check before round 1), `place` and `memory` (which rows go where, and what is pinned), `exec` (running
-//! items), `stream` (where not all rows are pinned), `device` (their WGSL), `communicate` (between tasks), `context`, `stored` and `rows` (what a task holds, and where).
+//! A run passes through the files of this folder in this order: `iterative` (the builder) and `body` (what it builds), `plan` and
+//! `bindings` (every check before round 1), `place` and `memory` (which rows go where, and what is pinned), `rounds` (the loop,
+//! and those of queues inside), `exec` (running items), `stream` (where not all rows are pinned), `device` (their WGSL), `communicate` (between tasks), `context`, `stored` and `rows` (what a task holds, and where).
 
 #![cfg_attr(not(feature = "gpu"), expect(dead_code, reason = "shaders are kept, and run only where there are devices"))]
 
 #[cfg(feature = "gpu")]
 mod bindings;
+mod body;
 mod communicate;
 mod context;
 mod declare;
@@ -48,7 +53,9 @@ mod place;
 mod plan;
 mod profile;
 mod ranks;
+mod rounds;
 mod rows;
+mod run;
 mod session;
 mod shader;
 mod stored;
@@ -61,12 +68,13 @@ pub use context::{ComContext, Readable};
 pub use declare::{Objects, ShapeRule};
 pub use gather::{Bcast, Gather, Gathered, ReduceScatter};
 pub use item::{Compute, ComputeFunction};
-pub use iterative::{IterativeComQueue, QueueItem, Run, Streamed};
+pub use iterative::{IterativeComQueue, QueueItem};
 pub use key::{Key, Keys, Lifetime, Rows, Value};
 pub use listener::{IterationListener, Stop};
 pub use memory::{Memory, Reservation};
 pub use object::{Object, Shape};
 pub use profile::ItemTime;
 pub use rows::TaskRows;
+pub use run::{Run, Streamed};
 pub use session::{Device, DeviceChoice, OneDevice, Session, SessionBuilder, adapters};
 pub use shader::Shader;

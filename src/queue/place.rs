@@ -6,10 +6,10 @@
 
 use super::context::{ComContext, Place};
 use super::declare::{Objects, Rule, ShapeRule};
-use super::exec::ReadyStep;
 use super::key::{Declared, Kind};
 use super::memory::{Memory, Reservation};
 use super::profile::Profile;
+use super::rounds::ReadyBody;
 use super::rows::StreamMeter;
 use super::session::{Device, Session};
 #[cfg(feature = "gpu")]
@@ -335,7 +335,7 @@ fn part(of: &Range<u64>, part: u64, parts: u64) -> Range<u64> {
 }
 
 /// Pins what was decided to be pinned, before the first round.
-pub(crate) fn pin(steps: &[ReadyStep], tasks: &mut [ComContext], devices: &Devices, shares: &[Share]) -> Result<()> {
+pub(crate) fn pin(ready: &ReadyBody, tasks: &mut [ComContext], devices: &Devices, shares: &[Share]) -> Result<()> {
     let mut first = 0;
     for (share, device) in shares.iter().zip(&devices.list) {
         let group = &mut tasks[first..first + share.tasks];
@@ -343,10 +343,10 @@ pub(crate) fn pin(steps: &[ReadyStep], tasks: &mut [ComContext], devices: &Devic
         match device {
             Device::Cpu(_) => pin_on_host(group, devices, share)?,
             #[cfg(feature = "gpu")]
-            Device::Gpu(gpu) => pin_on_device(steps, group, gpu, share)?,
+            Device::Gpu(gpu) => pin_on_device(ready, group, gpu, share)?,
         }
     }
-    let _ = steps;
+    let _ = ready;
     devices.submit()
 }
 
@@ -360,7 +360,7 @@ fn pin_on_host(group: &mut [ComContext], devices: &Devices, share: &Share) -> Re
 
 #[cfg(feature = "gpu")]
 fn pin_on_device(
-    steps: &[ReadyStep],
+    ready: &ReadyBody,
     group: &mut [ComContext],
     gpu: &crate::backend::gpu::GpuDevice,
     share: &Share,
@@ -369,7 +369,7 @@ fn pin_on_device(
     for task in streamed {
         task.place.streams = true;
     }
-    for ready in steps.iter().flat_map(ReadyStep::items) {
+    for ready in ready.items() {
         for task in &mut *pinned {
             if ready.runs_on_device(task) {
                 super::device::pin(&ready.item, task, gpu)?;

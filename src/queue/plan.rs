@@ -1,5 +1,6 @@
 //! The checks before round 1: every name, type, shape and WGSL variable of every item.
 
+use super::body::{Body, Item, Nested};
 use super::communicate::Communicate;
 use super::declare::{Objects, Rule, ShapeRule};
 use super::item::ComputeFunction;
@@ -10,14 +11,11 @@ use crate::{Error, Result};
 use std::collections::HashMap;
 use std::sync::Arc;
 
-/// An item as it was added.
-pub(crate) enum Item<'a> {
-    Compute(Box<dyn ComputeFunction + 'a>),
-    Communicate(Box<dyn Communicate + 'a>),
-}
-
 /// A compute item after the checks.
 pub(crate) struct Planned<'q> {
+    /// Tells it from the others of the whole queue.
+    #[cfg_attr(not(feature = "gpu"), expect(dead_code, reason = "what a device keeps for an item is kept under it"))]
+    pub(crate) number: usize,
     pub(crate) name: Arc<str>,
     pub(crate) objects: Arc<Objects>,
     pub(crate) function: &'q dyn ComputeFunction,
@@ -29,6 +27,23 @@ pub(crate) enum Step<'q> {
     /// Compute items in a chain: nothing is exchanged between them.
     Chain(Vec<Planned<'q>>),
     Communicate(&'q dyn Communicate),
+    Nested(&'q Nested<'q>, PlannedBody<'q>),
+}
+
+/// The steps of an iteration, and which objects are its own.
+pub(crate) struct PlannedBody<'q> {
+    pub(crate) body: &'q Body<'q>,
+    pub(crate) steps: Vec<Step<'q>>,
+    pub(crate) scope: Scope,
+}
+
+/// Whose objects are: an object belongs to the queue that provides it first.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Scope {
+    /// The objects of this iteration.
+    pub(crate) own: Vec<(&'static str, Lifetime)>,
+    /// The objects of the iterations around it that it writes, and whether it changes them in place.
+    pub(crate) outer: Vec<(&'static str, bool)>,
 }
 
 /// An object that is there when an item runs.
@@ -39,12 +54,21 @@ struct Known {
     /// The columns of partitioned rows.
     columns: Option<usize>,
     by: String,
+    /// The iteration that it belongs to.
+    scope: usize,
 }
 
-/// What the queue was given before its items.
+/// What is there at some point of the queue.
 #[derive(Default)]
 pub(crate) struct Provided {
     known: HashMap<&'static str, Known>,
+    /// The iterations that are being planned, the outermost first, by their numbers.
+    open: Vec<usize>,
+    /// How many iterations, and how many items, there are so far.
+    scopes: usize,
+    items: usize,
+    /// What was written in each of the iterations that are being planned, and whether in place.
+    written: Vec<Vec<(&'static str, bool)>>,
 }
 
 impl Provided {
@@ -59,23 +83,43 @@ impl Provided {
     }
 
     fn insert(&mut self, given: Declared, shape: Option<Shape>, columns: Option<usize>, by: String) -> Result<()> {
-        if let Some(before) = self.known.get(given.name) {
+        // What a queue inside has left may be given anew by the next one.
+        if let Some(before) = self.known.get(given.name).filter(|before| self.open.contains(&before.scope)) {
             let message = format!("it was already given by {}: give it once", before.by);
             return Err(Error::wiring(by, given.name, message));
         }
-        let known = Known { kind: given.kind, lifetime: given.lifetime, shape, columns, by };
+        check_same(&by, &given, self)?;
+        let scope = self.scope();
+        let known = Known { kind: given.kind, lifetime: given.lifetime, shape, columns, by, scope };
         self.known.insert(given.name, known);
         Ok(())
     }
 }
 
-/// Checks all items in their order, chains those between two communications, and checks the outputs.
-pub(crate) fn plan<'q>(items: &'q [Item<'_>], outputs: &[Declared], mut provided: Provided) -> Result<Vec<Step<'q>>> {
+/// Checks a whole queue: its items and those of the queues inside in their order. It chains those between two communications,
+/// and checks the outputs. `rows` are those that come from elsewhere than the bodies, with their columns.
+pub(crate) fn plan<'q>(body: &'q Body<'q>, rows: &[(Declared, usize)]) -> Result<PlannedBody<'q>> {
+    let mut provided = Provided::default();
+    provided.enter();
+    rows.iter().try_for_each(|(declared, columns)| provided.rows(*declared, *columns))?;
+    let mut planned = plan_body(body, &mut provided)?;
+    provided.leave(&mut planned.scope);
+    Ok(planned)
+}
+
+/// Plans an iteration whose scope is open.
+fn plan_body<'q>(body: &'q Body<'q>, provided: &mut Provided) -> Result<PlannedBody<'q>> {
+    for (declared, source) in &body.partitioned {
+        provided.rows(*declared, source.columns())?;
+    }
+    for (declared, value) in &body.broadcast {
+        provided.broadcast(*declared, value.object.shape())?;
+    }
     let mut steps: Vec<Step<'q>> = Vec::new();
-    for item in items {
+    for item in &body.items {
         match item {
             Item::Compute(function) => {
-                let planned = plan_item(&**function, &mut provided)?;
+                let planned = plan_item(&**function, provided)?;
                 match steps.last_mut() {
                     Some(Step::Chain(chain)) => chain.push(planned),
                     _ => steps.push(Step::Chain(vec![planned])),
@@ -83,20 +127,39 @@ pub(crate) fn plan<'q>(items: &'q [Item<'_>], outputs: &[Declared], mut provided
             }
             Item::Communicate(communicate) => {
                 let (name, objects) = (communicate.name(), communicate.objects());
-                check_objects(&name, &objects, &provided, true)?;
-                provided.written(&name, &objects, false);
+                check_objects(&name, &objects, provided, true)?;
+                provided.written(&name, &objects, false, false);
                 steps.push(Step::Communicate(&**communicate));
             }
+            Item::Nested(nested) => steps.push(Step::Nested(nested, plan_nested(nested, provided)?)),
         }
     }
-    outputs.iter().try_for_each(|output| {
-        check_same("output", output, &provided)?;
-        if provided.known.contains_key(output.name) { Ok(()) } else { Err(nobody("output", output)) }
+    let outputs = body.outputs.iter().map(|output| ("output", &output.of));
+    let feedback = body.feedback.iter().map(|of| ("feedback", of));
+    outputs.chain(feedback).try_for_each(|(what, of)| {
+        check_same(what, of, provided)?;
+        if provided.known.contains_key(of.name) { Ok(()) } else { Err(nobody(what, of)) }
     })?;
-    Ok(steps)
+    Ok(PlannedBody { body, steps, scope: Scope::default() })
 }
 
-fn plan_item<'q>(function: &'q dyn ComputeFunction, provided: &mut Provided) -> Result<Planned<'q>> {
+fn plan_nested<'q>(nested: &'q Nested<'q>, provided: &mut Provided) -> Result<PlannedBody<'q>> {
+    let body = &nested.body;
+    let refuse = |message: String| Err(Error::wiring(body.name, "(queue)", message));
+    if let Some(what) = nested.misplaced {
+        return refuse(format!("{what} is for the outermost queue: give it there"));
+    }
+    if body.items.is_empty() {
+        return refuse("a queue inside another has no items: it would compute nothing".into());
+    }
+    body.check_end(false)?;
+    provided.enter();
+    let mut planned = plan_body(body, provided)?;
+    provided.leave(&mut planned.scope);
+    Ok(planned)
+}
+
+fn plan_item<'q>(function: &'q (dyn ComputeFunction + 'q), provided: &mut Provided) -> Result<Planned<'q>> {
     let name: Arc<str> = function.name().into();
     let objects = function.objects();
     check_objects(&name, &objects, provided, false)?;
@@ -106,8 +169,9 @@ fn plan_item<'q>(function: &'q dyn ComputeFunction, provided: &mut Provided) -> 
         check_written_shapes(&name, &objects, provided)?;
         super::bindings::check(&name, &objects, shader)?;
     }
-    provided.written(&name, &objects, shader.is_some());
-    Ok(Planned { name, objects: Arc::new(objects), function, shader })
+    provided.written(&name, &objects, shader.is_some(), true);
+    provided.items += 1;
+    Ok(Planned { number: provided.items, name, objects: Arc::new(objects), function, shader })
 }
 
 /// Names, types and shapes: what is read must be there, and be what the item says it is.
@@ -192,18 +256,52 @@ fn check_written_shapes(item: &str, objects: &Objects, provided: &Provided) -> R
 }
 
 impl Provided {
+    fn enter(&mut self) {
+        self.open.push(self.scopes);
+        self.scopes += 1;
+        self.written.push(Vec::new());
+    }
+
+    /// Ends the innermost iteration: what it provided first was its own.
+    fn leave(&mut self, into: &mut Scope) {
+        let (Some(ended), Some(written)) = (self.open.pop(), self.written.pop()) else { return };
+        let mut own: Vec<_> = self.known.iter().filter(|(_, known)| known.scope == ended).collect();
+        own.sort_by_key(|(name, _)| **name);
+        into.own = own.into_iter().map(|(name, known)| (*name, known.lifetime)).collect();
+        for (name, in_place) in written {
+            let is_outer = self.known.get(name).is_some_and(|known| self.open.contains(&known.scope));
+            if !is_outer {
+                continue;
+            }
+            match into.outer.iter_mut().find(|(other, _)| *other == name) {
+                Some((_, changed)) => *changed |= in_place,
+                None => into.outer.push((name, in_place)),
+            }
+            // What it writes, the iteration around it writes too.
+            self.written.iter_mut().last().into_iter().for_each(|around| around.push((name, in_place)));
+        }
+    }
+
+    fn scope(&self) -> usize {
+        self.open.last().copied().unwrap_or_default()
+    }
+
     /// Notes what an item writes. Only WGSL keeps the shape of what was there before, unless the item gives a rule.
-    fn written(&mut self, item: &str, objects: &Objects, wgsl: bool) {
+    fn written(&mut self, item: &str, objects: &Objects, wgsl: bool, computes: bool) {
         for declared in objects.written() {
             let updated = objects.updates.iter().any(|update| update.name == declared.name);
-            let before = self.known.remove(declared.name).and_then(|known| known.shape);
+            let before = self.known.remove(declared.name);
+            let still_there = before.as_ref().map(|before| before.scope).filter(|scope| self.open.contains(scope));
+            let before = before.and_then(|known| known.shape);
             let shape = match objects.shape_rule(declared.name) {
                 Some(rule) => self.resolve(rule),
                 None => before.filter(|_| updated || wgsl),
             };
-            let by = format!("item `{item}`");
-            let known = Known { kind: declared.kind, lifetime: declared.lifetime, shape, columns: None, by };
+            let (by, scope) = (format!("item `{item}`"), still_there.unwrap_or(self.scope()));
+            let known = Known { kind: declared.kind, lifetime: declared.lifetime, shape, columns: None, by, scope };
             self.known.insert(declared.name, known);
+            let in_place = computes && updated;
+            self.written.iter_mut().last().into_iter().for_each(|written| written.push((declared.name, in_place)));
         }
     }
 

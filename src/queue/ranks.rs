@@ -20,6 +20,17 @@ pub(crate) struct Ranks {
     spent: Mutex<Duration>,
 }
 
+/// What a rank says at the end of a round.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Vote {
+    /// Whether the criterion says stop.
+    pub(crate) met: bool,
+    /// Whether the session was interrupted.
+    pub(crate) interrupted: bool,
+    /// For each variable that is fed back, whether a task has something of it.
+    pub(crate) fed: Vec<bool>,
+}
+
 impl Ranks {
     /// Tells the others how many tasks this rank has, or why it is not ready: the wiring is agreed on here.
     pub(crate) fn join<S>(collective: &Arc<dyn Collective>, ready: Result<(S, usize)>) -> Result<(S, Self)> {
@@ -65,14 +76,18 @@ impl Ranks {
         self.timed(|collective| collective.agree(verdict))
     }
 
-    /// What rank 0 decided, and whether any rank was interrupted.
-    pub(crate) fn decide(&self, met: Result<bool>, interrupted: bool) -> Result<(bool, bool)> {
+    /// What all ranks come to: rank 0 says whether the criterion is met, any rank that it was interrupted or feeds back.
+    pub(crate) fn decide(&self, own: Result<Vote>) -> Result<Vote> {
         if self.is_alone() {
-            return met.map(|met| (met, interrupted));
+            return own;
         }
-        let words = self.exchange(met.map(|met| vec![u8::from(met), u8::from(interrupted)]))?;
+        let count = own.as_ref().map_or(0, |vote| vote.fed.len());
+        let words = own.map(|vote| [vote.met, vote.interrupted].into_iter().chain(vote.fed).map(u8::from).collect());
+        let words: Vec<Vec<u8>> = self.exchange(words)?;
         let says = |bytes: &Vec<u8>, at: usize| bytes.get(at) == Some(&1);
-        Ok((words.first().is_some_and(|first| says(first, 0)), words.iter().any(|bytes| says(bytes, 1))))
+        let any = |at: usize| words.iter().any(|bytes| says(bytes, at));
+        let met = words.first().is_some_and(|first| says(first, 0));
+        Ok(Vote { met, interrupted: any(1), fed: (0..count).map(|at| any(2 + at)).collect() })
     }
 
     /// The objects of all ranks in their order; `None` where no rank has one.

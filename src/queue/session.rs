@@ -190,6 +190,11 @@ pub struct SessionBuilder {
 }
 
 impl Session {
+    /// Whether the two are clones of one.
+    pub(crate) fn is(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
+    }
+
     /// The best hardware GPU at hand, else the CPU.
     ///
     /// # Errors

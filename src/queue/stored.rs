@@ -106,13 +106,59 @@ pub(crate) struct Slot {
     /// A device buffer that no round needs any more, kept so that a round allocates nothing.
     #[cfg(feature = "gpu")]
     pub(crate) spare: Option<Arc<DeviceBuffer>>,
-    /// The round in which the value was last replaced.
+    /// The round in which the value was last replaced, counted over all queues.
     pub(crate) replaced: u32,
     /// The round in which the value of an earlier round was last changed in place, and so lost.
     pub(crate) changed: u32,
 }
 
+/// An object as the iteration around a queue sees it before that runs.
+pub(crate) struct Past {
+    /// Its value, and the one of the round before: kept where new values are put, lost where it is changed in place.
+    current: Option<Stored>,
+    previous: Option<Stored>,
+    is_lost: bool,
+    replaced: u32,
+    changed: u32,
+}
+
 impl Slot {
+    /// What there is of an object before a queue inside runs, which changes it in place or puts new values.
+    pub(crate) fn past(&self, in_place: bool) -> Past {
+        // A value that is changed in place must have no second holder: it would be copied.
+        let current = self.current.clone().filter(|_| !in_place);
+        Past {
+            current,
+            previous: self.previous.clone(),
+            is_lost: in_place,
+            replaced: self.replaced,
+            changed: self.changed,
+        }
+    }
+
+    /// Makes what a queue inside has put what the round around it, which began at `tick`, has put.
+    pub(crate) fn end_as_of(&mut self, tick: u32, past: Past) {
+        if self.replaced <= tick && self.changed <= tick {
+            return;
+        }
+        let was_fresh = past.replaced == tick && tick > 0;
+        self.changed = if past.is_lost && !was_fresh { tick } else { past.changed };
+        self.previous = if was_fresh { past.previous } else { past.current };
+        self.replaced = tick;
+    }
+
+    /// Empties the place; a device buffer is kept to be used again.
+    pub(crate) fn forget(&mut self) {
+        let (current, previous) = (self.current.take(), self.previous.take());
+        #[cfg(feature = "gpu")]
+        if let Some(buffer) = current.or(previous).and_then(|stored| stored.device) {
+            self.spare = Some(buffer);
+        }
+        #[cfg(not(feature = "gpu"))]
+        drop((current, previous));
+        (self.replaced, self.changed) = (0, 0);
+    }
+
     pub(crate) fn new(of: ObjectType, lifetime: Lifetime, round: u32, value: Stored) -> Self {
         Self {
             of,

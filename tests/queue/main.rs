@@ -5,7 +5,9 @@
 
 mod alink;
 mod communication;
+mod feedback;
 mod lifetimes;
+mod nested;
 mod partitions;
 mod profile;
 mod ranks;

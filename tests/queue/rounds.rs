@@ -122,9 +122,9 @@ fn outputs_are_collected_in_every_round_in_which_they_are_there() -> Result<()> 
             .output(ODD)
             .set_max_iter(4)
             .run()?;
-        let states: Vec<_> = run.output(STATE).map(|(round, state)| (round, state[0])).collect();
+        let states: Vec<_> = run.output(STATE).map(|(round, state)| (round[0], state[0])).collect();
         assert_eq!(states, [(1, 1.0), (2, 2.0), (3, 3.0), (4, 4.0)], "{}", on.name);
-        let odd: Vec<_> = run.output(ODD).map(|(round, value)| (round, *value)).collect();
+        let odd: Vec<_> = run.output(ODD).map(|(round, value)| (round[0], *value)).collect();
         assert_eq!(odd, [(1, 10), (3, 30)], "of task 0 alone, {}", on.name);
     }
     Ok(())

@@ -1,8 +1,9 @@
 //! Items whose WGSL takes some rows after others, what it does before, and the memory that it has meanwhile.
 
-use crate::kernels::{ROWS, Wgsl};
+use crate::kernels::{ROWS, SUMS, Wgsl};
 use crate::shaders::{COUNTS, sessions, submissions};
-use crate::support::{gpus, table};
+use crate::support::{column_sums, gpus, item, table};
+use ndarray::Array1;
 use superstep::Result;
 use superstep::queue::{DeviceChoice, IterativeComQueue, Key, Objects, OneDevice, Session, Shader, ShapeRule};
 
@@ -222,6 +223,56 @@ fn memory_of_a_slice_bounds_the_slices() -> Result<()> {
         }
         let slices = 30_011 / 2048;
         assert!(submissions(&session) - before >= 3 * slices, "{name}: each slice is one");
+    }
+    Ok(())
+}
+
+#[test]
+fn wgsl_runs_in_inner_queues_and_what_follows_from_rows_is_derived_for_each_item() -> Result<()> {
+    const SCALED: Key<Array1<f32>> = Key::new("scaled");
+    let data = table(1000, 2);
+    // What it derives of the rows depends on a constant: two such items share their scratch memory's name, not its contents.
+    let scale = |factor: f64| {
+        let objects = Objects::reads(ROWS).updates(SUMS).shape(SUMS, ShapeRule::fixed([2]));
+        let derive = Shader::wgsl(
+            "override FACTOR: f32;
+             @group(0) @binding(0) var<storage, read> rows: array<f32>;
+             @group(0) @binding(1) var<storage, read_write> scaled: array<f32>;
+             @compute @workgroup_size(64) fn main(@builtin(global_invocation_id) id: vec3<u32>) {
+                 if (id.x < arrayLength(&rows)) { scaled[id.x] = FACTOR * rows[id.x]; }
+             }",
+        );
+        let sum = Shader::wgsl(
+            "@group(0) @binding(0) var<storage, read> scaled: array<f32>;
+             @group(0) @binding(1) var<uniform> rows_shape: vec2<u32>;
+             @group(0) @binding(2) var<storage, read_write> sums: array<f32>;
+             @compute @workgroup_size(1) fn main() {
+                 for (var row = 0u; row < rows_shape.x; row++) {
+                     sums[0] += scaled[2u * row];
+                     sums[1] += scaled[2u * row + 1u];
+                 }
+             }",
+        );
+        let shader = sum.derived_by(derive.constant("FACTOR", factor).per_value(ROWS));
+        let objects = objects.scratch(SCALED, ShapeRule::rows_of_by(ROWS, 2));
+        Wgsl { name: "scale", objects, shader }
+    };
+    for (name, partitions, session) in sessions() {
+        let inner = |factor: f64| IterativeComQueue::new(&session).add(scale(factor)).set_max_iter(3);
+        let run = IterativeComQueue::new(&session)
+            .init_with_partitioned_data(ROWS, &data)
+            .add(item("begin", Objects::none().updates(SUMS), |cx| {
+                if cx.step_no() == 1 { cx.put(SUMS, Array1::zeros(2)) } else { Ok(()) }
+            }))
+            .add(inner(1.0))
+            .add(inner(2.0))
+            .set_max_iter(2)
+            .close_with(|cx| Ok(cx.get(SUMS)?.mapv(f64::from)))
+            .run()?;
+        let mut total = Array1::zeros(2);
+        run.results.iter().for_each(|sums| total += sums);
+        assert_eq!(total, column_sums(&data) * 2.0 * 3.0 * (1.0 + 2.0), "{name}");
+        assert_eq!(run.results.len(), partitions);
     }
     Ok(())
 }

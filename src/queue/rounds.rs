@@ -1,0 +1,151 @@
+//! The loop: an iteration's rounds, and those of the queues inside it.
+
+use super::body::{Body, Nested};
+use super::context::ComContext;
+use super::exec::{self, ReadyStep, in_round};
+use super::key::Kind;
+use super::listener::{IterationListener, Stop};
+use super::place::Devices;
+use super::plan::Scope;
+use super::ranks::{Ranks, Vote};
+use super::run::Output;
+use super::session::Session;
+use crate::{Error, Result};
+
+/// An iteration with everything compiled.
+pub(crate) struct ReadyBody<'q> {
+    pub(super) body: &'q Body<'q>,
+    pub(super) steps: Vec<ReadyStep<'q>>,
+    pub(super) scope: Scope,
+}
+
+/// What all iterations of a run share.
+pub(crate) struct Engine<'r> {
+    pub(super) session: &'r Session,
+    pub(super) devices: &'r Devices,
+    pub(super) ranks: &'r Ranks,
+    pub(super) outputs: Vec<Output>,
+}
+
+impl Engine<'_> {
+    /// Runs rounds until one is the last. Where there are several ranks, `verdict` is an error that waits for the next
+    /// communication.
+    pub(super) fn iterate(
+        &mut self,
+        ready: &ReadyBody,
+        tasks: &mut [ComContext],
+        mut verdict: Result<()>,
+    ) -> Result<(u32, Stop)> {
+        let (body, ranks) = (ready.body, self.ranks);
+        let mut round = 0;
+        let stop = loop {
+            round += 1;
+            tasks.iter_mut().for_each(|task| task.start_round(round, &ready.scope));
+            let told = verdict.and_then(|()| self.tell(body, round, &tasks[0], |to, cx| to.on_round_start(round, cx)));
+            let done = exec::superstep(&ready.steps, tasks, self, round, told);
+            tasks.iter_mut().for_each(|task| task.communicated = ranks.take_spent());
+            let met = done.and_then(|()| {
+                let met = ranks.has_first_task() && is_met(body, round, &tasks[0])?;
+                self.devices.submit()?;
+                self.collect(body, round, &tasks[0])?;
+                self.tell(body, round, &tasks[0], |to, cx| to.on_round_end(round, cx))?;
+                Ok(met)
+            });
+            let fed = body.feedback.iter().map(|of| tasks.iter().any(|task| task.feeds_back(of.name))).collect();
+            let vote = ranks.decide(met.map(|met| Vote { met, interrupted: self.session.is_interrupted(), fed }))?;
+            verdict = Ok(());
+            if vote.met {
+                break Stop::Criterion;
+            } else if vote.fed.contains(&false) {
+                break Stop::NoFeedback;
+            } else if body.max_iter == Some(round) {
+                break Stop::MaxIter;
+            } else if vote.interrupted {
+                break Stop::Interrupted;
+            }
+        };
+        for task in tasks.iter_mut() {
+            body.feedback.iter().for_each(|of| task.deliver_last(of.name));
+        }
+        Ok((round, stop))
+    }
+
+    /// Tells the listeners that an iteration has ended.
+    pub(super) fn tell_end(&self, body: &Body, (rounds, stop): (u32, Stop), task: &ComContext) -> Result<()> {
+        self.tell(body, rounds, task, |to, cx| to.on_terminated(rounds, stop, cx))
+    }
+
+    /// Runs a queue that is an item of another, from its own first round.
+    pub(super) fn nested(
+        &mut self,
+        nested: &Nested,
+        ready: &ReadyBody,
+        tasks: &mut [ComContext],
+        verdict: Result<()>,
+    ) -> Result<()> {
+        let outer = tasks.iter_mut().map(|task| task.enter(&ready.scope)).collect::<Vec<_>>();
+        let verdict = verdict.and_then(|()| give(ready.body, tasks));
+        let ended = self.iterate(ready, tasks, verdict);
+        let told = ended.and_then(|ended| self.tell_end(ready.body, ended, &tasks[0]));
+        let completed = told.and_then(|()| tasks.iter_mut().try_for_each(|task| (nested.complete)(task)));
+        tasks.iter_mut().zip(outer).for_each(|(task, outer)| task.leave(outer));
+        completed
+    }
+
+    /// Tells the listeners, on the rank that has task 0.
+    fn tell(
+        &self,
+        body: &Body,
+        round: u32,
+        task: &ComContext,
+        tell: impl Fn(&dyn IterationListener, &ComContext) -> Result<()>,
+    ) -> Result<()> {
+        if !self.ranks.has_first_task() {
+            return Ok(());
+        }
+        let told = body.listeners.iter().try_for_each(|listener| tell(&**listener, task));
+        told.map_err(|error| in_round(error, round, "listener"))
+    }
+
+    /// Keeps the outputs that are there, or hands them to whoever gets them, on the rank that has task 0.
+    fn collect(&mut self, body: &Body, round: u32, task: &ComContext) -> Result<()> {
+        for output in body.outputs.iter().filter(|_| self.ranks.has_first_task()) {
+            let name = output.of.name;
+            let Some(value) = task.hosted(name)? else { continue };
+            match &output.to {
+                Some(deliver) => {
+                    deliver(task.round(), value).map_err(|error| in_round(error, round, &format!("output({name})")))?;
+                }
+                None => {
+                    let (round, value) = (task.round().to_vec(), value.duplicate());
+                    self.outputs.push(Output { name, round, value });
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+fn is_met(body: &Body, round: u32, task: &ComContext) -> Result<bool> {
+    let met = body.criterion.as_ref().map_or(Ok(false), |stop| stop(task));
+    met.map_err(|error| in_round(error, round, "criterion"))
+}
+
+/// Gives every task the objects that an iteration starts with.
+pub(super) fn give(body: &Body, tasks: &mut [ComContext]) -> Result<()> {
+    for (declared, value) in &body.broadcast {
+        let Kind::Object(of) = declared.kind else { continue };
+        for task in &mut *tasks {
+            task.put_hosted(declared.name, of, declared.lifetime, value.clone())?;
+        }
+    }
+    Ok(())
+}
+
+/// Names the queue inside another that an error comes from, and the round of the other.
+pub(super) fn in_queue(error: Error, round: u32, name: &str) -> Error {
+    match error {
+        error @ (Error::Wiring { .. } | Error::Rank { .. }) => error,
+        source => Error::Item { round, item: name.to_owned(), source: Box::new(source) },
+    }
+}
