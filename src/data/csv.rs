@@ -7,7 +7,10 @@ mod detect;
 mod head;
 mod lines;
 mod parse;
+mod stream;
 mod text;
+
+pub(super) use stream::TextBatches;
 
 use std::ops::Range;
 use std::path::Path;

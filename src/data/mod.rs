@@ -3,13 +3,14 @@
 //! A [`RowSource`] is a table of numbers that is read block by block: an `ndarray` array, a slice, a file, or several
 //! files that [`open`] puts together. A [`Dataset`] is a source that has been read once and found good: it knows its
 //! [`Statistics`] and the origin that is taken off each row when it is rounded to f32. [`cut`] says which rows go to
-//! which partition, and [`output`] writes results.
+//! which partition, and [`output`] writes results. [`Batches`] are tables that come one after the other, maybe without end.
 //!
 //! Files are of two kinds. In binary ones ([`NpyFile`], stored arrays of an [`NpzFile`], [`VectorFile`], [`TensorFile`])
 //! rows lie as they are: they are read by position when they are asked for, and nothing is kept. Others (text, Parquet,
 //! Arrow, compressed arrays) are decoded once, when they are opened, into memory or a temporary file.
 
 mod arrays;
+mod batches;
 mod binary;
 mod collect;
 #[cfg(feature = "parquet")]
@@ -35,6 +36,7 @@ mod vectors;
 pub(crate) mod wire;
 
 pub use arrays::Real;
+pub use batches::Batches;
 pub use concat::Concat;
 pub use csv::CsvFile;
 pub(crate) use dataset::ALL_ZERO;

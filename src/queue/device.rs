@@ -356,7 +356,12 @@ fn rows_buffer(name: &'static str, cx: &mut ComContext, gpu: &GpuDevice) -> Resu
         return Ok(buffer.clone());
     }
     let (rows, bytes) = (slot.task_rows(), slot.bytes());
-    let buffer = match cx.place.ring.take(name, bytes).filter(|_| cx.place.streams) {
+    let spare = match &slot.spare {
+        Some(spare) if spare.len() == bytes => Some(spare.clone()),
+        _ if cx.place.streams => cx.place.ring.take(name, bytes),
+        _ => None,
+    };
+    let buffer = match spare {
         Some(free) => free,
         None => Arc::new(gpu.create_zeroed(name, bytes)?),
     };

@@ -4,19 +4,19 @@ use super::body::{Body, Complete, Item, Nested, Watched};
 use super::communicate::{AllReduce, Communicate};
 use super::context::ComContext;
 use super::exec;
+use super::feed::{Feed, NoRows};
 use super::gather::{Bcast, Gather, ReduceScatter};
 use super::item::{ComputeFunction, ForEachRound};
 use super::key::{Declared, Key, Rows, sealed::Keys as _};
-use super::listener::IterationListener;
+use super::listener::{IterationListener, Stop};
 use super::object::{AnyObject, Hosted, Object};
 use super::place::{self, Devices, Needs, Share, Source};
 use super::plan;
 use super::ranks::Ranks;
-use super::rounds::{self, Engine, ReadyBody};
-use super::rows::RowsSlot;
+use super::rounds::{self, Engine, Feeding, ReadyBody};
 use super::run::{Run, Streamed};
 use super::session::Session;
-use crate::data::RowSource;
+use crate::data::{Batches, RowSource};
 use crate::{Error, Result};
 use std::sync::Arc;
 use std::time::Instant;
@@ -101,6 +101,7 @@ use std::time::Instant;
 pub struct IterativeComQueue<'a, R = ()> {
     session: Session,
     body: Body<'a>,
+    unbounded: Option<(Declared, Batches<'a>)>,
     by_speed: bool,
     complete: Complete<'a, R>,
 }
@@ -145,7 +146,8 @@ communications!(AllReduce, Bcast, Gather, ReduceScatter);
 impl<'a> sealed::IntoItem<'a> for IterativeComQueue<'a> {
     #[expect(private_interfaces, reason = "sealed: the trait cannot be named outside")]
     fn into_item(self) -> Item<'a> {
-        let misplaced = self.by_speed.then_some("share_by_speed");
+        let unbounded = self.unbounded.is_some().then_some("init_with_unbounded_data");
+        let misplaced = unbounded.or(self.by_speed.then_some("share_by_speed"));
         Item::Nested(Box::new(Nested { session: self.session, body: self.body, complete: self.complete, misplaced }))
     }
 }
@@ -153,7 +155,13 @@ impl<'a> sealed::IntoItem<'a> for IterativeComQueue<'a> {
 impl<'a> IterativeComQueue<'a> {
     /// An empty queue that will run in a session.
     pub fn new(session: &Session) -> Self {
-        Self { session: session.clone(), body: Body::new(), by_speed: false, complete: Box::new(|_| Ok(())) }
+        Self {
+            session: session.clone(),
+            body: Body::new(),
+            unbounded: None,
+            by_speed: false,
+            complete: Box::new(|_| Ok(())),
+        }
     }
 
     /// A queue that runs once: Alink's `ComQueue`.
@@ -175,6 +183,49 @@ impl<'a, R> IterativeComQueue<'a, R> {
     #[must_use]
     pub fn init_with_partitioned_data(mut self, key: Key<Rows>, source: impl RowSource + 'a) -> Self {
         self.body.partitioned.push((declare(&key), Arc::new(source)));
+        self
+    }
+
+    /// Cuts one table after the other into rows for each task, each driving one round: FLIP-176's unbounded iteration. The
+    /// iteration ends with the last of them. An [`output`](Self::output) or, for as long as one likes,
+    /// [`output_to`](Self::output_to) hands out what each round has made of the model.
+    ///
+    /// The next table is asked for when a round has ended, so that whoever makes them waits for whoever computes. Where there
+    /// are several ranks, the tables are those of the first. Devices are shared out by the first table: others should not be much
+    /// larger.
+    ///
+    /// ```
+    /// use ndarray::{Array1, Axis, array};
+    /// use superstep::data::Batches;
+    /// use superstep::queue::{AllReduce, Compute, IterativeComQueue, Key, Objects, Rows};
+    /// use superstep::Session;
+    ///
+    /// const ROWS: Key<Rows> = Key::new("rows");
+    /// const BATCH: Key<Array1<f64>> = Key::new("batch");
+    /// const TOTAL: Key<Array1<f64>> = Key::new("total");
+    ///
+    /// let tables = [array![[1.0_f32], [2.0]], array![[3.0]], array![[4.0], [5.0]]];
+    /// let run = IterativeComQueue::new(&Session::cpu()?)
+    ///     .init_with_unbounded_data(ROWS, Batches::new(tables))
+    ///     .init_with_broadcast_data(TOTAL, Array1::zeros(1))
+    ///     .add(Compute::new("sum", Objects::reads(ROWS).writes(BATCH), |cx| {
+    ///         let sum = cx.get(ROWS)?.mapv(f64::from).sum_axis(Axis(0));
+    ///         cx.put(BATCH, sum)
+    ///     }))
+    ///     .add(AllReduce::sum(BATCH))
+    ///     .add(Compute::new("add", Objects::reads((BATCH, TOTAL)).writes(TOTAL), |cx| {
+    ///         let total = cx.get(TOTAL)? + cx.get(BATCH)?;
+    ///         cx.put(TOTAL, total)
+    ///     }))
+    ///     .output(TOTAL)
+    ///     .run()?;
+    /// let versions: Vec<f64> = run.output(TOTAL).map(|(_, total)| total[0]).collect();
+    /// assert_eq!(versions, [3.0, 6.0, 15.0]);
+    /// # Ok::<(), superstep::Error>(())
+    /// ```
+    #[must_use]
+    pub fn init_with_unbounded_data(mut self, key: Key<Rows>, batches: Batches<'a>) -> Self {
+        self.unbounded = Some((declare(&key), batches));
         self
     }
 
@@ -324,6 +375,7 @@ impl<'a, R> IterativeComQueue<'a, R> {
         IterativeComQueue {
             session: self.session,
             body: self.body,
+            unbounded: self.unbounded,
             by_speed: self.by_speed,
             complete: Box::new(complete),
         }
@@ -351,24 +403,32 @@ impl<R: Send> IterativeComQueue<'_, R> {
         session.install(move || self.run_here())
     }
 
-    fn run_here(self) -> Result<Run<R>> {
+    fn run_here(mut self) -> Result<Run<R>> {
+        let feed = self.unbounded.take();
+        let mut feed = feed.map(|(rows, batches)| Feed::new(rows, batches, &self.session));
+        let first = feed.as_mut().map_or(Ok(None), Feed::next)?;
+        let fed = feed.as_ref().map(|feed| (feed.rows, first.clone()));
         let mut devices = Devices::of(&self.session);
         let clock = Instant::now();
         let weights = if self.by_speed { self.session.weights() } else { Ok(vec![1; devices.list.len()]) };
         let steps = weights.and_then(|weights| {
             devices.weights = weights;
-            self.steps(&devices)
+            self.steps(&devices, fed.as_ref())
         });
-        let ready = steps.and_then(|steps| self.placed(&steps, &mut devices).map(|tasks| (steps, tasks)));
-        let ready = ready.map(|(steps, tasks)| {
+        let ready = steps.and_then(|steps| self.placed(&steps, &mut devices, fed).map(|placed| (steps, placed)));
+        let ready = ready.map(|(steps, (tasks, shares))| {
             let count = tasks.len();
-            ((steps, tasks), count)
+            ((steps, tasks, shares), count)
         });
-        let ((ready, mut tasks), ranks) = Ranks::join(self.session.collective(), ready)?;
+        let ((ready, mut tasks, shares), ranks) = Ranks::join(self.session.collective(), ready)?;
         tasks.iter_mut().enumerate().for_each(|(at, task)| task.number(ranks.first_task, at, ranks.num_task));
         let (pin, before) = (clock.elapsed(), devices.meter.read());
         let mut engine = Engine { session: &self.session, devices: &devices, ranks: &ranks, outputs: Vec::new() };
-        let (rounds, stop) = engine.iterate(&ready, &mut tasks, Ok(()))?;
+        let mut feed = feed.map(|feed| Feeding { feed, shares: &shares });
+        let (rounds, stop) = match (&mut feed, first) {
+            (Some(_), None) => (0, if self.session.is_interrupted() { Stop::Interrupted } else { Stop::EndOfData }),
+            (feed, _) => engine.iterate(&ready, &mut tasks, Ok(()), feed.as_mut())?,
+        };
         let told = engine.tell_end(&self.body, (rounds, stop), &tasks[0]);
         let results =
             told.and_then(|()| tasks.iter_mut().map(|task| (self.complete)(task)).collect::<Result<Vec<R>>>());
@@ -386,10 +446,15 @@ impl<R: Send> IterativeComQueue<'_, R> {
     }
 
     /// Checks all that can be checked before round 1, and compiles.
-    fn steps<'s>(&'s self, devices: &Devices) -> Result<ReadyBody<'s>> {
-        self.body.check_end(false)?;
+    fn steps<'s>(
+        &'s self,
+        devices: &Devices,
+        fed: Option<&(Declared, Option<Source<'static>>)>,
+    ) -> Result<ReadyBody<'s>> {
+        self.body.check_end(fed.is_some())?;
         self.body.check_session(&self.session)?;
-        let planned = plan::plan(&self.body, &[])?;
+        let rows = fed.map(|(declared, first)| (*declared, first.as_ref().map(|first| first.columns())));
+        let planned = plan::plan(&self.body, rows.as_slice())?;
         if self.session.collective().size() > 1 {
             self.body.communications().try_for_each(|communicate| communicate.check_travel())?;
         }
@@ -397,36 +462,46 @@ impl<R: Send> IterativeComQueue<'_, R> {
     }
 
     /// The tasks, with what can be pinned pinned. A device that runs out of memory is tried again with half as much.
-    fn placed<'s>(&'s self, ready: &ReadyBody, devices: &mut Devices) -> Result<Vec<ComContext<'s>>> {
+    fn placed<'s>(
+        &'s self,
+        ready: &ReadyBody,
+        devices: &mut Devices,
+        fed: Option<(Declared, Option<Source<'static>>)>,
+    ) -> Result<(Vec<ComContext<'s>>, Vec<Share>)> {
         let bodies = self.body.all();
         let partitioned = bodies.iter().flat_map(|body| &body.partitioned);
-        let sources: Vec<Source<'s>> = partitioned.map(|(_, source)| source.clone() as Source<'s>).collect();
+        let names = partitioned.clone().map(|(declared, _)| declared.name).chain(fed.iter().map(|(of, _)| of.name));
+        let names: Vec<&'static str> = names.collect();
+        let mut sources: Vec<Source<'s>> = partitioned.map(|(_, source)| source.clone() as Source<'s>).collect();
+        sources.extend(fed.map(|(_, first)| first.unwrap_or_else(|| Arc::new(NoRows)) as Source<'s>));
         let broadcast = bodies.iter().flat_map(|body| &body.broadcast);
         let needs = device_needs(ready, broadcast.map(|(_, value)| &*value.object));
         loop {
             let shares = place::shares(devices, &sources, &needs)?;
-            let mut tasks = self.tasks(devices, &sources, &shares)?;
+            let mut tasks = self.tasks(devices, (&names, &sources), &shares)?;
             match place::pin(ready, &mut tasks, devices, &shares) {
                 Err(error @ Error::OutOfMemory { .. }) => {
                     drop(tasks);
                     devices.halve(&shares).ok_or(error)?;
                 }
-                done => return done.map(|()| tasks),
+                done => return done.map(|()| (tasks, shares)),
             }
         }
     }
 
     /// One context for each task of this rank, with its rows and the broadcast objects.
-    fn tasks<'s>(&'s self, devices: &Devices, sources: &[Source<'s>], shares: &[Share]) -> Result<Vec<ComContext<'s>>> {
+    fn tasks<'s>(
+        &'s self,
+        devices: &Devices,
+        (names, sources): (&[&'static str], &[Source<'s>]),
+        shares: &[Share],
+    ) -> Result<Vec<ComContext<'s>>> {
         let owners = shares.iter().enumerate().flat_map(|(device, share)| std::iter::repeat_n(device, share.tasks));
         let count = shares.iter().map(|share| share.tasks).sum();
         let mut tasks: Vec<ComContext> =
             owners.enumerate().map(|(id, device)| ComContext::new(id, count, devices.place(device))).collect();
-        let partitioned = self.body.all().into_iter().flat_map(|body| &body.partitioned);
-        for ((declared, _), source) in partitioned.zip(sources) {
-            for (task, range) in tasks.iter_mut().zip(place::ranges(&devices.rows(source), shares, &devices.weights)) {
-                task.rows.insert(declared.name, RowsSlot::new(source.clone(), range, devices.meter.clone()));
-            }
+        for (name, source) in names.iter().zip(sources) {
+            place::cut(name, source, &mut tasks, devices, shares);
         }
         rounds::give(&self.body, &mut tasks)?;
         Ok(tasks)

@@ -13,6 +13,8 @@ pub enum Stop {
     MaxIter,
     /// A variable fed back nothing.
     NoFeedback,
+    /// The last batch of unbounded data was computed on.
+    EndOfData,
     /// The session was interrupted; the round was completed.
     Interrupted,
 }

@@ -22,6 +22,7 @@
 //! | – | `onRoundStart`, `onRoundEnd`, `onIterationTerminated` | [`listen`](IterativeComQueue::listen), [`IterationListener`] |
 //! | – | a feedback stream that runs dry; Flink's delta iteration | [`feedback`](IterativeComQueue::feedback) |
 //! | – | nested iterations, `getRound` | a queue that is [added](IterativeComQueue::add) to a queue; [`ComContext::round`] |
+//! | (stream operators) | unbounded iteration | [`init_with_unbounded_data`](IterativeComQueue::init_with_unbounded_data) |
 //! | `MLEnvironment` | execution environment | [`Session`] |
 //!
 //! A run passes through the files of this folder in this order: `iterative` (the builder) and `body` (what it builds), `plan` and
@@ -39,6 +40,7 @@ mod declare;
 #[cfg(feature = "gpu")]
 mod device;
 mod exec;
+mod feed;
 mod fold;
 mod gather;
 mod item;

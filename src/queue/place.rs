@@ -10,7 +10,7 @@ use super::key::{Declared, Kind};
 use super::memory::{Memory, Reservation};
 use super::profile::Profile;
 use super::rounds::ReadyBody;
-use super::rows::StreamMeter;
+use super::rows::{RowsSlot, StreamMeter};
 use super::session::{Device, Session};
 #[cfg(feature = "gpu")]
 use super::tune::Tuning;
@@ -332,6 +332,27 @@ fn share_of(of: &Range<u64>, device: usize, weights: &[u64]) -> Range<u64> {
 fn part(of: &Range<u64>, part: u64, parts: u64) -> Range<u64> {
     let at = |part: u64| of.start + (u128::from(of.end - of.start) * u128::from(part) / u128::from(parts)) as u64;
     at(part)..at(part + 1)
+}
+
+/// Gives every task its rows of a source, in place of those it has of this name.
+pub(crate) fn cut<'s>(
+    name: &'static str,
+    source: &Source<'s>,
+    tasks: &mut [ComContext<'s>],
+    devices: &Devices,
+    shares: &[Share],
+) {
+    for (task, range) in tasks.iter_mut().zip(ranges(&devices.rows(source), shares, &devices.weights)) {
+        let slot = RowsSlot::new(source.clone(), range, devices.meter.clone());
+        let before = task.rows.remove(name);
+        task.rows.insert(name, slot.after(before));
+    }
+}
+
+/// Brings rows that have come anew into the memory of the host, for the tasks that compute there.
+pub(crate) fn pin_anew(name: &str, tasks: &mut [ComContext], devices: &Devices) -> Result<()> {
+    let on_host = tasks.iter_mut().filter(|task| devices.list.get(task.place.device).is_some_and(Device::is_host));
+    on_host.filter_map(|task| task.rows.get_mut(name)).try_for_each(|slot| slot.pin(&devices.memory))
 }
 
 /// Pins what was decided to be pinned, before the first round.

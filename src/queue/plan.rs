@@ -72,9 +72,8 @@ pub(crate) struct Provided {
 }
 
 impl Provided {
-    pub(crate) fn rows(&mut self, declared: Declared, columns: usize) -> Result<()> {
-        let by = "init_with_partitioned_data".to_owned();
-        self.insert(declared, None, Some(columns), by)
+    pub(crate) fn rows(&mut self, declared: Declared, columns: Option<usize>, by: &str) -> Result<()> {
+        self.insert(declared, None, columns, by.to_owned())
     }
 
     pub(crate) fn broadcast(&mut self, declared: Declared, shape: Option<Shape>) -> Result<()> {
@@ -97,11 +96,12 @@ impl Provided {
 }
 
 /// Checks a whole queue: its items and those of the queues inside in their order. It chains those between two communications,
-/// and checks the outputs. `rows` are those that come from elsewhere than the bodies, with their columns.
-pub(crate) fn plan<'q>(body: &'q Body<'q>, rows: &[(Declared, usize)]) -> Result<PlannedBody<'q>> {
+/// and checks the outputs. `rows` are those that come in batches, with
+/// their columns where they are known.
+pub(crate) fn plan<'q>(body: &'q Body<'q>, rows: &[(Declared, Option<usize>)]) -> Result<PlannedBody<'q>> {
     let mut provided = Provided::default();
     provided.enter();
-    rows.iter().try_for_each(|(declared, columns)| provided.rows(*declared, *columns))?;
+    rows.iter().try_for_each(|(declared, columns)| provided.rows(*declared, *columns, "init_with_unbounded_data"))?;
     let mut planned = plan_body(body, &mut provided)?;
     provided.leave(&mut planned.scope);
     Ok(planned)
@@ -110,7 +110,7 @@ pub(crate) fn plan<'q>(body: &'q Body<'q>, rows: &[(Declared, usize)]) -> Result
 /// Plans an iteration whose scope is open.
 fn plan_body<'q>(body: &'q Body<'q>, provided: &mut Provided) -> Result<PlannedBody<'q>> {
     for (declared, source) in &body.partitioned {
-        provided.rows(*declared, source.columns())?;
+        provided.rows(*declared, Some(source.columns()), "init_with_partitioned_data")?;
     }
     for (declared, value) in &body.broadcast {
         provided.broadcast(*declared, value.object.shape())?;

@@ -3,9 +3,10 @@
 use super::body::{Body, Nested};
 use super::context::ComContext;
 use super::exec::{self, ReadyStep, in_round};
+use super::feed::Feed;
 use super::key::Kind;
 use super::listener::{IterationListener, Stop};
-use super::place::Devices;
+use super::place::{self, Devices, Share};
 use super::plan::Scope;
 use super::ranks::{Ranks, Vote};
 use super::run::Output;
@@ -27,14 +28,31 @@ pub(crate) struct Engine<'r> {
     pub(super) outputs: Vec<Output>,
 }
 
+/// What drives the rounds of an unbounded iteration.
+pub(crate) struct Feeding<'f, 'a> {
+    pub(super) feed: Feed<'a>,
+    pub(super) shares: &'f [Share],
+}
+
+impl Feeding<'_, '_> {
+    /// Gives the tasks their rows of the next batch, and says whether that went well here; `None` where there is none.
+    fn next(&mut self, tasks: &mut [ComContext], devices: &Devices) -> Result<Option<Result<()>>> {
+        let Some(batch) = self.feed.next()? else { return Ok(None) };
+        let name = self.feed.rows.name;
+        place::cut(name, &batch, tasks, devices, self.shares);
+        Ok(Some(place::pin_anew(name, tasks, devices)))
+    }
+}
+
 impl Engine<'_> {
     /// Runs rounds until one is the last. Where there are several ranks, `verdict` is an error that waits for the next
-    /// communication.
+    /// communication. `feeding` has given the tasks their first rows already.
     pub(super) fn iterate(
         &mut self,
         ready: &ReadyBody,
         tasks: &mut [ComContext],
         mut verdict: Result<()>,
+        mut feeding: Option<&mut Feeding>,
     ) -> Result<(u32, Stop)> {
         let (body, ranks) = (ready.body, self.ranks);
         let mut round = 0;
@@ -63,6 +81,13 @@ impl Engine<'_> {
             } else if vote.interrupted {
                 break Stop::Interrupted;
             }
+            if let Some(feeding) = &mut feeding {
+                match feeding.next(tasks, self.devices)? {
+                    Some(pinned) => verdict = pinned,
+                    None if self.session.is_interrupted() => break Stop::Interrupted,
+                    None => break Stop::EndOfData,
+                }
+            }
         };
         for task in tasks.iter_mut() {
             body.feedback.iter().for_each(|of| task.deliver_last(of.name));
@@ -85,7 +110,7 @@ impl Engine<'_> {
     ) -> Result<()> {
         let outer = tasks.iter_mut().map(|task| task.enter(&ready.scope)).collect::<Vec<_>>();
         let verdict = verdict.and_then(|()| give(ready.body, tasks));
-        let ended = self.iterate(ready, tasks, verdict);
+        let ended = self.iterate(ready, tasks, verdict, None);
         let told = ended.and_then(|ended| self.tell_end(ready.body, ended, &tasks[0]));
         let completed = told.and_then(|()| tasks.iter_mut().try_for_each(|task| (nested.complete)(task)));
         tasks.iter_mut().zip(outer).for_each(|(task, outer)| task.leave(outer));

@@ -24,6 +24,9 @@ pub(crate) struct RowsSlot<'a> {
     meter: Arc<StreamMeter>,
     #[cfg(feature = "gpu")]
     pub(crate) device: Option<Arc<crate::backend::gpu::DeviceBuffer>>,
+    /// The device memory of rows that these have come after.
+    #[cfg(feature = "gpu")]
+    pub(crate) spare: Option<Arc<crate::backend::gpu::DeviceBuffer>>,
 }
 
 /// What the streamed rows of a run have cost.
@@ -56,7 +59,22 @@ impl<'a> RowsSlot<'a> {
             meter,
             #[cfg(feature = "gpu")]
             device: None,
+            #[cfg(feature = "gpu")]
+            spare: None,
         }
+    }
+
+    /// Goes on with the device memory of the rows before these.
+    pub(crate) fn after(mut self, before: Option<Self>) -> Self {
+        #[cfg(feature = "gpu")]
+        {
+            self.spare = before.and_then(|before| before.device.or(before.spare));
+        }
+        #[cfg(not(feature = "gpu"))]
+        {
+            let _ = (&mut self, before);
+        }
+        self
     }
 
     pub(crate) fn task_rows(&self) -> TaskRows<'_> {

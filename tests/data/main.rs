@@ -1,5 +1,6 @@
 //! Sources, data sets, partitions and outputs, against independent oracles and hostile files.
 
+mod batches;
 mod changed;
 #[cfg(feature = "parquet")]
 mod columnar;

@@ -16,6 +16,7 @@ mod streaming;
 mod support;
 #[path = "../support/threads.rs"]
 mod threads;
+mod unbounded;
 mod wiring;
 
 #[cfg(feature = "gpu")]

@@ -12,7 +12,10 @@ use crate::data::file::InputFile;
 use crate::{Error, Place, Result};
 
 /// The longest row that is believed to be one. A quote that is not closed makes one row of the rest of a file.
-const LONGEST_ROW: usize = 256 << 20;
+pub(super) const LONGEST_ROW: usize = 256 << 20;
+
+/// What is said of one that is longer.
+pub(super) const NO_END: &str = "a row that begins here does not end within 256 MiB; close its quote, or end the line";
 
 /// Bytes of a compressed file that are read at a time.
 const COMPRESSED: usize = 1 << 20;
@@ -133,8 +136,7 @@ impl Batches {
                 return Ok(Some(Batch { text: std::mem::replace(&mut self.carry, rest), ends }));
             }
             if self.carry.len() >= LONGEST_ROW {
-                let message = "a row that begins here does not end within 256 MiB; close its quote, or end the line";
-                return Err(Broken { error: Error::data(Place::of(&self.name), message), lines: Some(0) });
+                return Err(Broken { error: Error::data(Place::of(&self.name), NO_END), lines: Some(0) });
             }
             wanted = self.carry.len().saturating_mul(2);
         }
@@ -172,7 +174,7 @@ impl Batches {
 
 /// Where rows end in a text that begins with one: about every `step` bytes, and the last end there is. A line end
 /// within quotes is none.
-fn row_ends(text: &[u8], delimiter: u8, step: usize) -> Vec<usize> {
+pub(super) fn row_ends(text: &[u8], delimiter: u8, step: usize) -> Vec<usize> {
     if memchr(b'"', text).is_some() { quoted_row_ends(text, delimiter, step) } else { plain_row_ends(text, step) }
 }
 
