@@ -70,14 +70,8 @@ pub(super) struct KMeansArgs {
     /// Weight of each row: a table (.npy, .csv, …) of one column
     #[arg(long, value_name = "FILE")]
     pub(super) weights: Option<PathBuf>,
-    /// Seed of all random draws
-    #[arg(long, value_name = "N", default_value_t = 0)]
-    pub(super) seed: u64,
-    /// Where to compute: auto, cpu, gpu, gpu:I[,gpu:J…] or all
-    #[arg(long, value_name = "DEVICE", default_value = "auto", value_parser = setting::<DeviceChoice>)]
-    pub(super) device: DeviceChoice,
     #[command(flatten)]
-    pub(super) resources: ResourceArgs,
+    pub(super) compute: ComputeArgs,
     /// Write the cluster of each row (.npy, .csv or .parquet)
     #[arg(long, value_name = "FILE", help_heading = "Results")]
     pub(super) labels: Option<PathBuf>,
@@ -87,14 +81,8 @@ pub(super) struct KMeansArgs {
     /// Write the model for `superstep predict` (safetensors)
     #[arg(long, value_name = "FILE", help_heading = "Results")]
     pub(super) model: Option<PathBuf>,
-    /// Print one JSON object instead of a summary
-    #[arg(long, help_heading = "Results")]
-    pub(super) json: bool,
-    /// With --json: what each kernel took in each round, as `items` of the trace; the rounds take longer then
-    #[arg(long, requires = "json", help_heading = "Results")]
-    pub(super) profile: bool,
     #[command(flatten)]
-    pub(super) verbosity: VerbosityArgs,
+    pub(super) report: ReportArgs,
 }
 
 #[derive(Debug, Args)]
@@ -228,6 +216,32 @@ impl InputArgs {
             files => format!("{first} and {} more files", files - 1),
         }
     }
+}
+
+/// What an algorithm draws with and computes on.
+#[derive(Debug, Args)]
+pub(super) struct ComputeArgs {
+    /// Seed of all random draws
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    pub(super) seed: u64,
+    /// Where to compute: auto, cpu, gpu, gpu:I[,gpu:J…] or all
+    #[arg(long, value_name = "DEVICE", default_value = "auto", value_parser = setting::<DeviceChoice>)]
+    pub(super) device: DeviceChoice,
+    #[command(flatten)]
+    pub(super) resources: ResourceArgs,
+}
+
+/// How an algorithm tells what it did.
+#[derive(Debug, Args)]
+pub(super) struct ReportArgs {
+    /// Print one JSON object instead of a summary
+    #[arg(long, help_heading = "Results")]
+    pub(super) json: bool,
+    /// With --json: what each kernel took in each round, as `items` of the trace; the rounds take longer then
+    #[arg(long, requires = "json", help_heading = "Results")]
+    pub(super) profile: bool,
+    #[command(flatten)]
+    pub(super) verbosity: VerbosityArgs,
 }
 
 /// What a job may use of the machine.

@@ -12,6 +12,7 @@ mod failure;
 mod info;
 mod init;
 mod interrupt;
+mod job;
 mod kmeans;
 mod outputs;
 mod predict;
@@ -24,6 +25,7 @@ mod window;
 use args::{Cli, Command};
 use clap::Parser;
 use failure::Failure;
+use std::cell::OnceCell;
 use std::io::{ErrorKind, Write};
 use std::process::ExitCode;
 use superstep::Error;
@@ -40,9 +42,10 @@ enum Ended {
 /// Runs the program with the arguments it was started with.
 pub(crate) fn main() -> ExitCode {
     // Wrong usage ends here, with clap's own message and status 2; `--help` and `--version` with 0.
-    let mut ranks = None;
+    let ranks = OnceCell::new();
+    let join = || ranks::join().map(|joined| ranks.get_or_init(|| joined));
     let ended = match Cli::parse().command {
-        Command::Kmeans(args) => ranks::join().and_then(|joined| kmeans::run(&args, ranks.insert(joined))),
+        Command::Kmeans(args) => join().and_then(|ranks| kmeans::run(&args, ranks)),
         Command::Predict(args) => ranks::alone("predict").and_then(|()| predict::run(&args)),
         Command::Info(args) => ranks::alone("info").and_then(|()| info::run(&args)),
         Command::Convert(args) => ranks::alone("convert").and_then(|()| convert::run(&args)),

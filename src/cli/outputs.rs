@@ -8,7 +8,9 @@ use superstep::{Error, Result};
 /// The files a job is to write, each with its flag.
 #[derive(Default)]
 pub(super) struct Outputs<'a> {
-    /// Labels, centroids, distances: `.npy` or `.csv` by their names.
+    /// Labels and whatever else has a line for each row, and is written by all processes together.
+    pub(super) of_rows: Vec<(&'static str, &'a Path)>,
+    /// Centroids, distances: `.npy` or `.csv` by their names.
     pub(super) tables: Vec<(&'static str, &'a Path)>,
     /// A model, whose name may end in anything.
     pub(super) model: Option<&'a Path>,
@@ -24,8 +26,24 @@ impl Outputs<'_> {
         self.writable().and_then(|()| self.distinct(inputs)).map_err(Failure::Usage)
     }
 
+    /// The same, for a job of so many processes.
+    pub(super) fn check_for<'p>(
+        &self,
+        ranks: usize,
+        inputs: impl IntoIterator<Item = &'p PathBuf>,
+    ) -> Result<(), Failure> {
+        let mut together = self.of_rows.iter().filter(|_| ranks > 1);
+        together.try_for_each(|(_, path)| output::check_parts(path)).map_err(Failure::Usage)?;
+        self.check(inputs)
+    }
+
+    /// All tables, each with its flag.
+    fn flagged(&self) -> impl Iterator<Item = (&'static str, &Path)> {
+        self.of_rows.iter().chain(&self.tables).copied()
+    }
+
     fn writable(&self) -> Result<()> {
-        for (flag, path) in &self.tables {
+        for (flag, path) in self.flagged() {
             check_folder(path).and_then(|()| output::check_output(path)).map_err(|error| under(flag, error))?;
         }
         if let Some(path) = self.table {
@@ -47,7 +65,7 @@ impl Outputs<'_> {
         }
         let model = self.model.map(|path| ("--model", path));
         let table = self.table.map(|path| ("OUTPUT", path));
-        for (flag, path) in self.tables.iter().copied().chain(model).chain(table) {
+        for (flag, path) in self.flagged().chain(model).chain(table) {
             let path = whole(path);
             if let Some((other, _)) = taken.iter().find(|(_, other)| *other == path) {
                 let message = format!("{} is also {other}; give another name", path.display());

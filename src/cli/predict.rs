@@ -3,7 +3,7 @@
 use super::args::PredictArgs;
 use super::failure::Failure;
 use super::interrupt::Interrupt;
-use super::kmeans::open_session;
+use super::job::open_session;
 use super::outputs::Outputs;
 use super::progress::Reporter;
 use super::window::Window;

@@ -1,12 +1,11 @@
 //! What a running job tells on standard error: a bar per phase on a terminal, plain lines elsewhere, or nothing.
 
 use super::say;
-use crate::report::number::{scaled, value};
+use crate::report::number::scaled;
 use indicatif::{ProgressBar, ProgressStyle};
 use std::io::IsTerminal;
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
-use superstep::algorithms::kmeans::Progress;
 
 /// Plain lines are at least this far apart, but for the last.
 const LINE_EVERY: Duration = Duration::from_secs(1);
@@ -41,20 +40,15 @@ impl Reporter {
         }
     }
 
-    /// Shows what a fit tells of itself.
-    pub(super) fn fit(&self, progress: &Progress) {
-        match progress {
-            Progress::Pin => self.show("pin", None, "rows to the devices".into()),
-            Progress::Init { done, of } => self.show("init", Some((*done as u64, *of as u64)), String::new()),
-            Progress::Round { start, starts, round, max_iter, rows_per_second } => {
-                let start = if *starts > 1 { format!("start {} of {starts}, ", start + 1) } else { String::new() };
-                let speed = scaled(*rows_per_second, "rows/s");
-                let detail = format!("{start}inertia {}, {speed}", value(round.inertia));
-                self.show("round", Some((u64::from(round.iteration), u64::from(*max_iter))), detail);
-            }
-            // A phase of a later version of the library: nothing is known of it.
-            _ => {}
-        }
+    /// Shows that the rows are on their way to the devices.
+    pub(super) fn pin(&self) {
+        self.show("pin", None, "rows to the devices".into());
+    }
+
+    /// Shows a round of so many at most: what it came to, and how fast the rows went by.
+    pub(super) fn round(&self, (done, of): (u32, u32), what: &str, rows_per_second: f64) {
+        let detail = format!("{what}, {}", scaled(rows_per_second, "rows/s"));
+        self.show("round", Some((u64::from(done), u64::from(of))), detail);
     }
 
     /// Shows the last state; nothing more comes.

@@ -103,6 +103,22 @@ pub(super) fn write_labels(ranks: &dyn Collective, path: &Path, labels: &[u32]) 
     if ranks.size() == 1 {
         return output::write_labels(path, labels);
     }
+    let head = |rows| output::labels_head(path, rows);
+    write_parts(ranks, path, labels.len(), head, || output::labels_part(path, labels))
+}
+
+/// Writes one file of what each rank has of its own `rows`: `head` makes what it begins with from the number of all rows,
+/// `part` the bytes of a rank's own.
+///
+/// # Errors
+/// Those of `head` and `part`, and what the operating system said, of any rank.
+fn write_parts(
+    ranks: &dyn Collective,
+    path: &Path,
+    rows: usize,
+    head: impl FnOnce(u64) -> Result<Vec<u8>>,
+    part: impl FnOnce() -> Result<Vec<u8>>,
+) -> Result<()> {
     let mut file = None;
     let begun = if ranks.rank() == 0 { SharedFile::create(path).map(Some) } else { Ok(None) };
     let name = begun.map(|begun| {
@@ -112,9 +128,9 @@ pub(super) fn write_labels(ranks: &dyn Collective, path: &Path, labels: &[u32]) 
     });
     let names = ranks.exchange(name)?;
     let temporary = PathBuf::from(String::from_utf8_lossy(names.first().map_or(&[], Vec::as_slice)).into_owned());
-    let rows = total(ranks, labels.len())?.1;
-    let head = if ranks.rank() == 0 { output::labels_head(path, rows) } else { Ok(Vec::new()) };
-    let part = head.and_then(|head| Ok([head, output::labels_part(path, labels)?].concat()));
+    let rows = total(ranks, rows)?.1;
+    let head = if ranks.rank() == 0 { head(rows) } else { Ok(Vec::new()) };
+    let part = head.and_then(|head| Ok([head, part()?].concat()));
     let part = ranks.agree(part)?;
     let (offset, _) = total(ranks, part.len())?;
     ranks.agree(output::write_part(&temporary, offset, &part))?;

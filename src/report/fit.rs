@@ -1,121 +1,61 @@
-//! What a fit came to, and its JSON object.
+//! What a fit of k-means came to: its JSON object, and its summary for a person.
 
-use super::device::DeviceLine;
+use super::clusters::clusters;
+use super::head::Head;
+use super::number::{counted, value};
 use serde_json::{Value, json};
 use superstep::algorithms::kmeans::Round;
-use superstep::queue::{ItemTime, Streamed};
+use superstep::queue::ItemTime;
 
 /// Everything that is told of a finished fit.
 #[derive(Debug, Clone)]
 pub(crate) struct FitReport {
-    /// The rows.
-    pub(crate) n: u64,
-    /// The columns.
-    pub(crate) d: usize,
+    /// What is told of any job.
+    pub(crate) head: Head,
     /// The clusters of the result: those asked for, less those dropped.
     pub(crate) k: usize,
     /// The distance's name.
     pub(crate) metric: String,
     /// The name of the algorithm that ran.
     pub(crate) algorithm: String,
-    /// The devices as `--device` would name them: `cpu`, `gpu:0`, `gpu:0,cpu`.
-    pub(crate) device: String,
-    /// Each of them.
-    pub(crate) devices: Vec<DeviceLine>,
-    /// The seed of all draws.
-    pub(crate) seed: u64,
-    /// Updates of the centroids.
-    pub(crate) iterations: u32,
-    /// Whether it ended because nothing moved any more.
-    pub(crate) converged: bool,
-    /// Whether it was stopped after a round.
-    pub(crate) interrupted: bool,
     /// That of the returned centroids.
     pub(crate) inertia: f64,
-    /// Time by phase.
-    pub(crate) seconds: Seconds,
-    /// The most memory held at once, in MB.
-    pub(crate) peak_rss_mb: Option<f64>,
-    /// What was streamed; `None` where the memory held all rows.
-    pub(crate) streamed: Option<Streamed>,
     /// The rows that the start chose among, where these were not all.
     pub(crate) init_sample: Option<u64>,
-    /// How many processes did it together.
-    pub(crate) ranks: usize,
     /// Rows in each cluster.
     pub(crate) cluster_sizes: Vec<u64>,
     /// What each round did.
     pub(crate) trace: Vec<Round>,
 }
 
-/// Wall-clock seconds of each phase of a job.
-#[derive(Debug, Clone, Copy, Default, PartialEq)]
-pub(crate) struct Seconds {
-    /// Opening the files, reading and checking them.
-    pub(crate) load: f64,
-    /// Bringing the rows to the devices.
-    pub(crate) pin: f64,
-    /// Choosing the first centroids.
-    pub(crate) init: f64,
-    /// All rounds and the final inertia.
-    pub(crate) iterate: f64,
-    /// Writing the results.
-    pub(crate) write: f64,
-    /// The whole job, from the start of the program's work to the last file written.
-    pub(crate) total: f64,
-}
-
 impl FitReport {
-    /// The mean time of a round, in seconds: of those that updated centroids (`iteration` ≥ 1), so without pinning,
-    /// initialisation and the first assignment. `None` when no round updated any.
-    pub(crate) fn seconds_per_iteration(&self) -> Option<f64> {
-        seconds_per_iteration(&self.trace)
-    }
-
     /// The object that `kmeans --json` prints; the order of its keys is part of the contract.
     pub(crate) fn json(&self) -> Value {
-        let Seconds { load, pin, init, iterate, write, total } = self.seconds;
-        json!({
-            "n": self.n,
-            "d": self.d,
-            "k": self.k,
-            "metric": self.metric,
-            "algorithm": self.algorithm,
-            "device": self.device,
-            "devices": self.devices.iter().map(DeviceLine::json).collect::<Vec<_>>(),
-            "seed": self.seed,
-            "iterations": self.iterations,
-            "converged": self.converged,
-            "inertia": self.inertia,
-            "seconds": {
-                "load": load, "pin": pin, "init": init, "iterate": iterate, "write": write, "total": total,
-            },
-            "seconds_per_iteration": self.seconds_per_iteration(),
-            "peak_rss_mb": self.peak_rss_mb,
-            "cluster_sizes": self.cluster_sizes,
-            "trace": self.trace.iter().map(round_json).collect::<Vec<_>>(),
-            "init_sample": self.init_sample,
-            "streamed": self.streamed.as_ref().map(streamed_json),
-            "ranks": self.ranks,
-        })
+        self.head.json(
+            json!({ "k": self.k, "metric": self.metric, "algorithm": self.algorithm }),
+            json!({ "inertia": self.inertia }),
+            json!({
+                "cluster_sizes": self.cluster_sizes,
+                "trace": self.trace.iter().map(round_json).collect::<Vec<_>>(),
+                "init_sample": self.init_sample,
+            }),
+        )
+    }
+
+    /// What a person reads: `data` names the input, `settings` says what the run was asked for.
+    pub(crate) fn summary(&self, data: &str, settings: &str) -> String {
+        let result = self.head.ending(&counted(self.k as u64, "cluster"));
+        let lines = [("settings", settings.to_owned()), ("result", result), ("inertia", value(self.inertia))];
+        self.head.summary(data, &lines) + "\n" + &clusters(&self.cluster_sizes)
     }
 }
 
-/// The mean time of the rounds that updated centroids, in seconds.
+/// The mean time of the rounds that updated centroids (`iteration` ≥ 1), in seconds: without pinning, initialisation and the
+/// first assignment. `None` when no round updated any.
 pub(crate) fn seconds_per_iteration(trace: &[Round]) -> Option<f64> {
     let times: Vec<f64> =
         trace.iter().filter(|round| round.iteration >= 1).map(|round| round.time.as_secs_f64()).collect();
     (!times.is_empty()).then(|| times.iter().sum::<f64>() / times.len() as f64)
-}
-
-fn streamed_json(streamed: &Streamed) -> Value {
-    json!({
-        "rows": streamed.rows,
-        "bytes": streamed.bytes,
-        "seconds": streamed.rounds.as_secs_f64(),
-        "reading_share": streamed.reading_share(),
-        "bound_by": streamed.bound_by(),
-    })
 }
 
 fn round_json(round: &Round) -> Value {
@@ -140,7 +80,7 @@ fn item_json(item: &ItemTime) -> Value {
 #[cfg(test)]
 pub(super) mod tests {
     use super::*;
-    use crate::report::device::tests::lavapipe;
+    use crate::report::head::tests::head;
     use std::time::Duration;
 
     fn round(iteration: u32, milliseconds: u64) -> Round {
@@ -152,23 +92,12 @@ pub(super) mod tests {
     /// Two rounds on a software adapter.
     pub(in crate::report) fn report() -> FitReport {
         FitReport {
-            n: 1797,
-            d: 64,
+            head: head(),
             k: 3,
             metric: "euclidean".into(),
             algorithm: "lloyd".into(),
-            device: "gpu:0".into(),
-            devices: vec![lavapipe()],
-            seed: 7,
-            iterations: 2,
-            converged: true,
-            interrupted: false,
             inertia: 2.5,
-            seconds: Seconds { load: 0.25, pin: 0.5, init: 0.125, iterate: 1.0, write: 0.0, total: 2.0 },
-            peak_rss_mb: Some(12.5),
-            streamed: None,
             init_sample: None,
-            ranks: 1,
             cluster_sizes: vec![1000, 700, 97],
             trace: vec![round(0, 900), round(1, 20), round(2, 40)],
         }
@@ -176,9 +105,8 @@ pub(super) mod tests {
 
     #[test]
     fn an_iteration_is_timed_without_the_first_assignment() {
-        assert_eq!(report().seconds_per_iteration(), Some(0.03));
-        let first_alone = FitReport { trace: vec![round(0, 900)], ..report() };
-        assert_eq!(first_alone.seconds_per_iteration(), None);
+        assert_eq!(seconds_per_iteration(&report().trace), Some(0.03));
+        assert_eq!(seconds_per_iteration(&[round(0, 900)]), None);
     }
 
     #[test]
@@ -211,7 +139,27 @@ pub(super) mod tests {
 
     #[test]
     fn what_is_unknown_is_null() {
-        let json = FitReport { peak_rss_mb: None, inertia: f64::INFINITY, trace: vec![], ..report() }.json();
+        let head = Head { peak_rss_mb: None, seconds_per_iteration: None, ..head() };
+        let json = FitReport { head, inertia: f64::INFINITY, ..report() }.json();
         assert!(["peak_rss_mb", "inertia", "seconds_per_iteration"].iter().all(|key| json[key].is_null()));
+    }
+
+    #[test]
+    fn a_person_finds_data_device_settings_result_and_times() {
+        let expected = "\
+data      digits.csv: 1,797 rows × 64 columns
+device    gpu:0, llvmpipe (LLVM 19) (software adapter, not a GPU, vulkan)
+settings  k-means++
+result    3 clusters, converged after 2 iterations
+inertia   2.5
+time      2.00 s in all: load 250 ms, pin 500 ms, init 125 ms, iterate 1.00 s, write 0 s (30.0 ms an iteration)
+memory    12.5 MB at the peak
+
+cluster   rows   share
+      0  1,000  55.6 %
+      1    700  39.0 %
+      2     97   5.4 %
+";
+        assert_eq!(report().summary("digits.csv", "k-means++"), expected);
     }
 }

@@ -5,17 +5,18 @@
 
 mod bench;
 mod bench_page;
+mod clusters;
 mod device;
 mod fit;
+mod head;
 mod info;
 mod memory;
 pub(crate) mod number;
-mod summary;
 mod table;
 
 pub(crate) use bench::{BenchReport, DeviceRun, ItemShare, Measured, median};
 pub(crate) use device::{DeviceLine, devices_json, devices_table};
-pub(crate) use fit::{FitReport, Seconds, seconds_per_iteration};
+pub(crate) use fit::{FitReport, seconds_per_iteration};
+pub(crate) use head::{Head, Seconds};
 pub(crate) use info::{ColumnInfo, FileInfo, Found, info_json, info_text};
 pub(crate) use memory::peak_rss_mb;
-pub(crate) use summary::summary;
