@@ -91,6 +91,17 @@ pub fn write_vector<T: Real>(path: &Path, values: &[T]) -> Result<()> {
     table.finish()
 }
 
+/// Brings to the disk which files a folder has, as far as the system can: after that a file that was renamed there is found
+/// under its new name whatever happens.
+pub(crate) fn settle_folder(folder: &Path) -> Result<()> {
+    #[cfg(unix)]
+    std::fs::File::open(folder)
+        .and_then(|folder| folder.sync_all())
+        .map_err(|error| crate::Error::io(folder, error))?;
+    let _ = folder;
+    Ok(())
+}
+
 /// Writes a file as a whole: to a temporary file in the same folder, flushed to the disk, then renamed.
 ///
 /// When anything fails, a file that was at `path` before is untouched, and nothing new is left behind.

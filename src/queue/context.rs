@@ -322,6 +322,18 @@ impl<'a> ComContext<'a> {
         }
     }
 
+    /// Stands at the end of this round, all of whose objects were put before.
+    pub(crate) fn resume(&mut self, round: u32) {
+        if let Some(last) = self.round.last_mut() {
+            *last = round;
+        }
+    }
+
+    /// Whether this task and another one hold one value, and not one each.
+    pub(crate) fn shares(&self, other: &Self, name: &str) -> bool {
+        self.stored(name).zip(other.stored(name)).is_some_and(|(own, other)| own.is(other))
+    }
+
     /// Whether a variable was put in this round, and is not empty.
     pub(crate) fn feeds_back(&self, name: &str) -> bool {
         let holds = |stored: &Stored| stored.shape.as_ref().is_none_or(|shape| shape.elements() > 0);

@@ -23,6 +23,16 @@ impl<'a> Feed<'a> {
         Self { rows, batches, session: session.clone(), columns: None }
     }
 
+    /// The batch after so many that have rows.
+    pub(super) fn after(&mut self, rounds: u32) -> Result<Option<Source<'static>>> {
+        for _ in 0..rounds {
+            if self.next()?.is_none() {
+                return Ok(None);
+            }
+        }
+        self.next()
+    }
+
     /// The next batch that has rows; `None` after the last, or where it was interrupted.
     pub(super) fn next(&mut self) -> Result<Option<Source<'static>>> {
         let collective = self.session.collective().clone();

@@ -1,6 +1,7 @@
 //! The queue itself: what it is built from, and how it is run.
 
 use super::body::{Body, Complete, Item, Nested, Watched};
+use super::checkpoint::{Checkpoint, Keeper};
 use super::communicate::{AllReduce, Communicate};
 use super::context::ComContext;
 use super::exec;
@@ -13,7 +14,7 @@ use super::object::{AnyObject, Hosted, Object};
 use super::place::{self, Devices, Needs, Share, Source};
 use super::plan;
 use super::ranks::Ranks;
-use super::rounds::{self, Engine, Feeding, ReadyBody};
+use super::rounds::{self, Engine, Feeding, Outermost, ReadyBody};
 use super::run::{Run, Streamed};
 use super::session::Session;
 use crate::data::{Batches, RowSource};
@@ -102,6 +103,7 @@ pub struct IterativeComQueue<'a, R = ()> {
     session: Session,
     body: Body<'a>,
     unbounded: Option<(Declared, Batches<'a>)>,
+    checkpoint: Option<Checkpoint<'a>>,
     by_speed: bool,
     complete: Complete<'a, R>,
 }
@@ -147,6 +149,7 @@ impl<'a> sealed::IntoItem<'a> for IterativeComQueue<'a> {
     #[expect(private_interfaces, reason = "sealed: the trait cannot be named outside")]
     fn into_item(self) -> Item<'a> {
         let unbounded = self.unbounded.is_some().then_some("init_with_unbounded_data");
+        let unbounded = unbounded.or(self.checkpoint.is_some().then_some("checkpoint"));
         let misplaced = unbounded.or(self.by_speed.then_some("share_by_speed"));
         Item::Nested(Box::new(Nested { session: self.session, body: self.body, complete: self.complete, misplaced }))
     }
@@ -159,6 +162,7 @@ impl<'a> IterativeComQueue<'a> {
             session: session.clone(),
             body: Body::new(),
             unbounded: None,
+            checkpoint: None,
             by_speed: false,
             complete: Box::new(|_| Ok(())),
         }
@@ -359,6 +363,15 @@ impl<'a, R> IterativeComQueue<'a, R> {
         self
     }
 
+    /// Writes down where the queue stands, so that a run that was cut off can go on. What a queue inside another has come to is not
+    /// written: the outer round is done again. Batches of unbounded data that were computed on are asked for again, and left
+    /// out.
+    #[must_use]
+    pub fn checkpoint(mut self, checkpoint: Checkpoint<'a>) -> Self {
+        self.checkpoint = Some(checkpoint);
+        self
+    }
+
     /// Tells a listener of every round.
     #[must_use]
     pub fn listen(mut self, listener: impl IterationListener + 'a) -> Self {
@@ -376,6 +389,7 @@ impl<'a, R> IterativeComQueue<'a, R> {
             session: self.session,
             body: self.body,
             unbounded: self.unbounded,
+            checkpoint: self.checkpoint,
             by_speed: self.by_speed,
             complete: Box::new(complete),
         }
@@ -406,7 +420,11 @@ impl<R: Send> IterativeComQueue<'_, R> {
     fn run_here(mut self) -> Result<Run<R>> {
         let feed = self.unbounded.take();
         let mut feed = feed.map(|(rows, batches)| Feed::new(rows, batches, &self.session));
-        let first = feed.as_mut().map_or(Ok(None), Feed::next)?;
+        let checkpoint = self.checkpoint.take();
+        let first = match &mut feed {
+            Some(feed) => feed.after(checkpoint.as_ref().map_or(0, Checkpoint::begins))?,
+            None => None,
+        };
         let fed = feed.as_ref().map(|feed| (feed.rows, first.clone()));
         let mut devices = Devices::of(&self.session);
         let clock = Instant::now();
@@ -424,10 +442,15 @@ impl<R: Send> IterativeComQueue<'_, R> {
         tasks.iter_mut().enumerate().for_each(|(at, task)| task.number(ranks.first_task, at, ranks.num_task));
         let (pin, before) = (clock.elapsed(), devices.meter.read());
         let mut engine = Engine { session: &self.session, devices: &devices, ranks: &ranks, outputs: Vec::new() };
-        let mut feed = feed.map(|feed| Feeding { feed, shares: &shares });
-        let (rounds, stop) = match (&mut feed, first) {
-            (Some(_), None) => (0, if self.session.is_interrupted() { Stop::Interrupted } else { Stop::EndOfData }),
-            (feed, _) => engine.iterate(&ready, &mut tasks, Ok(()), feed.as_mut())?,
+        let feeding = feed.map(|feed| Feeding { feed, shares: &shares });
+        let keeper = checkpoint.as_ref().map(|checkpoint| Keeper::new(checkpoint, &self.tables(), &ready, &mut tasks));
+        let mut outermost = Outermost { feeding, keeper: ranks.agree(keeper.transpose())? };
+        let (rounds, stop) = match (&outermost.feeding, first) {
+            (Some(_), None) => {
+                let rounds = outermost.keeper.as_ref().map_or(0, |keeper| keeper.begins().0);
+                (rounds, if self.session.is_interrupted() { Stop::Interrupted } else { Stop::EndOfData })
+            }
+            _ => engine.iterate(&ready, &mut tasks, Ok(()), &mut outermost)?,
         };
         let told = engine.tell_end(&self.body, (rounds, stop), &tasks[0]);
         let results =
@@ -443,6 +466,12 @@ impl<R: Send> IterativeComQueue<'_, R> {
             rounds: after - pin,
         });
         Ok(Run { results, rounds, stop, pin, streamed, outputs })
+    }
+
+    /// The shapes of all partitioned rows.
+    fn tables(&self) -> Vec<(&'static str, u64, usize)> {
+        let partitioned = self.body.all().into_iter().flat_map(|body| &body.partitioned);
+        partitioned.map(|(declared, source)| (declared.name, source.rows(), source.columns())).collect()
     }
 
     /// Checks all that can be checked before round 1, and compiles.

@@ -23,6 +23,7 @@
 //! | – | a feedback stream that runs dry; Flink's delta iteration | [`feedback`](IterativeComQueue::feedback) |
 //! | – | nested iterations, `getRound` | a queue that is [added](IterativeComQueue::add) to a queue; [`ComContext::round`] |
 //! | (stream operators) | unbounded iteration | [`init_with_unbounded_data`](IterativeComQueue::init_with_unbounded_data) |
+//! | – | Flink's checkpoints | [`checkpoint`](IterativeComQueue::checkpoint), [`Checkpoint`] |
 //! | `MLEnvironment` | execution environment | [`Session`] |
 //!
 //! A run passes through the files of this folder in this order: `iterative` (the builder) and `body` (what it builds), `plan` and
@@ -34,6 +35,7 @@
 #[cfg(feature = "gpu")]
 mod bindings;
 mod body;
+mod checkpoint;
 mod communicate;
 mod context;
 mod declare;
@@ -65,6 +67,7 @@ mod stream;
 #[cfg(feature = "gpu")]
 mod tune;
 
+pub use checkpoint::{Checkpoint, Saved};
 pub use communicate::{AllReduce, Reduce};
 pub use context::{ComContext, Readable};
 pub use declare::{Objects, ShapeRule};

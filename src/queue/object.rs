@@ -210,6 +210,7 @@ pub(crate) trait AnyObject: Any + Send + Sync {
     fn as_any_mut(&mut self) -> &mut dyn Any;
     fn shape(&self) -> Option<Shape>;
     fn to_bytes(&self) -> Option<Cow<'_, [u8]>>;
+    fn encode(&self) -> Option<Vec<u8>>;
 }
 
 impl<T: Object> AnyObject for T {
@@ -236,8 +237,13 @@ impl<T: Object> AnyObject for T {
     fn to_bytes(&self) -> Option<Cow<'_, [u8]>> {
         Object::to_bytes(self)
     }
+
+    fn encode(&self) -> Option<Vec<u8>> {
+        Object::encode(self)
+    }
 }
 
+type Decode = fn(&[u8]) -> Option<Box<dyn AnyObject>>;
 type FromBytes = fn(&Shape, &[u8]) -> Option<Box<dyn AnyObject>>;
 
 /// What is known of an object's type without a value of it.
@@ -247,6 +253,7 @@ pub(crate) struct ObjectType {
     pub(crate) name: &'static str,
     pub(crate) element: Option<Element>,
     from_bytes: FromBytes,
+    decode: Decode,
 }
 
 impl ObjectType {
@@ -256,6 +263,7 @@ impl ObjectType {
             name: std::any::type_name::<T>(),
             element: T::ELEMENT,
             from_bytes: |shape, bytes| T::from_bytes(shape, bytes).map(|object| Box::new(object) as Box<dyn AnyObject>),
+            decode: |bytes| T::decode(bytes).map(|object| Box::new(object) as Box<dyn AnyObject>),
         }
     }
 
@@ -265,6 +273,10 @@ impl ObjectType {
 
     pub(crate) fn read(&self, shape: &Shape, bytes: &[u8]) -> Option<Box<dyn AnyObject>> {
         (self.from_bytes)(shape, bytes)
+    }
+
+    pub(crate) fn decode(&self, bytes: &[u8]) -> Option<Box<dyn AnyObject>> {
+        (self.decode)(bytes)
     }
 }
 

@@ -27,6 +27,8 @@ pub(crate) struct Vote {
     pub(crate) met: bool,
     /// Whether the session was interrupted.
     pub(crate) interrupted: bool,
+    /// Whether a checkpoint is due, which rank 0 says.
+    pub(crate) due: bool,
     /// For each variable that is fed back, whether a task has something of it.
     pub(crate) fed: Vec<bool>,
 }
@@ -82,12 +84,16 @@ impl Ranks {
             return own;
         }
         let count = own.as_ref().map_or(0, |vote| vote.fed.len());
-        let words = own.map(|vote| [vote.met, vote.interrupted].into_iter().chain(vote.fed).map(u8::from).collect());
+        let words = own.map(|vote| {
+            let first = [vote.met, vote.due, vote.interrupted];
+            first.into_iter().chain(vote.fed).map(u8::from).collect()
+        });
         let words: Vec<Vec<u8>> = self.exchange(words)?;
         let says = |bytes: &Vec<u8>, at: usize| bytes.get(at) == Some(&1);
         let any = |at: usize| words.iter().any(|bytes| says(bytes, at));
-        let met = words.first().is_some_and(|first| says(first, 0));
-        Ok(Vote { met, interrupted: any(1), fed: (0..count).map(|at| any(2 + at)).collect() })
+        let rank_0 = |at: usize| words.first().is_some_and(|first| says(first, at));
+        let fed = (0..count).map(|at| any(3 + at)).collect();
+        Ok(Vote { met: rank_0(0), due: rank_0(1), interrupted: any(2), fed })
     }
 
     /// The objects of all ranks in their order; `None` where no rank has one.

@@ -1,12 +1,13 @@
 //! The loop: an iteration's rounds, and those of the queues inside it.
 
 use super::body::{Body, Nested};
+use super::checkpoint::Keeper;
 use super::context::ComContext;
 use super::exec::{self, ReadyStep, in_round};
 use super::feed::Feed;
 use super::key::Kind;
 use super::listener::{IterationListener, Stop};
-use super::place::{self, Devices, Share};
+use super::place::{self, Devices, Share, Source};
 use super::plan::Scope;
 use super::ranks::{Ranks, Vote};
 use super::run::Output;
@@ -35,27 +36,42 @@ pub(crate) struct Feeding<'f, 'a> {
 }
 
 impl Feeding<'_, '_> {
-    /// Gives the tasks their rows of the next batch, and says whether that went well here; `None` where there is none.
-    fn next(&mut self, tasks: &mut [ComContext], devices: &Devices) -> Result<Option<Result<()>>> {
-        let Some(batch) = self.feed.next()? else { return Ok(None) };
+    /// Gives the tasks their rows of a batch.
+    fn give(&self, batch: &Source<'static>, tasks: &mut [ComContext], devices: &Devices) -> Result<()> {
         let name = self.feed.rows.name;
-        place::cut(name, &batch, tasks, devices, self.shares);
-        Ok(Some(place::pin_anew(name, tasks, devices)))
+        place::cut(name, batch, tasks, devices, self.shares);
+        place::pin_anew(name, tasks, devices)
     }
+}
+
+/// What only the outermost iteration of a run has.
+#[derive(Default)]
+pub(crate) struct Outermost<'f, 'a> {
+    /// Has given the tasks their first rows already.
+    pub(super) feeding: Option<Feeding<'f, 'a>>,
+    /// Has brought the tasks to the round that a checkpoint was written in.
+    pub(super) keeper: Option<Keeper<'f, 'a>>,
 }
 
 impl Engine<'_> {
     /// Runs rounds until one is the last. Where there are several ranks, `verdict` is an error that waits for the next
-    /// communication. `feeding` has given the tasks their first rows already.
+    /// communication.
     pub(super) fn iterate(
         &mut self,
         ready: &ReadyBody,
         tasks: &mut [ComContext],
         mut verdict: Result<()>,
-        mut feeding: Option<&mut Feeding>,
+        outermost: &mut Outermost,
     ) -> Result<(u32, Stop)> {
         let (body, ranks) = (ready.body, self.ranks);
-        let mut round = 0;
+        let Outermost { feeding, keeper } = outermost;
+        let (mut round, ended) = keeper.as_ref().map_or((0, None), Keeper::begins);
+        match ended {
+            // A higher maximum, or more data, may go on where there was none left.
+            Some(Stop::MaxIter) if body.max_iter.is_none_or(|most| most > round) => {}
+            Some(Stop::EndOfData) | None => {}
+            Some(stop) => return Ok((round, stop)),
+        }
         let stop = loop {
             round += 1;
             tasks.iter_mut().for_each(|task| task.start_round(round, &ready.scope));
@@ -70,23 +86,36 @@ impl Engine<'_> {
                 Ok(met)
             });
             let fed = body.feedback.iter().map(|of| tasks.iter().any(|task| task.feeds_back(of.name))).collect();
-            let vote = ranks.decide(met.map(|met| Vote { met, interrupted: self.session.is_interrupted(), fed }))?;
+            let (interrupted, due) = (self.session.is_interrupted(), keeper.as_ref().is_some_and(|k| k.is_due(round)));
+            let vote = ranks.decide(met.map(|met| Vote { met, interrupted, due, fed }))?;
             verdict = Ok(());
-            if vote.met {
-                break Stop::Criterion;
+            let mut stop = if vote.met {
+                Some(Stop::Criterion)
             } else if vote.fed.contains(&false) {
-                break Stop::NoFeedback;
+                Some(Stop::NoFeedback)
             } else if body.max_iter == Some(round) {
-                break Stop::MaxIter;
-            } else if vote.interrupted {
-                break Stop::Interrupted;
-            }
-            if let Some(feeding) = &mut feeding {
-                match feeding.next(tasks, self.devices)? {
-                    Some(pinned) => verdict = pinned,
-                    None if self.session.is_interrupted() => break Stop::Interrupted,
-                    None => break Stop::EndOfData,
+                Some(Stop::MaxIter)
+            } else {
+                vote.interrupted.then_some(Stop::Interrupted)
+            };
+            // What is written belongs to the rows of this round.
+            let next = match (feeding.as_mut(), stop) {
+                (Some(feeding), None) => {
+                    let next = feeding.feed.next()?;
+                    let end = if self.session.is_interrupted() { Stop::Interrupted } else { Stop::EndOfData };
+                    stop = next.is_none().then_some(end);
+                    next
                 }
+                _ => None,
+            };
+            if let Some(keeper) = keeper.as_mut().filter(|_| vote.due || stop.is_some()) {
+                keeper.write(round, stop, ready, tasks, (ranks, &**self.session.collective()))?;
+            }
+            if let Some(stop) = stop {
+                break stop;
+            }
+            if let (Some(feeding), Some(batch)) = (feeding.as_mut(), next) {
+                verdict = feeding.give(&batch, tasks, self.devices);
             }
         };
         for task in tasks.iter_mut() {
@@ -110,7 +139,7 @@ impl Engine<'_> {
     ) -> Result<()> {
         let outer = tasks.iter_mut().map(|task| task.enter(&ready.scope)).collect::<Vec<_>>();
         let verdict = verdict.and_then(|()| give(ready.body, tasks));
-        let ended = self.iterate(ready, tasks, verdict, None);
+        let ended = self.iterate(ready, tasks, verdict, &mut Outermost::default());
         let told = ended.and_then(|ended| self.tell_end(ready.body, ended, &tasks[0]));
         let completed = told.and_then(|()| tasks.iter_mut().try_for_each(|task| (nested.complete)(task)));
         tasks.iter_mut().zip(outer).for_each(|(task, outer)| task.leave(outer));

@@ -32,6 +32,17 @@ impl Stored {
         Self { host: OnceLock::new(), device: Some(buffer), shape: Some(shape) }
     }
 
+    /// Whether both are one value.
+    pub(crate) fn is(&self, other: &Self) -> bool {
+        let on_host = self.host.get().zip(other.host.get()).is_some_and(|(own, other)| Arc::ptr_eq(own, other));
+        #[cfg(feature = "gpu")]
+        let on_device =
+            self.device.as_ref().zip(other.device.as_ref()).is_some_and(|(own, other)| Arc::ptr_eq(own, other));
+        #[cfg(not(feature = "gpu"))]
+        let on_device = false;
+        on_host || on_device
+    }
+
     /// The host value, moved from the device if it lives there alone.
     pub(crate) fn object(&self, place: &Place, of: ObjectType, name: &str) -> Result<&dyn AnyObject> {
         if let Some(hosted) = self.host.get() {

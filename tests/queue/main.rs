@@ -4,6 +4,7 @@
 //! computed here, in plain f64 loops.
 
 mod alink;
+mod checkpoints;
 mod communication;
 mod feedback;
 mod lifetimes;
