@@ -6,7 +6,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use std::path::PathBuf;
 use superstep::data::ReadOptions;
 use superstep::data::output::Element;
-use superstep::queue::DeviceChoice;
+use superstep::queue::{DeviceChoice, Every};
 use superstep::{Algorithm, EmptyClusters, Metric};
 
 /// K-means of large tables, on a GPU or on the CPU.
@@ -72,6 +72,8 @@ pub(super) struct KMeansArgs {
     pub(super) weights: Option<PathBuf>,
     #[command(flatten)]
     pub(super) compute: ComputeArgs,
+    #[command(flatten)]
+    pub(super) checkpoint: CheckpointArgs,
     /// Write the cluster of each row (.npy, .csv or .parquet)
     #[arg(long, value_name = "FILE", help_heading = "Results")]
     pub(super) labels: Option<PathBuf>,
@@ -83,6 +85,21 @@ pub(super) struct KMeansArgs {
     pub(super) model: Option<PathBuf>,
     #[command(flatten)]
     pub(super) report: ReportArgs,
+}
+
+/// Where a job keeps what it has come to, so that it can be cut off at any moment.
+#[derive(Debug, Args)]
+pub(super) struct CheckpointArgs {
+    /// Keep in this folder what the job has come to, so that it can go on after a crash
+    #[arg(long, value_name = "DIR", help_heading = "Checkpoints")]
+    pub(super) checkpoint: Option<PathBuf>,
+    /// How often: after so many rounds, or after a time such as 30s, 5min or 2h
+    #[arg(long, value_name = "N|TIME", default_value = "10s", value_parser = setting::<Every>, requires = "checkpoint",
+          help_heading = "Checkpoints")]
+    pub(super) checkpoint_every: Every,
+    /// Go on with what the folder holds; begin where it holds nothing
+    #[arg(long, requires = "checkpoint", help_heading = "Checkpoints")]
+    pub(super) resume: bool,
 }
 
 #[derive(Debug, Args)]

@@ -1,6 +1,6 @@
 //! `superstep kmeans`: reads a table, fits it, writes what was asked for.
 
-use super::args::{EmptyPolicy, KMeansArgs};
+use super::args::{CheckpointArgs, EmptyPolicy, KMeansArgs};
 use super::failure::Failure;
 use super::job::{Asked, Job, ended, given, write_points};
 use super::outputs::Outputs;
@@ -56,6 +56,11 @@ fn settings(args: &KMeansArgs, job: &Job) -> KMeans {
         .profile(args.report.profile)
         .progress(move |progress| tell(&reporter, &progress));
     let kmeans = args.n_init.map_or(kmeans.clone(), |starts| kmeans.n_init(starts));
+    let CheckpointArgs { checkpoint, checkpoint_every, resume } = &args.checkpoint;
+    let kmeans = match checkpoint {
+        Some(folder) => kmeans.checkpoint(folder, *checkpoint_every).resume(*resume),
+        None => kmeans,
+    };
     args.init_sample.map_or(kmeans.clone(), |rows| kmeans.init_sample(rows))
 }
 

@@ -17,22 +17,57 @@ use files::{Manifest, Part};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-/// Where nothing else is said, a checkpoint is written at the end of the first round after this time.
-const EVERY: Duration = Duration::from_secs(10);
+/// How often a checkpoint is written, besides at the end.
+///
+/// Its text form is that of the command line: `12` rounds, `90s`, `5min`, `2h`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Every {
+    /// After every so many rounds.
+    Rounds(u32),
+    /// At the end of the round in which so much time has passed since the last one.
+    Time(Duration),
+}
+
+impl Default for Every {
+    fn default() -> Self {
+        Self::Time(Duration::from_secs(10))
+    }
+}
+
+impl std::str::FromStr for Every {
+    type Err = Error;
+
+    fn from_str(text: &str) -> Result<Self> {
+        let digits = text.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(text.len());
+        let (number, unit) = text.split_at(digits);
+        let seconds = |scale: f64| {
+            let time = Duration::try_from_secs_f64(number.parse::<f64>().ok()? * scale).ok()?;
+            Some(Self::Time(time))
+        };
+        let every = match unit.trim() {
+            "" => number.parse().ok().filter(|rounds| *rounds > 0).map(Self::Rounds),
+            "s" => seconds(1.0),
+            "min" => seconds(60.0),
+            "h" => seconds(3600.0),
+            _ => None,
+        };
+        every.ok_or_else(|| Error::parameter("every", "take a number of rounds, or a time such as 30s, 5min or 2h"))
+    }
+}
 
 type Write<'a> = Box<dyn Fn() -> Vec<u8> + Send + Sync + 'a>;
 
 /// When a queue writes down where it stands, and what.
 ///
 /// ```
-/// use superstep::queue::{Checkpoint, Compute, IterativeComQueue, Key, Objects, Session, Stop};
+/// use superstep::queue::{Checkpoint, Compute, Every, IterativeComQueue, Key, Objects, Session};
 ///
 /// const TOTAL: Key<u64> = Key::new("total");
 ///
 /// let folder = tempfile::tempdir().unwrap();
 /// let session = Session::cpu()?;
 /// let run = |rounds: u32, add: u64| {
-///     let checkpoint = Checkpoint::new(folder.path()).keeps(TOTAL).every_rounds(2).fingerprint("add", add);
+///     let checkpoint = Checkpoint::new(folder.path()).keeps(TOTAL).every(Every::Rounds(2)).fingerprint("add", add);
 ///     let found = checkpoint.find(&session)?;
 ///     IterativeComQueue::new(&session)
 ///         .init_with_broadcast_data(TOTAL, 0)
@@ -60,8 +95,7 @@ type Write<'a> = Box<dyn Fn() -> Vec<u8> + Send + Sync + 'a>;
 /// Where there are several ranks, all must see the folder. Any number of them, and any devices, may go on with it.
 pub struct Checkpoint<'a> {
     folder: PathBuf,
-    rounds: Option<u32>,
-    every: Option<Duration>,
+    every: Every,
     keeps: Vec<Declared>,
     fingerprint: Vec<(String, String)>,
     notes: Vec<(String, Write<'a>)>,
@@ -69,13 +103,11 @@ pub struct Checkpoint<'a> {
 }
 
 impl<'a> Checkpoint<'a> {
-    /// Checkpoints in this folder, which is made where it is not there; at the end of a round after every 10 seconds unless
-    /// something else is said.
+    /// Checkpoints in this folder, which is made where it is not there.
     pub fn new(folder: impl Into<PathBuf>) -> Self {
         Self {
             folder: folder.into(),
-            rounds: None,
-            every: None,
+            every: Every::default(),
             keeps: Vec::new(),
             fingerprint: Vec::new(),
             notes: Vec::new(),
@@ -92,17 +124,10 @@ impl<'a> Checkpoint<'a> {
         self
     }
 
-    /// Writes one after every so many rounds.
+    /// How often one is written; by default every 10 seconds.
     #[must_use]
-    pub fn every_rounds(mut self, rounds: u32) -> Self {
-        self.rounds = Some(rounds.max(1));
-        self
-    }
-
-    /// Writes one at the end of the round in which so much time has passed since the last.
-    #[must_use]
-    pub fn every(mut self, time: Duration) -> Self {
-        self.every = Some(time);
+    pub fn every(mut self, every: Every) -> Self {
+        self.every = every;
         self
     }
 
@@ -131,6 +156,15 @@ impl<'a> Checkpoint<'a> {
             found.as_ref().map_or(Ok(()), |found| found.check(&self.fingerprint))?;
             Ok(found)
         }))
+    }
+
+    /// Whether the folder can take the checkpoints of a run that begins anew: one of a run that was cut off is not written over.
+    /// All ranks of the session call this together.
+    ///
+    /// # Errors
+    /// When it holds such a one, or cannot be read.
+    pub fn is_free(&self, session: &Session) -> Result<()> {
+        session.collective().agree(free(&self.folder).map(drop))
     }
 
     /// Goes on from what was [found](Self::find); where that is nothing, from the beginning.
@@ -192,6 +226,18 @@ impl Saved {
     }
 }
 
+/// The checkpoint of a folder, if there is one, of a run that has ended.
+fn free(folder: &Path) -> Result<Option<Manifest>> {
+    let found = Manifest::read(folder)?;
+    if let Some(round) = found.as_ref().filter(|found| found.ended.is_none()).map(|found| found.round) {
+        let message = format!(
+            "it holds the checkpoint of a run that was cut off after round {round}: resume that, or take another folder"
+        );
+        return Err(Error::parameter(folder.display().to_string(), message));
+    }
+    Ok(found)
+}
+
 /// Writes the checkpoints of a run.
 pub(crate) struct Keeper<'c, 'a> {
     checkpoint: &'c Checkpoint<'a>,
@@ -220,14 +266,7 @@ impl<'c, 'a> Keeper<'c, 'a> {
             saved.check(&fingerprint)?;
             state::restore(saved, &checkpoint.keeps, ready, tasks)?;
             generation = saved.manifest.generation;
-        } else if let Some(other) = Manifest::read(folder)? {
-            if other.ended.is_none() {
-                let message = format!(
-                    "it holds the checkpoint of a run that was cut off after round {}: go on with it, or take another folder",
-                    other.round
-                );
-                return Err(Error::parameter(folder.display().to_string(), message));
-            }
+        } else if let Some(other) = free(folder)? {
             generation = other.generation;
         }
         Ok(Self { checkpoint, fingerprint, generation, written: Instant::now() })
@@ -240,9 +279,10 @@ impl<'c, 'a> Keeper<'c, 'a> {
 
     /// Whether one is to be written at the end of this round.
     pub(super) fn is_due(&self, round: u32) -> bool {
-        let Checkpoint { rounds, every, .. } = self.checkpoint;
-        let every = every.or(rounds.is_none().then_some(EVERY));
-        rounds.is_some_and(|rounds| round.is_multiple_of(rounds)) || every.is_some_and(|e| self.written.elapsed() >= e)
+        match self.checkpoint.every {
+            Every::Rounds(rounds) => round.is_multiple_of(rounds.max(1)),
+            Every::Time(time) => self.written.elapsed() >= time,
+        }
     }
 
     /// Writes one, with all ranks.

@@ -67,7 +67,7 @@ mod stream;
 #[cfg(feature = "gpu")]
 mod tune;
 
-pub use checkpoint::{Checkpoint, Saved};
+pub use checkpoint::{Checkpoint, Every, Saved};
 pub use communicate::{AllReduce, Reduce};
 pub use context::{ComContext, Readable};
 pub use declare::{Objects, ShapeRule};

@@ -4,6 +4,7 @@
 
 mod agreement;
 mod bounded;
+mod checkpoints;
 mod counts;
 mod definitions;
 mod empty_clusters;

@@ -9,7 +9,8 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use superstep::data::Batches;
 use superstep::queue::{
-    AllReduce, Checkpoint, ComputeFunction, IterativeComQueue, Key, Object, Objects, Rows, Session, ShapeRule, Stop,
+    AllReduce, Checkpoint, ComputeFunction, Every, IterativeComQueue, Key, Object, Objects, Rows, Session, ShapeRule,
+    Stop,
 };
 use superstep::{Error, Result};
 
@@ -91,7 +92,7 @@ fn cut_off(after: u32) -> impl ComputeFunction {
 }
 
 fn checkpoint(folder: &Path) -> Checkpoint<'static> {
-    Checkpoint::new(folder).keeps((LABELS, PAIRS, TOTAL, WORDS)).every_rounds(1)
+    Checkpoint::new(folder).keeps((LABELS, PAIRS, TOTAL, WORDS)).every(Every::Rounds(1))
 }
 
 /// What six rounds come to: the total, all labels and the words. Cut off `after` some, to go on from what is in the folder.
@@ -191,13 +192,13 @@ fn one_is_written_when_it_is_due_when_interrupted_and_at_the_end() -> Result<()>
             .run()?;
         Ok::<_, Error>((before, seen.into_inner().unwrap(), run.stop, run.results[0]))
     };
-    let (before, seen, stop, total) = count(at().every_rounds(3), 9, 5)?;
+    let (before, seen, stop, total) = count(at().every(Every::Rounds(3)), 9, 5)?;
     assert_eq!((before, stop, total), (0, Stop::Interrupted, 5));
     assert_eq!(seen, [None, None, None, Some(3), Some(3)]);
-    let (before, seen, stop, total) = count(at().every_rounds(3), 9, 0)?;
+    let (before, seen, stop, total) = count(at().every(Every::Rounds(3)), 9, 0)?;
     assert_eq!((before, stop, total), (5, Stop::MaxIter, 9));
     assert_eq!(seen, [Some(5), Some(6), Some(6), Some(6)]);
-    let (before, seen, stop, total) = count(at().every(Duration::ZERO), 11, 0)?;
+    let (before, seen, stop, total) = count(at().every(Every::Time(Duration::ZERO)), 11, 0)?;
     assert_eq!((before, seen, stop, total), (9, vec![Some(9), Some(10)], Stop::MaxIter, 11));
     let (before, seen, ..) = count(at(), 11, 0)?;
     assert_eq!((before, seen), (11, vec![]), "it has ended");
@@ -360,7 +361,7 @@ fn batches_that_were_computed_on_are_left_out_and_inner_queues_begin_their_round
     let (session, folder) = (cpu(2), folder());
     let seen = Mutex::new(Vec::new());
     let run = |after: u32| {
-        let checkpoint = Checkpoint::new(folder.path()).keeps(TOTAL).every_rounds(1);
+        let checkpoint = Checkpoint::new(folder.path()).keeps(TOTAL).every(Every::Rounds(1));
         let found = checkpoint.find(&session)?;
         let inner = IterativeComQueue::new(&session)
             .add(item("add", Objects::reads((ROWS, TOTAL)).writes(TOTAL), |cx| {
@@ -387,4 +388,21 @@ fn batches_that_were_computed_on_are_left_out_and_inner_queues_begin_their_round
     let expected = expected.iter().flat_map(|(outer, value)| [(vec![*outer, 1], *value), (vec![*outer, 2], *value)]);
     assert_eq!(rounds, expected.collect::<Vec<_>>());
     Ok(())
+}
+
+#[test]
+fn how_often_is_read_from_text() {
+    let time = |seconds| Every::Time(Duration::from_secs(seconds));
+    for (text, every) in [
+        ("1", Every::Rounds(1)),
+        ("250", Every::Rounds(250)),
+        ("30s", time(30)),
+        ("1.5min", time(90)),
+        ("2h", time(7200)),
+    ] {
+        assert_eq!(text.parse::<Every>().unwrap(), every);
+    }
+    for text in ["", "0", "s", "-1s", "3x", "1.5", "1e99h"] {
+        assert_says(&error_of(text.parse::<Every>(), text), &["30s"]);
+    }
 }

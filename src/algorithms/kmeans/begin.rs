@@ -5,7 +5,7 @@ use super::plan::Plan;
 use crate::Result;
 use crate::queue::{ComContext, ComputeFunction, Objects};
 
-/// Gives every device sums of nothing before the first round.
+/// Gives every device sums of nothing before the first round. A fit that was resumed has sums, and of these a summary.
 pub(super) struct NoSums(pub(super) Plan);
 
 impl ComputeFunction for NoSums {
@@ -14,11 +14,15 @@ impl ComputeFunction for NoSums {
     }
 
     fn calc(&self, cx: &mut ComContext) -> Result<()> {
-        if cx.step_no() > 1 {
+        if cx.contains(SUMMARY) {
             return Ok(());
         }
-        cx.put(SUMMARY, vec![0; Summary::WORDS])?;
-        cx.put(PARTIALS, self.0.partials()?.into_values())
+        if !cx.contains(PARTIALS) {
+            cx.put(SUMMARY, vec![0; Summary::WORDS])?;
+            return cx.put(PARTIALS, self.0.partials()?.into_values());
+        }
+        let summary = Summary::of_partials(cx.get(PARTIALS)?, self.0.layout(), 0.0);
+        cx.put(SUMMARY, summary.to_words())
     }
 }
 
@@ -31,7 +35,7 @@ impl ComputeFunction for NoLabels {
     }
 
     fn calc(&self, cx: &mut ComContext) -> Result<()> {
-        if cx.step_no() > 1 {
+        if cx.contains(LABELS) {
             return Ok(());
         }
         let rows = cx.rows(POINTS)?.len();

@@ -11,6 +11,7 @@ use super::prepare::Prepared;
 use super::progress::{Progress, Round, Timings};
 use super::reassign::{Reassign, Tally};
 use super::relocate::{DropEmpty, FARTHEST, Farthest, FindFarthest, Relocate, Reseat};
+use super::resume::Resumed;
 use super::search::{self, Steer};
 use super::update::{Summarise, Update};
 use super::watch::Watch;
@@ -23,6 +24,9 @@ use ndarray::Array2;
 use rayon::prelude::*;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
+
+/// The first centroids, and the updates and rounds since then of a start that was cut off.
+type Begin = (Array2<f32>, u32, Vec<Round>);
 
 /// What one start came to, in the space of the kernels.
 struct Outcome {
@@ -110,18 +114,26 @@ impl KMeans {
             let tol = self.tol * prepared.mean_variance()?;
             let mut timings = Timings { pin: pin.elapsed(), ..Timings::default() };
             let mut best: Option<Outcome> = None;
-            for start in 0..self.starts() {
+            let resumed = self.resumed(session, &prepared)?;
+            for (start, resumed) in resumed.into_iter().enumerate() {
                 let clock = Instant::now();
-                let passes = !on_host && self.init.passes_over_rows();
+                let begun = resumed.as_ref().map_or(Ok(None), Resumed::begun)?;
+                let passes = !on_host && begun.is_none() && self.init.passes_over_rows();
                 collective.agree(if passes { prepared.pin(session.memory()) } else { Ok(()) })?;
-                let init = self.init.choose(self, session, &prepared, self.seed.wrapping_add(start as u64))?;
+                let begin = match begun {
+                    Some(begun) => begun,
+                    None => {
+                        let seed = self.seed.wrapping_add(start as u64);
+                        (self.init.choose(self, session, &prepared, seed)?, 0, Vec::new())
+                    }
+                };
                 if !on_host {
                     // The rows are about to be pinned on devices.
                     prepared.unpin();
                 }
                 timings.init += clock.elapsed();
                 let clock = Instant::now();
-                let outcome = self.iterate(session, &prepared, init, tol, start)?;
+                let outcome = self.iterate(session, &prepared, (begin, resumed), tol, start)?;
                 timings.pin += outcome.pin;
                 timings.iterate += clock.elapsed().saturating_sub(outcome.pin);
                 let stop = outcome.interrupted;
@@ -129,6 +141,8 @@ impl KMeans {
                     best = Some(outcome);
                 }
                 if stop {
+                    // Whichever start is the best, others were not tried.
+                    best.iter_mut().for_each(|best| best.interrupted = true);
                     break;
                 }
             }
@@ -157,7 +171,7 @@ impl KMeans {
         &self,
         session: &Session,
         prepared: &Prepared,
-        init: Array2<f32>,
+        ((init, iterations, trace), resumed): (Begin, Option<Resumed>),
         tol: f64,
         start: usize,
     ) -> Result<Outcome> {
@@ -165,10 +179,16 @@ impl KMeans {
         let plan = Plan::new(session, prepared, self.metric, &init, wants_bounds)?;
         let bounds = if plan.steered { self.room_for_bounds(session, prepared) } else { None };
         let bounded_rows = bounds.as_ref().map_or(0, |_| prepared.own_rows());
-        let watch = Arc::new(Watch::new(self, session, &plan, prepared.rows(), tol, start));
+        let watch = Watch::new(self, session, &plan, prepared.rows(), tol, start).after(iterations, trace);
+        let watch = Arc::new(watch);
+        let checkpoint = resumed.map(|resumed| resumed.checkpoint(&init, &watch));
         let queue = self.data(IterativeComQueue::new(session).share_by_speed(), prepared, &plan, init);
         let queue = self.update(queue.add(NoSums(plan.clone())).add(NoLabels), &plan);
         let queue = if plan.steered { queue.add(Steer { plan: plan.clone(), bounded_rows }) } else { queue };
+        let queue = match checkpoint {
+            Some(checkpoint) => queue.checkpoint(checkpoint),
+            None => queue,
+        };
         if self.profile {
             session.profile(true)?;
         }

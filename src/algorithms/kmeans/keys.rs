@@ -2,7 +2,7 @@
 
 use super::search::Search;
 use crate::Result;
-use crate::backend::cpu::Bounds;
+use crate::backend::cpu::{Bounds, PartialsLayout};
 use crate::queue::{Key, Rows};
 use ndarray::Array2;
 
@@ -72,6 +72,17 @@ pub(super) struct Summary {
 
 impl Summary {
     pub(super) const WORDS: usize = 8;
+
+    /// That of a round's sums, in which the centroids have moved so far.
+    pub(super) fn of_partials(partials: &[i64], layout: PartialsLayout, shift: f32) -> Self {
+        let masses = &partials[layout.mass(0)..layout.inertia(0)];
+        Self {
+            inertia: [0, 1].map(|word| partials[layout.inertia(word)]),
+            moved: partials[layout.moved()],
+            empty: masses.iter().filter(|&&mass| mass == 0).count() as u32,
+            shift,
+        }
+    }
 
     pub(super) fn to_words(self) -> Vec<u32> {
         let halves = |value: i64| [value as u32, (value >> 32) as u32];

@@ -3,7 +3,7 @@
 //! `params` is the builder, `fit` its queue, `model` what comes out. The items of a superstep, in their order: `begin` (only
 //! in the first), `relocate` (empty clusters), `update` or `median` (the centroids), `search` (on processors: what bounds
 //! rule out), `reassign` (labels, and what the rows that moved change in the sums; its WGSL is put together in `shaders`), an
-//! all-reduce, `reassign::Tally` (the sums) and `update::Summarise`. `watch` decides when it is done. `prepare` brings rows
+//! all-reduce, `reassign::Tally` (the sums) and `update::Summarise`. `watch` decides when it is done, `resume` keeps where it stands. `prepare` brings rows
 //! into the space of the kernels, `init` chooses the first centroids.
 
 mod begin;
@@ -20,6 +20,7 @@ mod prepare;
 mod progress;
 mod reassign;
 mod relocate;
+mod resume;
 mod search;
 mod shaders;
 pub mod steps;

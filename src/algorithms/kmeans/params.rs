@@ -4,8 +4,9 @@ use super::init::Init;
 use super::metric::Metric;
 use super::progress::Progress;
 use crate::data::Dataset;
-use crate::queue::Session;
+use crate::queue::{Every, Session};
 use crate::{Error, Result};
+use std::path::PathBuf;
 use std::sync::Arc;
 
 /// What becomes of a cluster that no row belongs to.
@@ -83,6 +84,8 @@ pub struct KMeans {
     pub(super) empty_clusters: EmptyClusters,
     pub(super) session: Option<Session>,
     pub(super) profile: bool,
+    pub(super) checkpoint: Option<(PathBuf, Every)>,
+    pub(super) resume: bool,
     pub(super) progress: Option<Arc<dyn Fn(Progress) + Send + Sync>>,
 }
 
@@ -102,6 +105,8 @@ impl KMeans {
             empty_clusters: EmptyClusters::default(),
             session: None,
             profile: false,
+            checkpoint: None,
+            resume: false,
             progress: None,
         }
     }
@@ -141,6 +146,24 @@ impl KMeans {
     #[must_use]
     pub fn profile(mut self, on: bool) -> Self {
         self.profile = on;
+        self
+    }
+
+    /// Writes down in a folder where the fit stands, so that one that was cut off can be [resumed](Self::resume): centroids,
+    /// labels, sums and the trace of each start. A folder that holds a fit that was cut off is not written over.
+    #[must_use]
+    pub fn checkpoint(mut self, folder: impl Into<PathBuf>, every: Every) -> Self {
+        self.checkpoint = Some((folder.into(), every));
+        self
+    }
+
+    /// Goes on with what the folder of [`checkpoint`](Self::checkpoint) holds; where that is nothing, from the beginning. On the
+    /// same device the result has the bits of a fit that was not cut off, on others and for other numbers of ranks those that these give
+    /// from there on. The data and the settings must be the same, but for the maximum of rounds, the algorithm and the number of
+    /// starts.
+    #[must_use]
+    pub fn resume(mut self, on: bool) -> Self {
+        self.resume = on;
         self
     }
 
@@ -226,30 +249,40 @@ impl KMeans {
 
     /// What all ranks must have the same of: every setting that the result depends on, and the shape of the data.
     pub(super) fn fingerprint(&self, dataset: &Dataset) -> String {
-        let start = match &self.init {
+        let more = [
+            ("superstep", env!("CARGO_PKG_VERSION").to_owned()),
+            ("n_init", self.starts().to_string()),
+            ("max_iter", self.max_iter.to_string()),
+            ("algorithm", self.algorithm.to_string()),
+            ("data", format!("{} × {} values", dataset.rows(), dataset.columns())),
+        ];
+        let all = self.settings(dataset).into_iter().chain(more);
+        all.map(|(name, value)| format!("{name} {value}")).collect::<Vec<_>>().join(", ")
+    }
+
+    /// The settings that every round of a fit depends on.
+    pub(super) fn settings(&self, dataset: &Dataset) -> Vec<(&'static str, String)> {
+        let init = match &self.init {
             // FNV-1a over the bits: two starts that differ anywhere differ here.
-            Init::Centroids(centroids) => centroids
-                .iter()
-                .fold(0xcbf2_9ce4_8422_2325_u64, |hash, value| (hash ^ value.to_bits()).wrapping_mul(0x0100_0000_01b3)),
-            _ => 0,
+            Init::Centroids(centroids) => {
+                let hash = centroids.iter().fold(0xcbf2_9ce4_8422_2325_u64, |hash, value| {
+                    (hash ^ value.to_bits()).wrapping_mul(0x0100_0000_01b3)
+                });
+                format!("{} {hash:x}", self.init)
+            }
+            _ => self.init.to_string(),
         };
-        format!(
-            "superstep {}, k {}, init {} {start:x}, n_init {}, max_iter {}, tol {:e}, seed {}, metric {}, {:?}, {:?}, \
-             {} × {} values{}",
-            env!("CARGO_PKG_VERSION"),
-            self.k,
-            self.init,
-            self.starts(),
-            self.max_iter,
-            self.tol,
-            self.seed,
-            self.metric,
-            self.algorithm,
-            self.empty_clusters,
-            dataset.rows(),
-            dataset.columns(),
-            if dataset.weights().is_some() { ", weighted" } else { "" },
-        )
+        let sample = self.init_sample.map_or("all rows".into(), |rows| format!("{rows} rows"));
+        vec![
+            ("k", self.k.to_string()),
+            ("init", init),
+            ("init_sample", sample),
+            ("tol", format!("{:e}", self.tol)),
+            ("seed", self.seed.to_string()),
+            ("metric", self.metric.to_string()),
+            ("empty_clusters", format!("{:?}", self.empty_clusters).to_lowercase()),
+            ("weights", if dataset.weights().is_some() { "given" } else { "none" }.to_owned()),
+        ]
     }
 
     pub(super) fn starts(&self) -> usize {

@@ -197,6 +197,37 @@ impl<'a> Prepared<'a> {
         Ok(columns.with_counts(&counts)?.words())
     }
 
+    /// A hash of the data that is the same for any number of ranks: of what was measured of all rows, of a sample of them, and of
+    /// all weights.
+    pub(super) fn fingerprint(&self) -> Result<String> {
+        let mix = |hash: u64, word: u64| (hash ^ word).wrapping_mul(0x9e37_79b9_7f4a_7c15).rotate_left(31);
+        let Statistics { mean, variance, min, max, .. } = self.dataset.statistics();
+        let measured = [mean, variance, min, max].into_iter().flatten().chain(self.dataset.origin());
+        let measured = measured.fold(self.dataset.rows(), |hash, value| mix(hash, value.to_bits()));
+        let (share, step) = (self.dataset.share(), self.dataset.rows().div_ceil(SAMPLE).max(1));
+        let of_row = |row: u64| {
+            let hash =
+                self.read_rows(row..row + 1)?.iter().fold(row, |hash, value| mix(hash, u64::from(value.to_bits())));
+            // Of 32 bits, so that no sum of a sample's leaves 64.
+            Ok(mix(hash, 1) >> 32)
+        };
+        let own =
+            (share.start.next_multiple_of(step)..share.end).step_by(step as usize).map(of_row).sum::<Result<u64>>();
+        let mut sample = [self.collective.agree(own)?];
+        self.collective.all_reduce_u64(ReduceOp::Sum, &mut sample)?;
+        let weights = match self.dataset.weights() {
+            None => Vec::new(),
+            Some(weights) => self.sum_blocks(|range| {
+                let first = range.start;
+                let held = weights.of(range).unwrap_or(&[]).iter().enumerate();
+                let turned = |(at, weight): (usize, &f32)| f64::from(*weight) * ((first + at as u64) % 8191) as f64;
+                Ok(vec![held.map(turned).sum()])
+            })?,
+        };
+        let all = weights.iter().map(|sum| sum.to_bits()).chain(sample).fold(measured, mix);
+        Ok(format!("{all:016x}"))
+    }
+
     pub(super) fn collective(&self) -> &dyn Collective {
         &*self.collective
     }

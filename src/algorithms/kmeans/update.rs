@@ -73,15 +73,8 @@ impl ComputeFunction for Summarise {
     }
 
     fn calc(&self, cx: &mut ComContext) -> Result<()> {
-        let layout = self.0.layout();
-        let (partials, shifts) = (cx.get(PARTIALS)?, cx.get(SHIFTS)?);
-        let masses = &partials[layout.mass(0)..layout.inertia(0)];
-        let summary = Summary {
-            inertia: [0, 1].map(|word| partials[layout.inertia(word)]),
-            moved: partials[layout.moved()],
-            empty: masses.iter().filter(|&&mass| mass == 0).count() as u32,
-            shift: shifts.iter().map(|shift| f64::from(*shift)).sum::<f64>() as f32,
-        };
+        let shift = cx.get(SHIFTS)?.iter().map(|shift| f64::from(*shift)).sum::<f64>() as f32;
+        let summary = Summary::of_partials(cx.get(PARTIALS)?, self.0.layout(), shift);
         cx.put(SUMMARY, summary.to_words())
     }
 

@@ -35,6 +35,12 @@ impl Watch {
         Self { kmeans: kmeans.clone(), plan: plan.clone(), rows, tol, start, profiled, state }
     }
 
+    /// Goes on from rounds that were done before.
+    pub(super) fn after(self, iterations: u32, trace: Vec<Round>) -> Self {
+        self.with_state(|state| (state.iterations, state.trace) = (iterations, trace));
+        self
+    }
+
     /// scikit-learn's two conditions. Round r holds update r−1 and the labels after it, so shifts that are small enough
     /// mean r−1 iterations, and labels that did not change mean r: there the last update would change nothing.
     pub(super) fn is_converged(&self, cx: &ComContext) -> Result<bool> {
@@ -47,21 +53,14 @@ impl Watch {
         Ok(small || unmoved)
     }
 
-    /// How many updates there were, and the trace, for ranks that have not watched.
+    /// How many updates there were, and the trace, for ranks that have not watched and for checkpoints.
     pub(super) fn encode(&self) -> Vec<u8> {
-        let (iterations, trace) = self.with_state(|state| (state.iterations, std::mem::take(&mut state.trace)));
-        let mut to = Vec::new();
-        iterations.write(&mut to);
-        for Round { iteration, inertia, shift, moved, time, communicate, items } in trace {
-            iteration.write(&mut to);
-            inertia.write(&mut to);
-            shift.write(&mut to);
-            moved.write(&mut to);
-            [time, communicate].iter().for_each(|time| (time.as_nanos() as u64).write(&mut to));
-            (items.len() as u64).write(&mut to);
-            items.iter().for_each(|item| write_item(item, &mut to));
-        }
-        to
+        self.with_state(|state| {
+            let mut to = Vec::new();
+            state.iterations.write(&mut to);
+            state.trace.iter().for_each(|round| write_round(round, &mut to));
+            to
+        })
     }
 
     pub(super) fn decode(mut bytes: &[u8]) -> Option<(u32, Vec<Round>)> {
@@ -84,6 +83,17 @@ impl Watch {
     fn with_state<R>(&self, act: impl FnOnce(&mut State) -> R) -> R {
         act(&mut self.state.lock().unwrap_or_else(PoisonError::into_inner))
     }
+}
+
+fn write_round(round: &Round, to: &mut Vec<u8>) {
+    let Round { iteration, inertia, shift, moved, time, communicate, items } = round;
+    iteration.write(to);
+    inertia.write(to);
+    shift.write(to);
+    moved.write(to);
+    [time, communicate].iter().for_each(|time| (time.as_nanos() as u64).write(to));
+    (items.len() as u64).write(to);
+    items.iter().for_each(|item| write_item(item, to));
 }
 
 fn write_item(item: &ItemTime, to: &mut Vec<u8>) {
