@@ -33,6 +33,8 @@ mod error;
 pub mod metrics;
 pub mod queue;
 
-pub use algorithms::kmeans::{Algorithm, EmptyClusters, Init, KMeans, KMeansModel, Metric};
+pub use algorithms::kmeans::{
+    Algorithm, Decay, EmptyClusters, Init, KMeans, KMeansModel, Metric, MiniBatchKMeans, OnlineKMeans,
+};
 pub use error::{Error, Place, Result};
 pub use queue::Session;

@@ -139,6 +139,36 @@ impl<'a> Batches<'a> {
         })))
     }
 
+    /// Tables without end, each made of its number, from 0.
+    pub(crate) fn drawn<B: RowSource + 'static>(make: impl Fn(u32) -> Result<B> + Send + 'a) -> Self {
+        let mut number = 0;
+        Self(Box::new(move |_| {
+            let table = make(number)?;
+            number += 1;
+            Ok(Some(Box::new(table)))
+        }))
+    }
+
+    /// These tables after another one.
+    pub(crate) fn after(mut self, first: impl RowSource + 'static) -> Self {
+        let mut first = Some(Box::new(first) as Batch);
+        Self(Box::new(move |interrupted| match first.take() {
+            Some(first) => Ok(Some(first)),
+            None => (self.0)(interrupted),
+        }))
+    }
+
+    /// What is made of each table.
+    pub(crate) fn map<B: RowSource + 'static>(
+        mut self,
+        make: impl Fn(&dyn RowSource) -> Result<B> + Send + 'a,
+    ) -> Self {
+        Self(Box::new(move |interrupted| {
+            let Some(table) = (self.0)(interrupted)? else { return Ok(None) };
+            make(&*table).map(|made| Some(Box::new(made) as Batch))
+        }))
+    }
+
     /// The next table; `None` after the last, or once `interrupted` says so.
     ///
     /// # Errors

@@ -351,7 +351,7 @@ impl KMeans {
 }
 
 /// The inertia of the labels of this rank's rows and of all other ranks', in f64.
-fn inertia(prepared: &Prepared, metric: Metric, centroids: &Array2<f32>, labels: &[u32]) -> Result<f64> {
+pub(super) fn inertia(prepared: &Prepared, metric: Metric, centroids: &Array2<f32>, labels: &[u32]) -> Result<f64> {
     let (d, first) = (prepared.columns(), prepared.dataset().share().start);
     let values = centroids.as_standard_layout();
     let values = values.as_slice().unwrap_or(&[]);

@@ -6,6 +6,7 @@
 //! all-reduce, `reassign::Tally` (the sums) and `update::Summarise`. `watch` decides when it is done, `resume` keeps where it stands. `prepare` brings rows
 //! into the space of the kernels, `init` chooses the first centroids.
 
+mod batches;
 mod begin;
 mod file;
 mod fit;
@@ -28,6 +29,7 @@ mod update;
 mod watch;
 mod workers;
 
+pub use batches::{Decay, MiniBatchKMeans, OnlineKMeans, OnlineVersion, PartialFit};
 pub use init::Init;
 pub use metric::{EARTH_RADIUS_KM, Metric};
 pub use model::KMeansModel;

@@ -5,7 +5,7 @@
 
 mod parallel;
 mod plus_plus;
-mod random;
+pub(super) mod random;
 mod sample;
 
 use super::params::KMeans;

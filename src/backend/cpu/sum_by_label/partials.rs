@@ -196,12 +196,10 @@ impl Partials {
     /// its mass `m` and its sum `S`, in f64. Since `Σ|x − c|² = Σ|x|² − 2·c·Σx + m·|c|²`, the inertia of all rows follows
     /// from the sums alone, to within about 2⁻⁵² of `Σ|x|²`.
     pub fn inertia_around(&self, cluster: usize, centroid: &[f32]) -> f64 {
-        let further = if self.layout.words == 1 { 0 } else { self.fixed.bits().cast_signed() };
         let mass = self.mass(cluster);
         let terms = centroid.iter().enumerate().map(|(column, &c)| {
-            let unit = power_of_two(-self.fixed.exponents()[column]) * power_of_two(-further);
-            let (c, sum) = (f64::from(c), self.sum_exact(cluster, column) as f64 * unit);
-            c * (mass * c - 2.0 * sum)
+            let c = f64::from(c);
+            c * (mass * c - 2.0 * self.sum(cluster, column))
         });
         terms.sum()
     }
@@ -239,6 +237,13 @@ impl Partials {
         if self.layout.words == 1 { word(0) } else { (word(0) << self.fixed.bits()) + word(1) }
     }
 
+    /// The sum of a cluster's column; 0 outside of the table.
+    pub fn sum(&self, cluster: usize, column: usize) -> f64 {
+        let further = if self.layout.words == 1 { 0 } else { self.fixed.bits().cast_signed() };
+        let exponent = self.fixed.exponents().get(column).copied().unwrap_or(0);
+        self.sum_exact(cluster, column) as f64 * power_of_two(-exponent) * power_of_two(-further)
+    }
+
     /// The mean of a cluster's column: the f32 nearest to the exact quotient of sum and mass, ties to even. None where
     /// the cluster has no mass or is not there.
     pub fn mean(&self, cluster: usize, column: usize) -> Option<f32> {
@@ -253,12 +258,7 @@ impl Partials {
 
     /// The direction of a cluster's sum, of length 1. None where the sum is zero or the cluster is not there.
     pub fn direction(&self, cluster: usize) -> Option<Vec<f32>> {
-        let further = if self.layout.words == 1 { 0 } else { self.fixed.bits().cast_signed() };
-        let sum = |column: usize| {
-            let unit = power_of_two(-self.fixed.exponents()[column]) * power_of_two(-further);
-            self.sum_exact(cluster, column) as f64 * unit
-        };
-        let sums: Vec<f64> = (0..self.layout.d).map(sum).collect();
+        let sums: Vec<f64> = (0..self.layout.d).map(|column| self.sum(cluster, column)).collect();
         let norm = sums.iter().map(|sum| sum * sum).sum::<f64>().sqrt();
         (norm > 0.0).then(|| sums.into_iter().map(|sum| (sum / norm) as f32).collect())
     }
