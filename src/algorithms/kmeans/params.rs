@@ -83,6 +83,7 @@ pub struct KMeans {
     pub(super) empty_clusters: EmptyClusters,
     pub(super) session: Option<Session>,
     pub(super) profile: bool,
+    pub(super) cluster_inertias: bool,
     pub(super) progress: Option<Arc<dyn Fn(Progress) + Send + Sync>>,
 }
 
@@ -102,6 +103,7 @@ impl KMeans {
             empty_clusters: EmptyClusters::default(),
             session: None,
             profile: false,
+            cluster_inertias: false,
             progress: None,
         }
     }
@@ -141,6 +143,14 @@ impl KMeans {
     #[must_use]
     pub fn profile(mut self, on: bool) -> Self {
         self.profile = on;
+        self
+    }
+
+    /// Measures each cluster's share of the inertia, for
+    /// [`KMeansModel::cluster_inertias`](super::KMeansModel::cluster_inertias): k numbers more that ranks exchange at the end.
+    #[must_use]
+    pub fn cluster_inertias(mut self, on: bool) -> Self {
+        self.cluster_inertias = on;
         self
     }
 
@@ -195,7 +205,7 @@ impl KMeans {
     }
 
     /// Checks the settings against the data's shape.
-    pub(super) fn check(&self, rows: u64, columns: usize) -> Result<()> {
+    pub(crate) fn check(&self, rows: u64, columns: usize) -> Result<()> {
         let k = self.k;
         if k == 0 {
             return Err(Error::parameter("k", "0 clusters: take 1 or more"));
@@ -225,7 +235,7 @@ impl KMeans {
     }
 
     /// What all ranks must have the same of: every setting that the result depends on, and the shape of the data.
-    pub(super) fn fingerprint(&self, dataset: &Dataset) -> String {
+    pub(crate) fn fingerprint(&self, dataset: &Dataset) -> String {
         let start = match &self.init {
             // FNV-1a over the bits: two starts that differ anywhere differ here.
             Init::Centroids(centroids) => centroids
