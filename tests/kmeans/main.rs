@@ -3,6 +3,7 @@
 //! What a fit comes to is asked of the CPU and of each adapter that wgpu lists.
 
 mod agreement;
+mod bisecting;
 mod bounded;
 mod counts;
 mod definitions;

@@ -1,12 +1,12 @@
 //! Fitting: the loop of the paper, split by split.
 
-use super::model::BisectingKMeansModel;
+use super::model::{BisectingKMeansModel, leaves};
 use super::params::BisectingKMeans;
 use super::progress::Progress;
 use super::rows::Members;
-use super::tree::{Leaf, Tree};
+use super::tree::{Leaf, Split, Tree};
 use crate::Result;
-use crate::algorithms::kmeans::{KMeans, KMeansModel, Timings};
+use crate::algorithms::kmeans::{KMeans, KMeansModel, Metric, Timings};
 use crate::data::{Dataset, RowSet, RowSource, Subset};
 use crate::queue::{Session, Streamed};
 use std::time::{Duration, Instant};
@@ -115,6 +115,9 @@ impl BisectingKMeans {
             return Ok(Some(Parted { rows: None, model: kmeans.fit_dataset(dataset)? }));
         }
         let rows = members.of(leaf.node)?;
+        // They are held three times: as they travel, in order, and those of this rank's share.
+        let bytes = weights.map_or(0, |_| rows.len().saturating_mul(3 * size_of::<f32>() as u64));
+        let _room = session.collective().agree(session.memory().reserve("weights", bytes))?;
         let weights = weights.map(|weights| members.weights(&rows, weights)).transpose()?;
         if weights.as_ref().is_some_and(|weights| weights.iter().filter(|weight| **weight > 0.0).count() < 2) {
             return Ok(None);
@@ -137,8 +140,9 @@ impl BisectingKMeans {
         let mut model = self.kmeans(1, session).fit_dataset(dataset)?;
         account.add(&model);
         let labels = model.take_labels();
-        let (iterations, converged) = (model.iterations(), model.converged());
-        self.model(model, Vec::new(), labels, (iterations, converged), account)
+        let (sizes, inertias) = (model.cluster_sizes().to_vec(), model.cluster_inertias().to_vec());
+        let leaves = leaves(self.facts(dataset), model.centroids().clone(), dataset.origin(), sizes, inertias)?;
+        self.model(leaves, Vec::new(), labels, (model.iterations(), model.converged()), account)
     }
 
     fn finished(
@@ -148,19 +152,22 @@ impl BisectingKMeans {
         labels: Vec<u32>,
         account: Account,
     ) -> Result<BisectingKMeansModel> {
-        let inertias: Vec<f64> = tree.leaves.iter().map(|leaf| leaf.inertia.unwrap_or(0.0)).collect();
         let sizes = tree.leaves.iter().map(|leaf| leaf.rows).collect();
-        let iterations = tree.splits.iter().map(|split| split.iterations()).sum();
-        let converged = tree.splits.iter().all(|split| split.converged());
-        let facts = (self.metric, self.seed, dataset.rows());
-        let leaves = super::model::leaves(facts, tree.centroids(), dataset.origin(), sizes, inertias)?;
+        let inertias = tree.leaves.iter().map(|leaf| leaf.inertia.unwrap_or(0.0)).collect();
+        let leaves = leaves(self.facts(dataset), tree.centroids(), dataset.origin(), sizes, inertias)?;
+        let iterations = tree.splits.iter().map(Split::iterations).sum();
+        let converged = tree.splits.iter().all(Split::converged);
         self.model(leaves, tree.splits, labels, (iterations, converged), account)
+    }
+
+    fn facts(&self, dataset: &Dataset) -> (Metric, u64, u64) {
+        (self.metric, self.seed, dataset.rows())
     }
 
     fn model(
         &self,
         leaves: KMeansModel,
-        splits: Vec<super::Split>,
+        splits: Vec<Split>,
         labels: Vec<u32>,
         (iterations, converged): (u32, bool),
         Account { timings, streamed, interrupted }: Account,

@@ -28,8 +28,8 @@ impl<'a> Members<'a> {
     /// When there is no memory for them, on any rank.
     pub(super) fn new(collective: &'a dyn Collective, memory: &Memory, rows: u64, share: Range<u64>) -> Result<Self> {
         let own = share.end - share.start;
-        // A node for each own row, and three sets of all rows at a time.
-        let bytes = own.saturating_mul(size_of::<u32>() as u64).saturating_add(rows.div_ceil(8).saturating_mul(3));
+        // A node for each own row, and four sets of all rows at a time.
+        let bytes = own.saturating_mul(size_of::<u32>() as u64).saturating_add(rows.div_ceil(8).saturating_mul(4));
         let room = collective.agree(memory.reserve("the clusters of the rows", bytes))?;
         Ok(Self { collective, rows, share, nodes: vec![0; own as usize], _room: room })
     }
@@ -72,9 +72,13 @@ impl<'a> Members<'a> {
     /// When the ranks do not understand each other.
     pub(super) fn weights(&self, set: &RowSet, weights: &Weights) -> Result<Vec<f32>> {
         let own = set.rows_from(set.position(self.share.start)).take_while(|row| *row < self.share.end);
-        let own: Vec<f32> = own.filter_map(|row| weights.of(row..row + 1)?.first().copied()).collect();
-        let all = self.collective.exchange(Ok(bytemuck::cast_slice(&own).to_vec()))?;
-        Ok(all.iter().flat_map(|bytes| bytemuck::allocation::pod_collect_to_vec(bytes)).collect())
+        let own = own.filter_map(|row| weights.of(row..row + 1)?.first().copied());
+        let own = own.flat_map(f32::to_ne_bytes).collect();
+        let mut all = Vec::with_capacity(set.len() as usize);
+        for bytes in self.collective.exchange(Ok(own))? {
+            all.extend(bytes.as_chunks().0.iter().map(|bytes| f32::from_ne_bytes(*bytes)));
+        }
+        Ok(all)
     }
 
     /// How many rows of all weigh something.
