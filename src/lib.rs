@@ -15,7 +15,7 @@
 //!
 //! | part | what it is |
 //! | --- | --- |
-//! | [`KMeans`], [`algorithms`] | the algorithms |
+//! | [`KMeans`], [`BisectingKMeans`], [`algorithms`] | the algorithms |
 //! | [`queue`] | the engine to write others with; its page maps the words of Alink and Flink ML to ours |
 //! | [`Session`] | devices, threads, budget |
 //! | [`data`] | where rows come from, and what was measured of them |
@@ -33,6 +33,7 @@ mod error;
 pub mod metrics;
 pub mod queue;
 
+pub use algorithms::bisecting::{BisectingKMeans, BisectingKMeansModel};
 pub use algorithms::kmeans::{
     Algorithm, Decay, EmptyClusters, Init, KMeans, KMeansModel, Metric, MiniBatchKMeans, OnlineKMeans,
 };

@@ -131,6 +131,33 @@ fn two_and_three_ranks_give_the_answer_of_one() {
     }
 }
 
+/// Splits, too: each shares the rows of its cluster out anew.
+#[test]
+fn bisecting_on_two_and_three_ranks_gives_the_answer_of_one() {
+    let data = Data::new();
+    let weights = data.path("weights.npy").display().to_string();
+    let run = |size: usize, arguments: &[&str]| {
+        let labels = data.path(&format!("bisect-{size}.npy")).display().to_string();
+        let fixed = ["--k", "5", "--device", "cpu", "--json", "--quiet", "--labels", &labels];
+        let mut command = mpirun(size);
+        command.arg(env!("CARGO_BIN_EXE_superstep")).arg("bisect").args(data.inputs()).args(fixed).args(arguments);
+        let done = output(command);
+        assert!(done.status.success(), "{size} ranks, {arguments:?}: {}", text(&done.stderr));
+        let json: serde_json::Value = serde_json::from_slice(&done.stdout).expect("one object, of one rank");
+        assert_eq!(json["ranks"], size);
+        let same = ["k", "iterations", "inertia", "cluster_sizes", "cluster_inertias"].map(|key| json[key].clone());
+        (same, std::fs::read(labels).expect("it was written"))
+    };
+    let cases: [&[&str]; 2] =
+        [&["--seed", "3"], &["--strategy", "largest_cluster", "--init", "k-means++", "--weights", &weights]];
+    for arguments in cases {
+        let one = run(1, arguments);
+        for size in [2, 3] {
+            assert!(run(size, arguments) == one, "{arguments:?} on {size} ranks");
+        }
+    }
+}
+
 #[test]
 fn labels_of_text_go_to_one_file_in_the_order_of_the_rows() {
     let data = Data::new();

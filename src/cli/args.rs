@@ -4,10 +4,11 @@ use super::init::InitChoice;
 use super::values::{at_least_one, delimiter, setting, size, tolerance};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use std::path::PathBuf;
+use superstep::algorithms::bisecting::Strategy;
 use superstep::data::ReadOptions;
 use superstep::data::output::Element;
 use superstep::queue::{DeviceChoice, Every};
-use superstep::{Algorithm, EmptyClusters, Metric};
+use superstep::{Algorithm, EmptyClusters, Init, Metric};
 
 /// K-means of large tables, on a GPU or on the CPU.
 #[derive(Debug, Parser)]
@@ -22,7 +23,9 @@ pub(super) struct Cli {
 pub(super) enum Command {
     /// Group the rows of a table into k clusters
     Kmeans(Box<KMeansArgs>),
-    /// Find the cluster of each row with a model that `kmeans --model` wrote
+    /// Split the rows of a table in two, then one cluster after the other, until there are k
+    Bisect(Box<BisectArgs>),
+    /// Find the cluster of each row with a model that `kmeans` or `bisect` wrote
     Predict(PredictArgs),
     /// Say what tables are: rows, columns, types, ranges, values that are not finite
     Info(InfoArgs),
@@ -74,15 +77,48 @@ pub(super) struct KMeansArgs {
     pub(super) compute: ComputeArgs,
     #[command(flatten)]
     pub(super) checkpoint: CheckpointArgs,
-    /// Write the cluster of each row (.npy, .csv or .parquet)
-    #[arg(long, value_name = "FILE", help_heading = "Results")]
-    pub(super) labels: Option<PathBuf>,
-    /// Write the centroids, k rows (.npy, .csv or .parquet)
-    #[arg(long, value_name = "FILE", help_heading = "Results")]
-    pub(super) centroids: Option<PathBuf>,
-    /// Write the model for `superstep predict` (safetensors)
-    #[arg(long, value_name = "FILE", help_heading = "Results")]
-    pub(super) model: Option<PathBuf>,
+    #[command(flatten)]
+    pub(super) files: ClusterFiles,
+    #[command(flatten)]
+    pub(super) report: ReportArgs,
+}
+
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Ctrl-C stops after the round that runs and writes the clusters there are; a second one ends at once."
+)]
+pub(super) struct BisectArgs {
+    #[command(flatten)]
+    pub(super) input: InputArgs,
+    /// Number of clusters
+    #[arg(long, value_name = "K", value_parser = at_least_one::<usize>)]
+    pub(super) k: usize,
+    /// Which cluster is split next: that of the biggest_inertia, or the largest_cluster
+    #[arg(long, value_name = "NAME", default_value = "biggest_inertia", value_parser = setting::<Strategy>)]
+    pub(super) strategy: Strategy,
+    /// First two centroids of each split: random, k-means++ or k-means||
+    #[arg(long, value_name = "NAME", default_value = "random", value_parser = setting::<Init>)]
+    pub(super) init: Init,
+    /// Starts to try for each split, of which the best is kept
+    #[arg(long, value_name = "N", default_value = "1", value_parser = at_least_one::<usize>)]
+    pub(super) n_init: usize,
+    /// Most updates of the two centroids of a split
+    #[arg(long, value_name = "N", default_value = "300", value_parser = at_least_one::<u32>)]
+    pub(super) max_iter: u32,
+    /// End a split when the squared shifts of its centroids sum to this much of the mean variance of its rows' columns; with 0,
+    /// when no row changes its side
+    #[arg(long, value_name = "T", default_value = "1e-4", value_parser = tolerance, allow_negative_numbers = true)]
+    pub(super) tol: f64,
+    /// Distance: euclidean, cosine, cityblock, or haversine (latitude and longitude in degrees)
+    #[arg(long, value_name = "NAME", default_value = "euclidean", value_parser = setting::<Metric>)]
+    pub(super) metric: Metric,
+    /// Weight of each row: a table (.npy, .csv, …) of one column
+    #[arg(long, value_name = "FILE")]
+    pub(super) weights: Option<PathBuf>,
+    #[command(flatten)]
+    pub(super) compute: ComputeArgs,
+    #[command(flatten)]
+    pub(super) files: ClusterFiles,
     #[command(flatten)]
     pub(super) report: ReportArgs,
 }
@@ -104,7 +140,7 @@ pub(super) struct CheckpointArgs {
 
 #[derive(Debug, Args)]
 pub(super) struct PredictArgs {
-    /// A model that `kmeans --model` wrote
+    /// A model that `kmeans --model` or `bisect --model` wrote
     #[arg(value_name = "MODEL")]
     pub(super) model: PathBuf,
     #[command(flatten)]
@@ -246,6 +282,20 @@ pub(super) struct ComputeArgs {
     pub(super) device: DeviceChoice,
     #[command(flatten)]
     pub(super) resources: ResourceArgs,
+}
+
+/// The files that a clustering writes.
+#[derive(Debug, Args)]
+pub(super) struct ClusterFiles {
+    /// Write the cluster of each row (.npy, .csv or .parquet)
+    #[arg(long, value_name = "FILE", help_heading = "Results")]
+    pub(super) labels: Option<PathBuf>,
+    /// Write the centroids, k rows (.npy, .csv or .parquet)
+    #[arg(long, value_name = "FILE", help_heading = "Results")]
+    pub(super) centroids: Option<PathBuf>,
+    /// Write the model for `superstep predict` (safetensors)
+    #[arg(long, value_name = "FILE", help_heading = "Results")]
+    pub(super) model: Option<PathBuf>,
 }
 
 /// How an algorithm tells what it did.

@@ -10,13 +10,12 @@ use super::outputs::Outputs;
 use super::progress::Reporter;
 use super::{Ended, device, print, ranks};
 use crate::report::{Head, Seconds, number, peak_rss_mb};
-use ndarray::Array2;
 use serde_json::Value;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Instant;
 use superstep::collective::{Collective, Local};
-use superstep::data::{self, Dataset, ReadOptions, RowSource, output};
+use superstep::data::{self, Dataset, ReadOptions, RowSource};
 use superstep::queue::DeviceChoice;
 use superstep::{Result, Session};
 
@@ -177,24 +176,6 @@ impl<'a> Job<'a> {
 /// How a job ended whose work was interrupted, or was not.
 pub(super) fn ended(interrupted: bool) -> Ended {
     if interrupted { Ended::Interrupted } else { Ended::Done }
-}
-
-/// The files of flags that were given.
-pub(super) fn given<'a>(
-    flags: impl IntoIterator<Item = (&'static str, &'a Option<PathBuf>)>,
-) -> Vec<(&'static str, &'a Path)> {
-    flags.into_iter().filter_map(|(flag, path)| Some((flag, path.as_deref()?))).collect()
-}
-
-/// Writes points of the data's space, one a row, in the type of the input: f64 or f32.
-///
-/// # Errors
-/// When the file cannot be written.
-pub(super) fn write_points(path: &Path, points: &Array2<f64>, is_wide: bool) -> Result<()> {
-    if is_wide {
-        return output::write_matrix(path, points);
-    }
-    output::write_matrix(path, &points.mapv(|value| value as f32))
 }
 
 /// Opens the devices of a choice, within the resources given, for a job that Ctrl-C can end.

@@ -1,23 +1,22 @@
 //! `superstep kmeans`: reads a table, fits it, writes what was asked for.
 
+use super::Ended;
 use super::args::{CheckpointArgs, EmptyPolicy, KMeansArgs};
 use super::failure::Failure;
-use super::job::{Asked, Job, ended, given, write_points};
-use super::outputs::Outputs;
+use super::job::{Asked, Job, ended};
 use super::progress::Reporter;
-use super::{Ended, ranks};
 use crate::report::number::{counted, value};
 use crate::report::{FitReport, Head, Seconds, seconds_per_iteration};
 use std::sync::Arc;
-use superstep::algorithms::kmeans::Progress;
+use superstep::algorithms::kmeans::{Progress, Round};
 use superstep::collective::Collective;
 use superstep::{KMeans, KMeansModel, Result};
 
 /// Runs the job from its arguments to its results.
 pub(super) fn run(args: &KMeansArgs, ranks: &Arc<dyn Collective>) -> Result<Ended, Failure> {
-    let KMeansArgs { input, compute, report, .. } = args;
+    let KMeansArgs { input, compute, files, report, .. } = args;
     let asked = Asked { input, beside: args.weights.as_ref(), compute, report };
-    let mut job = Job::start(asked, &outputs(args), ranks)?;
+    let mut job = Job::start(asked, &files.outputs(), ranks)?;
     let source = job.load()?;
     let init = ranks.agree(args.init.load(args.k, source.columns()))?;
     let kmeans = settings(args, &job).init(init);
@@ -27,20 +26,13 @@ pub(super) fn run(args: &KMeansArgs, ranks: &Arc<dyn Collective>) -> Result<Ende
         return Ok(Ended::Interrupted);
     }
     let model = kmeans.fit_dataset(&dataset)?;
-    job.write(model.warnings(), |ranks| write_results(args, &model, dataset.is_wide(), ranks))?;
+    job.write(model.warnings(), |ranks| {
+        files.write(ranks, model.labels(), (model.centroids(), dataset.is_wide()), |path| model.save(path))
+    })?;
     let report = told(args, &model, job.head());
     let settings = settings_in_words(args, &job, report.init_sample);
     job.print(|| report.json(), |data| report.summary(data, &settings))?;
     Ok(ended(model.interrupted()))
-}
-
-fn outputs(args: &KMeansArgs) -> Outputs<'_> {
-    Outputs {
-        of_rows: given([("--labels", &args.labels)]),
-        tables: given([("--centroids", &args.centroids)]),
-        model: args.model.as_deref(),
-        ..Outputs::default()
-    }
 }
 
 fn settings(args: &KMeansArgs, job: &Job) -> KMeans {
@@ -70,24 +62,17 @@ fn tell(reporter: &Reporter, progress: &Progress) {
         Progress::Pin => reporter.pin(),
         Progress::Init { done, of } => reporter.show("init", Some((*done as u64, *of as u64)), String::new()),
         Progress::Round { start, starts, round, max_iter, rows_per_second } => {
-            let start = if *starts > 1 { format!("start {} of {starts}, ", start + 1) } else { String::new() };
-            let what = format!("{start}inertia {}", value(round.inertia));
-            reporter.round((round.iteration, *max_iter), &what, *rows_per_second);
+            reporter.round((round.iteration, *max_iter), &in_words((*start, *starts), round), *rows_per_second);
         }
         // A phase of a later version of the library: nothing is known of it.
         _ => {}
     }
 }
 
-/// Writes the files asked for; centroids in the type of the input, f64 or f32.
-fn write_results(args: &KMeansArgs, model: &KMeansModel, is_wide: bool, ranks: &dyn Collective) -> Result<()> {
-    if let Some(path) = &args.labels {
-        ranks::write_labels(ranks, path, model.labels())?;
-    }
-    ranks::once(ranks, || {
-        args.centroids.as_ref().map_or(Ok(()), |path| write_points(path, model.centroids(), is_wide))?;
-        args.model.as_ref().map_or(Ok(()), |path| model.save(path))
-    })
+/// What a round of a start came to.
+pub(super) fn in_words((start, starts): (usize, usize), round: &Round) -> String {
+    let start = if starts > 1 { format!("start {} of {starts}, ", start + 1) } else { String::new() };
+    format!("{start}inertia {}", value(round.inertia))
 }
 
 fn told(args: &KMeansArgs, model: &KMeansModel, head: Head) -> FitReport {

@@ -5,6 +5,7 @@
 
 mod args;
 mod bench;
+mod bisect;
 mod blobs;
 mod convert;
 mod device;
@@ -46,6 +47,7 @@ pub(crate) fn main() -> ExitCode {
     let join = || ranks::join().map(|joined| ranks.get_or_init(|| joined));
     let ended = match Cli::parse().command {
         Command::Kmeans(args) => join().and_then(|ranks| kmeans::run(&args, ranks)),
+        Command::Bisect(args) => join().and_then(|ranks| bisect::run(&args, ranks)),
         Command::Predict(args) => ranks::alone("predict").and_then(|()| predict::run(&args)),
         Command::Info(args) => ranks::alone("info").and_then(|()| info::run(&args)),
         Command::Convert(args) => ranks::alone("convert").and_then(|()| convert::run(&args)),

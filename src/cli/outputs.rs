@@ -1,7 +1,11 @@
-//! Checks of the files to be written, before any work.
+//! The files to be written: checked before any work, and written after it.
 
+use super::args::ClusterFiles;
 use super::failure::Failure;
+use super::ranks;
+use ndarray::Array2;
 use std::path::{Path, PathBuf};
+use superstep::collective::Collective;
 use superstep::data::{self, output, output::TableWriter};
 use superstep::{Error, Result};
 
@@ -75,6 +79,54 @@ impl Outputs<'_> {
         }
         Ok(())
     }
+}
+
+/// The files of flags that were given.
+fn given<'a>(flags: impl IntoIterator<Item = (&'static str, &'a Option<PathBuf>)>) -> Vec<(&'static str, &'a Path)> {
+    flags.into_iter().filter_map(|(flag, path)| Some((flag, path.as_deref()?))).collect()
+}
+
+impl ClusterFiles {
+    /// What is to be written, for its check.
+    pub(super) fn outputs(&self) -> Outputs<'_> {
+        Outputs {
+            of_rows: given([("--labels", &self.labels)]),
+            tables: given([("--centroids", &self.centroids)]),
+            model: self.model.as_deref(),
+            ..Outputs::default()
+        }
+    }
+
+    /// Writes the files asked for: the labels of all ranks, centroids in the type of the input, and the model with `save`.
+    ///
+    /// # Errors
+    /// When one cannot be written, on any rank.
+    pub(super) fn write(
+        &self,
+        ranks: &dyn Collective,
+        labels: &[u32],
+        (centroids, is_wide): (&Array2<f64>, bool),
+        save: impl FnOnce(&Path) -> Result<()>,
+    ) -> Result<()> {
+        if let Some(path) = &self.labels {
+            ranks::write_labels(ranks, path, labels)?;
+        }
+        ranks::once(ranks, || {
+            self.centroids.as_ref().map_or(Ok(()), |path| write_points(path, centroids, is_wide))?;
+            self.model.as_ref().map_or(Ok(()), |path| save(path))
+        })
+    }
+}
+
+/// Writes points of the data's space, one a row, in the type of the input: f64 or f32.
+///
+/// # Errors
+/// When the file cannot be written.
+fn write_points(path: &Path, points: &Array2<f64>, is_wide: bool) -> Result<()> {
+    if is_wide {
+        return output::write_matrix(path, points);
+    }
+    output::write_matrix(path, &points.mapv(|value| value as f32))
 }
 
 /// The error of a path, under the flag that named it.

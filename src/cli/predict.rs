@@ -9,11 +9,13 @@ use super::progress::Reporter;
 use super::window::Window;
 use super::{Ended, print};
 use crate::report::number::{counted, scaled, seconds};
+use std::path::Path;
 use std::time::Instant;
+use superstep::algorithms::ModelKind;
 use superstep::data::output::{Block, Element, TableSpec, TableWriter};
 use superstep::data::{self, RowSource};
 use superstep::queue::{DeviceChoice, OneDevice};
-use superstep::{KMeansModel, Result};
+use superstep::{BisectingKMeansModel, Error, KMeansModel, Result};
 
 /// Values of a block: enough rows to keep every thread busy, few enough to show progress and heed Ctrl-C.
 const BLOCK_VALUES: u64 = 1 << 22;
@@ -26,7 +28,7 @@ pub(super) fn run(args: &PredictArgs) -> Result<Ended, Failure> {
     let interrupt = Interrupt::catch(args.verbosity.quiet, "labels of some rows alone are not written")?;
     let cpu = DeviceChoice::These(vec![OneDevice::Cpu]);
     let session = open_session(&cpu, &args.resources, &interrupt)?;
-    let model = KMeansModel::load(&args.model)?;
+    let model = Model::load(&args.model)?;
     reporter.show("load", None, args.input.names());
     let source = session.install(|| data::open(&args.input.files, &args.input.options(session.memory().limit())))?;
     source.notes().iter().for_each(|note| reporter.warn(note));
@@ -38,9 +40,47 @@ pub(super) fn run(args: &PredictArgs) -> Result<Ended, Failure> {
     }
     let time = begun.elapsed().as_secs_f64();
     let rows = counted(source.rows(), "row");
-    let clusters = counted(model.k() as u64, "cluster");
+    let clusters = counted(model.clusters() as u64, "cluster");
     print(&format!("{}: {rows} labelled with {clusters} in {}\n", args.labels.display(), seconds(time)))?;
     Ok(Ended::Done)
+}
+
+/// A model of any algorithm that labels rows.
+enum Model {
+    KMeans(KMeansModel),
+    BisectingKMeans(BisectingKMeansModel),
+}
+
+impl Model {
+    /// Reads a model, of the kind that its file says.
+    fn load(path: &Path) -> Result<Self> {
+        match ModelKind::of(path)? {
+            ModelKind::KMeans => KMeansModel::load(path).map(Self::KMeans),
+            ModelKind::BisectingKMeans => BisectingKMeansModel::load(path).map(Self::BisectingKMeans),
+            kind => Err(Error::parameter("MODEL", format!("{}: a model of {kind:?} labels no rows", path.display()))),
+        }
+    }
+
+    fn clusters(&self) -> usize {
+        match self {
+            Self::KMeans(model) => model.k(),
+            Self::BisectingKMeans(model) => model.k(),
+        }
+    }
+
+    fn labels(&self, rows: &dyn RowSource) -> Result<Vec<u32>> {
+        match self {
+            Self::KMeans(model) => model.predict(rows),
+            Self::BisectingKMeans(model) => model.predict(rows),
+        }
+    }
+
+    fn distances(&self, rows: &dyn RowSource, labels: &[u32]) -> Result<Vec<f64>> {
+        match self {
+            Self::KMeans(model) => model.distances(rows, labels),
+            Self::BisectingKMeans(model) => model.distances(rows, labels),
+        }
+    }
 }
 
 fn outputs(args: &PredictArgs) -> Outputs<'_> {
@@ -74,7 +114,7 @@ impl Results {
 /// Writes the label of each row and, where they are asked for, its distance to that centroid; false when interrupted, and
 /// then nothing is written.
 fn predict(
-    model: &KMeansModel,
+    model: &Model,
     source: &dyn RowSource,
     mut results: Results,
     reporter: &Reporter,
@@ -91,7 +131,7 @@ fn predict(
         let window = Window::new(source, first..first.saturating_add(block));
         let next = first + window.rows();
         source.will_need(next..next.saturating_add(block).min(rows));
-        let labels = model.predict(&window)?;
+        let labels = model.labels(&window)?;
         if let Some(file) = &mut results.distances {
             file.push(Block::F64(&model.distances(&window, &labels)?))?;
         }

@@ -52,9 +52,9 @@ impl FitReport {
 
 /// The mean time of the rounds that updated centroids (`iteration` ≥ 1), in seconds: without pinning, initialisation and the
 /// first assignment. `None` when no round updated any.
-pub(crate) fn seconds_per_iteration(trace: &[Round]) -> Option<f64> {
-    let times: Vec<f64> =
-        trace.iter().filter(|round| round.iteration >= 1).map(|round| round.time.as_secs_f64()).collect();
+pub(crate) fn seconds_per_iteration<'a>(trace: impl IntoIterator<Item = &'a Round>) -> Option<f64> {
+    let updates = trace.into_iter().filter(|round| round.iteration >= 1);
+    let times: Vec<f64> = updates.map(|round| round.time.as_secs_f64()).collect();
     (!times.is_empty()).then(|| times.iter().sum::<f64>() / times.len() as f64)
 }
 
@@ -73,7 +73,7 @@ fn round_json(round: &Round) -> Value {
     object
 }
 
-fn item_json(item: &ItemTime) -> Value {
+pub(super) fn item_json(item: &ItemTime) -> Value {
     json!({ "device": item.device, "name": item.name, "runs": item.runs, "seconds": item.time.as_secs_f64() })
 }
 

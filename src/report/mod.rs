@@ -5,6 +5,7 @@
 
 mod bench;
 mod bench_page;
+mod bisect;
 mod clusters;
 mod device;
 mod fit;
@@ -15,6 +16,7 @@ pub(crate) mod number;
 mod table;
 
 pub(crate) use bench::{BenchReport, DeviceRun, ItemShare, Measured, median};
+pub(crate) use bisect::BisectReport;
 pub(crate) use device::{DeviceLine, devices_json, devices_table};
 pub(crate) use fit::{FitReport, seconds_per_iteration};
 pub(crate) use head::{Head, Seconds};

@@ -108,6 +108,7 @@ fn help_and_version_are_results() {
     for line in [
         "--help",
         "kmeans --help",
+        "bisect --help",
         "predict --help",
         "info --help",
         "convert --help",

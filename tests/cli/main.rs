@@ -3,6 +3,7 @@
 #![cfg(feature = "cli")]
 
 mod bench;
+mod bisect;
 mod checkpoints;
 mod convert;
 mod devices;

@@ -66,11 +66,17 @@ mod interrupt {
     use std::io::{BufRead, BufReader, Read};
     use std::process::{Child, ChildStderr, Command};
 
-    /// A fit of far more rounds than a test may take, in its first rounds; and its standard error, read up to there.
-    fn long_run(folder: &Folder) -> (Child, BufReader<ChildStderr>) {
+    /// Fits of far more rounds than a test may take.
+    const LONG: [&str; 2] = [
+        "kmeans rows.npy --k 700 --init random --n-init 1 --max-iter 1000000 --tol 0",
+        "bisect rows.npy --k 9000 --max-iter 1000000 --tol 0",
+    ];
+
+    /// A long fit in its first rounds, and its standard error, read up to there.
+    fn long_run(folder: &Folder, line: &str) -> (Child, BufReader<ChildStderr>) {
         folder.write("rows.npy", npy_f32(100_000, 2, uniform(200_000)));
-        let line = "kmeans rows.npy --k 700 --init random --n-init 1 --max-iter 1000000 --tol 0 --device cpu --json \
-                    --labels labels.npy --centroids centroids.npy --model model.bin";
+        let files = "--device cpu --json --labels labels.npy --centroids centroids.npy --model model.bin";
+        let line = format!("{line} {files}");
         let arguments: Vec<&str> = line.split_whitespace().collect();
         let mut child = folder
             .command(&arguments)
@@ -94,20 +100,23 @@ mod interrupt {
 
     #[test]
     fn ctrl_c_ends_after_the_round_and_writes_the_results() {
-        let folder = Folder::new();
-        let (child, mut stderr) = long_run(&folder);
-        press_ctrl_c(&child);
-        let output = child.wait_with_output().expect("the program ends");
-        let mut rest = String::new();
-        stderr.read_to_string(&mut rest).expect("it is text");
-        assert_eq!(output.status.code(), Some(130), "{rest}");
-        assert!(rest.contains("a second Ctrl-C ends at once"), "{rest}");
-        let json: serde_json::Value = serde_json::from_slice(&output.stdout).expect("the object is printed");
-        assert_eq!(json["converged"], false);
-        assert_eq!(folder.files(), ["centroids.npy", "labels.npy", "model.bin", "rows.npy"]);
-        let (header, bytes) = super::super::parse_npy(&folder.path("labels.npy"));
-        assert!(header.contains("(100000,)") && bytes.len() == 400_000, "{header}");
-        folder.done("predict model.bin rows.npy --labels again.npy");
-        assert_eq!(super::super::parse_npy(&folder.path("again.npy")).1, bytes, "labels belong to the centroids");
+        for line in LONG {
+            let folder = Folder::new();
+            let (child, mut stderr) = long_run(&folder, line);
+            press_ctrl_c(&child);
+            let output = child.wait_with_output().expect("the program ends");
+            let mut rest = String::new();
+            stderr.read_to_string(&mut rest).expect("it is text");
+            assert_eq!(output.status.code(), Some(130), "{line}: {rest}");
+            assert!(rest.contains("a second Ctrl-C ends at once"), "{line}: {rest}");
+            let json: serde_json::Value = serde_json::from_slice(&output.stdout).expect("the object is printed");
+            assert_eq!(json["converged"], false, "{line}");
+            assert_eq!(folder.files(), ["centroids.npy", "labels.npy", "model.bin", "rows.npy"], "{line}");
+            let (header, bytes) = super::super::parse_npy(&folder.path("labels.npy"));
+            assert!(header.contains("(100000,)") && bytes.len() == 400_000, "{line}: {header}");
+            folder.done("predict model.bin rows.npy --labels again.npy");
+            let again = super::super::parse_npy(&folder.path("again.npy")).1;
+            assert!(again == bytes, "{line}: labels belong to the centroids");
+        }
     }
 }

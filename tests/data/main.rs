@@ -14,6 +14,7 @@ mod output;
 mod partition;
 mod same_inertia;
 mod sources;
+mod subset;
 mod tensors;
 mod text;
 mod vectors;

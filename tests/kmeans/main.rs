@@ -4,6 +4,7 @@
 
 mod agreement;
 mod batches;
+mod bisecting;
 mod bounded;
 mod checkpoints;
 mod counts;

@@ -34,6 +34,8 @@ struct Outcome {
     centroids: Array2<f32>,
     labels: Vec<u32>,
     inertia: f64,
+    /// Each cluster's share of it.
+    inertias: Vec<f64>,
     iterations: u32,
     converged: bool,
     interrupted: bool,
@@ -223,12 +225,24 @@ impl KMeans {
         // Room for all at once: the memory of each task's labels is given back as it is copied.
         labels.reserve_exact(prepared.own_rows() as usize - labels.len());
         results.for_each(|(_, more)| labels.extend(more));
-        let inertia = inertia(prepared, self.metric, &centroids, &labels)?;
+        let (inertia, inertias) = self.inertia(prepared, &centroids, &labels)?;
         let (converged, interrupted) = (run.stop == Stop::Criterion, run.stop == Stop::Interrupted);
         let pin = run.pin;
         let is_bounded = bounds.is_some() || (!plan.steered && plan.bounded_on_devices());
         let algorithm = if is_bounded { Algorithm::Bounded } else { Algorithm::Lloyd };
-        Ok(Outcome { algorithm, centroids, labels, inertia, iterations, converged, interrupted, trace, pin, streamed })
+        Ok(Outcome {
+            algorithm,
+            centroids,
+            labels,
+            inertia,
+            inertias,
+            iterations,
+            converged,
+            interrupted,
+            trace,
+            pin,
+            streamed,
+        })
     }
 
     /// Memory for bounds, where they are wanted and it is there.
@@ -289,11 +303,40 @@ impl KMeans {
         }
     }
 
+    /// The inertia of the labels of this rank's rows and of all other ranks', in f64; and each cluster's share of it, where
+    /// that is wanted.
+    pub(super) fn inertia(&self, prepared: &Prepared, centroids: &Array2<f32>, labels: &[u32]) -> Result<(f64, Vec<f64>)> {
+        let (d, first) = (prepared.columns(), prepared.dataset().share().start);
+        let shares = if self.cluster_inertias { centroids.nrows() } else { 0 };
+        let values = centroids.as_standard_layout();
+        let values = values.as_slice().unwrap_or(&[]);
+        let weights = prepared.dataset().weights();
+        let mut sums = prepared.sum_blocks(|range| {
+            let labels = &labels[(range.start - first) as usize..(range.end - first) as usize];
+            let weights = weights.and_then(|weights| weights.of(range.clone()));
+            let rows = prepared.read_rows(range)?;
+            let (mut sums, mut total) = (vec![0.0; shares], 0.0);
+            for (at, (row, &label)) in rows.chunks_exact(d).zip(labels).enumerate() {
+                let centroid = values.get(label as usize * d..).unwrap_or(&[]);
+                let loss = self.metric.loss(row, centroid) * weights.map_or(1.0, |weights| f64::from(weights[at]));
+                total += loss;
+                if let Some(sum) = sums.get_mut(label as usize) {
+                    *sum += loss;
+                }
+            }
+            sums.push(total);
+            Ok(sums)
+        })?;
+        let total = sums.pop().unwrap_or(0.0);
+        Ok((total, sums))
+    }
+
     fn model(&self, prepared: &Prepared, outcome: Outcome, timings: Timings) -> Result<KMeansModel> {
         let dataset = prepared.dataset();
         let algorithm = outcome.algorithm;
-        let Outcome { mut centroids, mut labels, inertia, iterations, converged, interrupted, trace, streamed, .. } =
+        let Outcome { mut centroids, mut labels, inertia, mut inertias, iterations, converged, interrupted, .. } =
             outcome;
+        let (trace, streamed) = (outcome.trace, outcome.streamed);
         let mut sizes = vec![0_u64; self.k];
         labels.iter().for_each(|&label| sizes[label as usize] += 1);
         prepared.collective().all_reduce_u64(ReduceOp::Sum, &mut sizes)?;
@@ -320,6 +363,7 @@ impl KMeans {
             let mut renamed = vec![0; self.k];
             alive.iter().enumerate().for_each(|(to, &from)| renamed[from] = to as u32);
             labels.par_iter_mut().for_each(|label| *label = renamed[*label as usize]);
+            inertias = alive.iter().filter_map(|&cluster| inertias.get(cluster).copied()).collect();
             sizes.retain(|&size| size > 0);
         }
         let origin = dataset.origin().to_vec();
@@ -335,6 +379,7 @@ impl KMeans {
             prepared: centroids,
             origin,
             sizes,
+            inertias,
             inertia,
             iterations,
             converged,
@@ -348,25 +393,6 @@ impl KMeans {
             warnings,
         })
     }
-}
-
-/// The inertia of the labels of this rank's rows and of all other ranks', in f64.
-pub(super) fn inertia(prepared: &Prepared, metric: Metric, centroids: &Array2<f32>, labels: &[u32]) -> Result<f64> {
-    let (d, first) = (prepared.columns(), prepared.dataset().share().start);
-    let values = centroids.as_standard_layout();
-    let values = values.as_slice().unwrap_or(&[]);
-    let weights = prepared.dataset().weights();
-    let sums = prepared.sum_blocks(|range| {
-        let labels = &labels[(range.start - first) as usize..(range.end - first) as usize];
-        let weights = weights.and_then(|weights| weights.of(range.clone()));
-        let rows = prepared.read_rows(range)?;
-        let losses = rows.chunks_exact(d).zip(labels).enumerate().map(|(at, (row, &label))| {
-            let centroid = values.get(label as usize * d..).unwrap_or(&[]);
-            metric.loss(row, centroid) * weights.map_or(1.0, |weights| f64::from(weights[at]))
-        });
-        Ok(vec![losses.sum::<f64>()])
-    })?;
-    Ok(sums.first().copied().unwrap_or(0.0))
 }
 
 fn other_program() -> Error {

@@ -33,5 +33,7 @@ pub use batches::{Decay, MiniBatchKMeans, OnlineKMeans, OnlineVersion, PartialFi
 pub use init::Init;
 pub use metric::{EARTH_RADIUS_KM, Metric};
 pub use model::KMeansModel;
+pub(super) use model::Kept;
 pub use params::{Algorithm, EmptyClusters, KMeans};
+pub(super) use prepare::prepare_points;
 pub use progress::{Progress, Round, Timings};

@@ -10,6 +10,7 @@ use crate::{Error, Result};
 use ndarray::{Array2, ArrayView2};
 use rayon::prelude::*;
 use std::ops::Range;
+use std::time::Duration;
 
 /// Rows that one task of a parallel pass takes at a time.
 const BLOCK: usize = 1024;
@@ -28,6 +29,8 @@ pub struct KMeansModel {
     pub(super) prepared: Array2<f32>,
     pub(super) origin: Vec<f64>,
     pub(super) sizes: Vec<u64>,
+    /// Empty where they were not asked for.
+    pub(super) inertias: Vec<f64>,
     pub(super) inertia: f64,
     pub(super) iterations: u32,
     pub(super) converged: bool,
@@ -39,6 +42,58 @@ pub struct KMeansModel {
     pub(super) timings: Timings,
     pub(super) streamed: Option<Streamed>,
     pub(super) warnings: Vec<String>,
+}
+
+/// What a file keeps of a model; other algorithms make models of it as well.
+pub(crate) struct Kept {
+    pub(crate) metric: Metric,
+    pub(crate) centroids: Array2<f64>,
+    pub(crate) prepared: Array2<f32>,
+    pub(crate) origin: Vec<f64>,
+    pub(crate) sizes: Vec<u64>,
+    pub(crate) inertias: Vec<f64>,
+    pub(crate) inertia: f64,
+    pub(crate) iterations: u32,
+    pub(crate) converged: bool,
+    pub(crate) seed: u64,
+    pub(crate) rows: u64,
+}
+
+impl Kept {
+    /// The model, without labels and without a trace; a sentence's middle where its parts do not fit each other.
+    pub(crate) fn model(self) -> std::result::Result<KMeansModel, String> {
+        let Self { metric, centroids, prepared, origin, sizes, inertias, .. } = self;
+        let (k, d) = centroids.dim();
+        let width = if d == 0 { 0 } else { metric.prepared_columns(d) };
+        if k == 0 || d == 0 || prepared.dim() != (k, width) || sizes.len() != k || ![0, d].contains(&origin.len()) {
+            return Err("the shapes of its tensors do not fit each other".to_owned());
+        }
+        metric.check_columns(d).map_err(|error| error.to_string())?;
+        let finite = centroids.iter().chain(&origin).all(|value| value.is_finite());
+        if !finite || !prepared.iter().all(|value| value.is_finite()) {
+            return Err("it holds values that are not finite numbers".to_owned());
+        }
+        Ok(KMeansModel {
+            metric,
+            algorithm: Algorithm::Auto,
+            centroids,
+            prepared,
+            origin,
+            sizes,
+            inertias,
+            inertia: self.inertia,
+            iterations: self.iterations,
+            converged: self.converged,
+            interrupted: false,
+            seed: self.seed,
+            rows: self.rows,
+            labels: Vec::new(),
+            trace: Vec::new(),
+            timings: Timings::default(),
+            streamed: None,
+            warnings: Vec::new(),
+        })
+    }
 }
 
 impl KMeansModel {
@@ -83,6 +138,12 @@ impl KMeansModel {
     /// How many rows each cluster has.
     pub fn cluster_sizes(&self) -> &[u64] {
         &self.sizes
+    }
+
+    /// Each cluster's share of the inertia, where [`KMeans::cluster_inertias`](super::KMeans::cluster_inertias) asked for it;
+    /// else empty, as for a model that was loaded.
+    pub fn cluster_inertias(&self) -> &[f64] {
+        &self.inertias
     }
 
     /// The number of clusters: that asked for, less those that were dropped.
@@ -216,6 +277,21 @@ impl KMeansModel {
         });
         // Collected first: the sum must not depend on how the blocks were shared out.
         Ok(-losses.collect::<Result<Vec<f64>>>()?.into_iter().sum::<f64>())
+    }
+
+    /// The centroids in the space in which distances are computed, k × d', and what is taken off rows to get there.
+    pub(crate) fn prepared(&self) -> (&Array2<f32>, &[f64]) {
+        (&self.prepared, &self.origin)
+    }
+
+    /// Takes the labels out of the model: they are as many as the rows.
+    pub(crate) fn take_labels(&mut self) -> Vec<u32> {
+        std::mem::take(&mut self.labels)
+    }
+
+    /// Counts what went before the fit to its pinning.
+    pub(crate) fn add_pin(&mut self, time: Duration) {
+        self.timings.pin += time;
     }
 
     fn centroid(&self, label: u32) -> &[f32] {

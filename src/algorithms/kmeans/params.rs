@@ -86,6 +86,7 @@ pub struct KMeans {
     pub(super) profile: bool,
     pub(super) checkpoint: Option<(PathBuf, Every)>,
     pub(super) resume: bool,
+    pub(super) cluster_inertias: bool,
     pub(super) progress: Option<Arc<dyn Fn(Progress) + Send + Sync>>,
 }
 
@@ -107,6 +108,7 @@ impl KMeans {
             profile: false,
             checkpoint: None,
             resume: false,
+            cluster_inertias: false,
             progress: None,
         }
     }
@@ -167,6 +169,14 @@ impl KMeans {
         self
     }
 
+    /// Measures each cluster's share of the inertia, for
+    /// [`KMeansModel::cluster_inertias`](super::KMeansModel::cluster_inertias): k numbers more that ranks exchange at the end.
+    #[must_use]
+    pub fn cluster_inertias(mut self, on: bool) -> Self {
+        self.cluster_inertias = on;
+        self
+    }
+
     /// Stops once the squared shifts of the centroids sum to at most `tol` × the mean variance of the columns; 1e-4 by
     /// default. With 0, only unchanged labels stop it.
     #[must_use]
@@ -218,7 +228,7 @@ impl KMeans {
     }
 
     /// Checks the settings against the data's shape.
-    pub(super) fn check(&self, rows: u64, columns: usize) -> Result<()> {
+    pub(crate) fn check(&self, rows: u64, columns: usize) -> Result<()> {
         let k = self.k;
         if k == 0 {
             return Err(Error::parameter("k", "0 clusters: take 1 or more"));
@@ -248,7 +258,7 @@ impl KMeans {
     }
 
     /// What all ranks must have the same of: every setting that the result depends on, and the shape of the data.
-    pub(super) fn fingerprint(&self, dataset: &Dataset) -> String {
+    pub(crate) fn fingerprint(&self, dataset: &Dataset) -> String {
         let more = [
             ("superstep", env!("CARGO_PKG_VERSION").to_owned()),
             ("n_init", self.starts().to_string()),

@@ -9,6 +9,7 @@ use crate::data::wire::{read_list, write_list};
 use crate::data::{ALL_ZERO, Dataset, RowSource, Statistics, Tree, blocks_of, rows_of_block};
 use crate::queue::{Memory, Reservation};
 use crate::{Error, Place, Result};
+use ndarray::Array2;
 use rayon::prelude::*;
 use std::borrow::Cow;
 use std::ops::Range;
@@ -233,10 +234,8 @@ impl<'a> Prepared<'a> {
     }
 
     /// Brings points of the data's own space into that of the kernels.
-    pub(super) fn prepare_points(&self, points: &ndarray::Array2<f64>) -> Result<ndarray::Array2<f32>> {
-        let values = prepare_block(self.metric, self.dataset.origin(), points, 0..points.nrows() as u64)?;
-        ndarray::Array2::from_shape_vec((points.nrows(), self.columns), values)
-            .map_err(|error| Error::parameter("init", error.to_string()))
+    pub(super) fn prepare_points(&self, points: &Array2<f64>) -> Result<Array2<f32>> {
+        prepare_points(self.metric, self.dataset.origin(), points)
     }
 }
 
@@ -326,6 +325,13 @@ impl RowSource for Prepared<'_> {
     fn place(&self, row: u64, column: usize) -> Place {
         self.dataset.source().place(row, column)
     }
+}
+
+/// Points of the data's own space in that of a metric's kernels, n × d'.
+pub(crate) fn prepare_points(metric: Metric, origin: &[f64], points: &Array2<f64>) -> Result<Array2<f32>> {
+    let values = prepare_block(metric, origin, points, 0..points.nrows() as u64)?;
+    let shape = (points.nrows(), metric.prepared_columns(points.ncols()));
+    Array2::from_shape_vec(shape, values).map_err(|error| Error::parameter("points", error.to_string()))
 }
 
 /// Reads rows of a source in the space of a metric, refusing what is no finite number.

@@ -1,6 +1,5 @@
 //! Batches drawn from a table.
 
-use super::super::fit::inertia;
 use super::super::init::Init;
 use super::super::init::random;
 use super::super::keys::{CENTROIDS, CHANGES, EXPONENTS, LABELS, NO_WEIGHTS, POINTS};
@@ -212,7 +211,7 @@ impl MiniBatchKMeans {
         let state = run.results.into_iter().next().ok_or_else(nothing)?;
         let centroids = state.centres.mapv(|value| value as f32);
         let labels = label_all(&self.kmeans, session, &prepared, &centroids)?;
-        let inertia = inertia(&prepared, self.kmeans.metric, &centroids, &labels)?;
+        let (inertia, _) = self.kmeans.inertia(&prepared, &centroids, &labels)?;
         let mut sizes = vec![0; self.kmeans.k];
         labels.iter().for_each(|label| sizes[*label as usize] += 1);
         collective.all_reduce_u64(ReduceOp::Sum, &mut sizes)?;

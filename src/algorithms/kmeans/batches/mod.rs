@@ -183,6 +183,7 @@ impl Begun {
             origin: self.origin.clone(),
             sizes,
             inertia,
+            inertias: Vec::new(),
             iterations: rounds,
             converged,
             interrupted,
