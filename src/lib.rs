@@ -35,7 +35,7 @@ pub mod queue;
 
 pub use algorithms::bisecting::{BisectingKMeans, BisectingKMeansModel};
 pub use algorithms::kmeans::{
-    Algorithm, Decay, EmptyClusters, Init, KMeans, KMeansModel, Metric, MiniBatchKMeans, OnlineKMeans,
+    Algorithm, Decay, EmptyClusters, Init, KMeans, KMeansModel, KMeansSweep, Metric, MiniBatchKMeans, OnlineKMeans,
 };
 pub use error::{Error, Place, Result};
 pub use queue::Session;

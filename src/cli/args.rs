@@ -1,7 +1,7 @@
 //! The arguments of the program: flags that scripts depend on, and the words of `--help`.
 
 use super::init::InitChoice;
-use super::values::{at_least_one, delimiter, setting, size, tolerance};
+use super::values::{Ks, at_least_one, delimiter, ks, setting, size, tolerance};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use std::path::PathBuf;
 use superstep::algorithms::bisecting::Strategy;
@@ -25,6 +25,10 @@ pub(super) enum Command {
     Kmeans(Box<KMeansArgs>),
     /// Split the rows of a table in two, then one cluster after the other, until there are k
     Bisect(Box<BisectArgs>),
+    /// Follow rows as they come, batch by batch, with k centroids that move towards them
+    Online(Box<OnlineArgs>),
+    /// Group the rows of a table into each of several numbers of clusters, to choose one by
+    Sweep(Box<SweepArgs>),
     /// Find the cluster of each row with a model that `kmeans` or `bisect` wrote
     Predict(PredictArgs),
     /// Say what tables are: rows, columns, types, ranges, values that are not finite
@@ -119,6 +123,108 @@ pub(super) struct BisectArgs {
     pub(super) compute: ComputeArgs,
     #[command(flatten)]
     pub(super) files: ClusterFiles,
+    #[command(flatten)]
+    pub(super) report: ReportArgs,
+}
+
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Ctrl-C stops after the batch that is computed on and writes the results; a second one ends at once."
+)]
+pub(super) struct OnlineArgs {
+    #[command(flatten)]
+    pub(super) input: InputArgs,
+    /// Number of clusters
+    #[arg(long, value_name = "K", value_parser = at_least_one::<usize>)]
+    pub(super) k: usize,
+    /// Rows of a batch, each of which gives a new version of the model
+    #[arg(long, value_name = "N", default_value = "1024", value_parser = at_least_one::<usize>)]
+    pub(super) batch_size: usize,
+    /// First centroids: chosen from the first batch by k-means++, k-means|| or random, or a table (.npy, .csv, …) of k rows
+    #[arg(long, value_name = "NAME|FILE", default_value = "k-means++")]
+    pub(super) init: InitChoice,
+    /// Rows that each centroid of such a table stands for
+    #[arg(long, value_name = "N", default_value = "0", value_parser = tolerance)]
+    pub(super) initial_weight: f64,
+    /// How much less what came before counts after each batch: 1 keeps all alike, 0 forgets
+    #[arg(long, value_name = "F", default_value = "1", value_parser = tolerance)]
+    pub(super) decay: f64,
+    /// Time after which what came counts half as much, in place of --decay
+    #[arg(long, value_name = "N", value_parser = tolerance, conflicts_with = "decay")]
+    pub(super) half_life: Option<f64>,
+    /// What --decay and --half-life count
+    #[arg(long, value_name = "UNIT", default_value = "batches")]
+    pub(super) time_unit: TimeUnit,
+    /// Give a cluster that fades away half of the largest one
+    #[arg(long)]
+    pub(super) split_dying: bool,
+    /// Wait for more rows at the end of a text file, as they are added; standard input (INPUT -) is always followed
+    #[arg(long)]
+    pub(super) follow: bool,
+    /// With --follow: end once nothing was added for so many seconds [default: never]
+    #[arg(long, value_name = "SECONDS", value_parser = tolerance, requires = "follow")]
+    pub(super) idle: Option<f64>,
+    /// Distance: euclidean, cosine, or haversine (latitude and longitude in degrees)
+    #[arg(long, value_name = "NAME", default_value = "euclidean", value_parser = setting::<Metric>)]
+    pub(super) metric: Metric,
+    #[command(flatten)]
+    pub(super) compute: ComputeArgs,
+    /// Write each version of the model as it comes, a line of JSON each; - is standard output
+    #[arg(long, value_name = "FILE", help_heading = "Results")]
+    pub(super) versions: Option<PathBuf>,
+    /// Write the last centroids, k rows (.npy, .csv or .parquet)
+    #[arg(long, value_name = "FILE", help_heading = "Results")]
+    pub(super) centroids: Option<PathBuf>,
+    /// Write the last model for `superstep predict` (safetensors)
+    #[arg(long, value_name = "FILE", help_heading = "Results")]
+    pub(super) model: Option<PathBuf>,
+    #[command(flatten)]
+    pub(super) report: ReportArgs,
+}
+
+/// What time is counted in where rows fade.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(super) enum TimeUnit {
+    /// Batches, however many rows they have
+    Batches,
+    /// Rows
+    Rows,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "Ctrl-C stops after the start that runs and tells what there is; a second one ends at once.")]
+pub(super) struct SweepArgs {
+    #[command(flatten)]
+    pub(super) input: InputArgs,
+    /// Numbers of clusters: 2..20 (both are tried), 10..100:10 (every tenth), or 2,4,8
+    #[arg(long, value_name = "KS", value_parser = ks)]
+    pub(super) k: Ks,
+    /// Starts for each k, of which the best is kept
+    #[arg(long, value_name = "N", default_value = "3", value_parser = at_least_one::<u32>)]
+    pub(super) restarts: u32,
+    /// First centroids: k-means++, k-means|| or random
+    #[arg(long, value_name = "NAME", default_value = "k-means++", value_parser = setting::<Init>)]
+    pub(super) init: Init,
+    /// Most updates of the centroids in each fit
+    #[arg(long, value_name = "N", default_value = "300", value_parser = at_least_one::<u32>)]
+    pub(super) max_iter: u32,
+    /// End a fit when the squared shifts of the centroids sum to this much of the columns' mean variance
+    #[arg(long, value_name = "T", default_value = "1e-4", value_parser = tolerance, allow_negative_numbers = true)]
+    pub(super) tol: f64,
+    /// Distance: euclidean, cosine, cityblock, or haversine (latitude and longitude in degrees)
+    #[arg(long, value_name = "NAME", default_value = "euclidean", value_parser = setting::<Metric>)]
+    pub(super) metric: Metric,
+    /// Rows at random that silhouettes are measured of
+    #[arg(long, value_name = "N", default_value = "2000", value_parser = at_least_one::<usize>)]
+    pub(super) silhouette_rows: usize,
+    /// Weight of each row: a table (.npy, .csv, …) of one column
+    #[arg(long, value_name = "FILE")]
+    pub(super) weights: Option<PathBuf>,
+    #[command(flatten)]
+    pub(super) compute: ComputeArgs,
+    /// Write a page with charts: one HTML file that needs no other
+    #[arg(long = "report", value_name = "FILE", help_heading = "Results")]
+    pub(super) page: Option<PathBuf>,
     #[command(flatten)]
     pub(super) report: ReportArgs,
 }

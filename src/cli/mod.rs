@@ -15,11 +15,13 @@ mod init;
 mod interrupt;
 mod job;
 mod kmeans;
+mod online;
 mod outputs;
 mod predict;
 mod progress;
 mod ranks;
 mod scan;
+mod sweep;
 mod values;
 mod window;
 
@@ -48,6 +50,8 @@ pub(crate) fn main() -> ExitCode {
     let ended = match Cli::parse().command {
         Command::Kmeans(args) => join().and_then(|ranks| kmeans::run(&args, ranks)),
         Command::Bisect(args) => join().and_then(|ranks| bisect::run(&args, ranks)),
+        Command::Online(args) => join().and_then(|ranks| online::run(&args, ranks)),
+        Command::Sweep(args) => join().and_then(|ranks| sweep::run(&args, ranks)),
         Command::Predict(args) => ranks::alone("predict").and_then(|()| predict::run(&args)),
         Command::Info(args) => ranks::alone("info").and_then(|()| info::run(&args)),
         Command::Convert(args) => ranks::alone("convert").and_then(|()| convert::run(&args)),

@@ -18,6 +18,8 @@ pub(super) struct Outputs<'a> {
     pub(super) tables: Vec<(&'static str, &'a Path)>,
     /// A model, whose name may end in anything.
     pub(super) model: Option<&'a Path>,
+    /// Lines that are written as they come, whose file's name may end in anything.
+    pub(super) lines: Option<&'a Path>,
     /// A page of a report, whose name may end in anything.
     pub(super) page: Option<&'a Path>,
     /// A table that has no flag, in any format that is written.
@@ -53,7 +55,7 @@ impl Outputs<'_> {
         if let Some(path) = self.table {
             check_folder(path).and_then(|()| TableWriter::check(path))?;
         }
-        for (flag, path) in [("--model", self.model), ("--report", self.page)] {
+        for (flag, path) in [("--model", self.model), ("--versions", self.lines), ("--report", self.page)] {
             let whole = |path| check_folder(path).and_then(|()| check_whole(path));
             path.map_or(Ok(()), |path| whole(path).map_err(|error| under(flag, error)))?;
         }
@@ -68,8 +70,9 @@ impl Outputs<'_> {
             taken.extend(files.iter().map(|file| ("a file that is read".to_owned(), whole(&file.path))));
         }
         let model = self.model.map(|path| ("--model", path));
+        let lines = self.lines.map(|path| ("--versions", path));
         let table = self.table.map(|path| ("OUTPUT", path));
-        for (flag, path) in self.flagged().chain(model).chain(table) {
+        for (flag, path) in self.flagged().chain(model).chain(lines).chain(table) {
             let path = whole(path);
             if let Some((other, _)) = taken.iter().find(|(_, other)| *other == path) {
                 let message = format!("{} is also {other}; give another name", path.display());

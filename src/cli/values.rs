@@ -45,6 +45,25 @@ pub(super) fn size(text: &str) -> Result<u64, String> {
     }
 }
 
+/// Numbers of clusters.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Ks(pub(super) Vec<usize>);
+
+/// Numbers of clusters: `2..20` with both ends, `10..100:10`, `2,4,8`, or one.
+pub(super) fn ks(text: &str) -> Result<Ks, String> {
+    let advice = "take a range such as 2..20 or 10..100:10, or a list such as 2,4,8, of numbers from 1";
+    let number = |text: &str| text.trim().parse::<usize>().ok().filter(|k| *k > 0);
+    let ks = match text.split_once("..") {
+        Some((first, rest)) => {
+            let (last, step) = rest.split_once(':').unwrap_or((rest, "1"));
+            let range = number(first).zip(number(last)).zip(number(step));
+            range.map(|((first, last), step)| (first..=last).step_by(step).collect())
+        }
+        None => text.split(',').map(number).collect::<Option<Vec<usize>>>(),
+    };
+    ks.filter(|ks| !ks.is_empty()).map(Ks).ok_or_else(|| advice.to_owned())
+}
+
 /// The character between cells: one ASCII character, or `tab`.
 pub(super) fn delimiter(text: &str) -> Result<u8, String> {
     match text.as_bytes() {
@@ -58,6 +77,18 @@ pub(super) fn delimiter(text: &str) -> Result<u8, String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn numbers_of_clusters_are_ranges_with_both_ends_or_lists() {
+        let cases =
+            [("2..5", vec![2, 3, 4, 5]), ("10..40:10", vec![10, 20, 30, 40]), ("2,4,8", vec![2, 4, 8]), ("7", vec![7])];
+        for (text, expected) in cases {
+            assert_eq!(ks(text), Ok(Ks(expected)), "{text}");
+        }
+        for text in ["", "0..3", "5..2", "2..x", "2,,3", "2..9:0", "-1"] {
+            assert!(ks(text).is_err(), "{text}");
+        }
+    }
     use superstep::queue::DeviceChoice;
 
     #[test]

@@ -13,6 +13,9 @@ mod head;
 mod info;
 mod memory;
 pub(crate) mod number;
+mod online;
+mod page;
+mod sweep;
 mod table;
 
 pub(crate) use bench::{BenchReport, DeviceRun, ItemShare, Measured, median};
@@ -22,3 +25,5 @@ pub(crate) use fit::{FitReport, seconds_per_iteration};
 pub(crate) use head::{Head, Seconds};
 pub(crate) use info::{ColumnInfo, FileInfo, Found, info_json, info_text};
 pub(crate) use memory::peak_rss_mb;
+pub(crate) use online::{OnlineReport, version_json};
+pub(crate) use sweep::{SweepLine, SweepReport};

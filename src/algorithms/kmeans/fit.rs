@@ -29,19 +29,19 @@ use std::time::{Duration, Instant};
 type Begin = (Array2<f32>, u32, Vec<Round>);
 
 /// What one start came to, in the space of the kernels.
-struct Outcome {
-    algorithm: Algorithm,
-    centroids: Array2<f32>,
-    labels: Vec<u32>,
-    inertia: f64,
+pub(super) struct Outcome {
+    pub(super) algorithm: Algorithm,
+    pub(super) centroids: Array2<f32>,
+    pub(super) labels: Vec<u32>,
+    pub(super) inertia: f64,
     /// Each cluster's share of it.
-    inertias: Vec<f64>,
-    iterations: u32,
-    converged: bool,
-    interrupted: bool,
-    trace: Vec<Round>,
-    pin: Duration,
-    streamed: Option<Streamed>,
+    pub(super) inertias: Vec<f64>,
+    pub(super) iterations: u32,
+    pub(super) converged: bool,
+    pub(super) interrupted: bool,
+    pub(super) trace: Vec<Round>,
+    pub(super) pin: Duration,
+    pub(super) streamed: Option<Streamed>,
 }
 
 impl KMeans {
@@ -279,7 +279,7 @@ impl KMeans {
     }
 
     /// The items that move the centroids, and what becomes of empty clusters.
-    fn update<'q>(&self, queue: IterativeComQueue<'q>, plan: &Plan) -> IterativeComQueue<'q> {
+    pub(super) fn update<'q>(&self, queue: IterativeComQueue<'q>, plan: &Plan) -> IterativeComQueue<'q> {
         let medians = self.metric == Metric::CityBlock;
         let relocates = self.empty_clusters == EmptyClusters::Relocate;
         let mut queue = queue;
@@ -305,7 +305,12 @@ impl KMeans {
 
     /// The inertia of the labels of this rank's rows and of all other ranks', in f64; and each cluster's share of it, where
     /// that is wanted.
-    pub(super) fn inertia(&self, prepared: &Prepared, centroids: &Array2<f32>, labels: &[u32]) -> Result<(f64, Vec<f64>)> {
+    pub(super) fn inertia(
+        &self,
+        prepared: &Prepared,
+        centroids: &Array2<f32>,
+        labels: &[u32],
+    ) -> Result<(f64, Vec<f64>)> {
         let (d, first) = (prepared.columns(), prepared.dataset().share().start);
         let shares = if self.cluster_inertias { centroids.nrows() } else { 0 };
         let values = centroids.as_standard_layout();
@@ -331,7 +336,7 @@ impl KMeans {
         Ok((total, sums))
     }
 
-    fn model(&self, prepared: &Prepared, outcome: Outcome, timings: Timings) -> Result<KMeansModel> {
+    pub(super) fn model(&self, prepared: &Prepared, outcome: Outcome, timings: Timings) -> Result<KMeansModel> {
         let dataset = prepared.dataset();
         let algorithm = outcome.algorithm;
         let Outcome { mut centroids, mut labels, inertia, mut inertias, iterations, converged, interrupted, .. } =

@@ -41,16 +41,11 @@ impl Watch {
         self
     }
 
-    /// scikit-learn's two conditions. Round r holds update r−1 and the labels after it, so shifts that are small enough
-    /// mean r−1 iterations, and labels that did not change mean r: there the last update would change nothing.
+    /// Decides whether the round was the last, and notes how many updates there were.
     pub(super) fn is_converged(&self, cx: &ComContext) -> Result<bool> {
-        let (round, summary) = (cx.step_no(), Summary::of_words(cx.get(SUMMARY)?)?);
-        let updates = round - 1;
-        let small = updates > 0 && f64::from(summary.shift) <= self.tol;
-        let unmoved = updates > 0 && summary.moved == 0;
-        let iterations = if unmoved && !small { round.min(self.kmeans.max_iter) } else { updates };
+        let (iterations, converged) = progress_of(cx, self.tol, self.kmeans.max_iter)?;
         self.with_state(|state| state.iterations = iterations);
-        Ok(small || unmoved)
+        Ok(converged)
     }
 
     /// How many updates there were, and the trace, for ranks that have not watched and for checkpoints.
@@ -83,6 +78,18 @@ impl Watch {
     fn with_state<R>(&self, act: impl FnOnce(&mut State) -> R) -> R {
         act(&mut self.state.lock().unwrap_or_else(PoisonError::into_inner))
     }
+}
+
+/// How many updates there were at the end of a round, and whether it is the last by scikit-learn's two conditions. Round r holds
+/// update r−1 and the labels after it, so shifts that are small enough mean r−1 updates, and labels that did not change mean
+/// r: there the last update would change nothing.
+pub(super) fn progress_of(cx: &ComContext, tol: f64, max_iter: u32) -> Result<(u32, bool)> {
+    let (round, summary) = (cx.step_no(), Summary::of_words(cx.get(SUMMARY)?)?);
+    let updates = round - 1;
+    let small = updates > 0 && f64::from(summary.shift) <= tol;
+    let unmoved = updates > 0 && summary.moved == 0;
+    let iterations = if unmoved && !small { round.min(max_iter) } else { updates };
+    Ok((iterations, small || unmoved))
 }
 
 fn write_round(round: &Round, to: &mut Vec<u8>) {
