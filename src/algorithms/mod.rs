@@ -1,4 +1,10 @@
 //! The algorithms, each written as a queue of items. They know the queue, the kernels' twins on the processor and
 //! sources of data; none of them names a device's interface.
+//!
+//! What several of them do stands beside their folders: `products` (rows times a small matrix, and the sums of products that come
+//! back from that), `measured` (a table whose rows ranks share out), `dense` (small matrices in f64), `model_file` (models as
+//! files), `workers`.
 
 pub mod kmeans;
+pub mod products;
+mod workers;

@@ -13,7 +13,7 @@ use super::plan::{self, Item, Provided};
 use super::ranks::Ranks;
 use super::rows::RowsSlot;
 use super::session::Session;
-use crate::data::RowSource;
+use crate::data::{BLOCK, RowSource};
 use crate::{Error, Result};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -72,6 +72,7 @@ pub struct IterativeComQueue<'a, R = ()> {
     listeners: Vec<Box<dyn IterationListener + 'a>>,
     outputs: Vec<Declared>,
     by_speed: bool,
+    block: u64,
     complete: Complete<'a, R>,
 }
 
@@ -125,6 +126,7 @@ impl<'a> IterativeComQueue<'a> {
             listeners: Vec::new(),
             outputs: Vec::new(),
             by_speed: false,
+            block: 1,
             complete: Box::new(|_| Ok(())),
         }
     }
@@ -191,6 +193,15 @@ impl<'a, R> IterativeComQueue<'a, R> {
         self
     }
 
+    /// Cuts rows between tasks only at multiples of `rows` (a power of two, at most 4096): for items that round once for each block
+    /// of so many rows, and whose result then does not depend on how many tasks there are. Up to 256, what a shader takes
+    /// [`in_slices`](super::Shader::in_slices) is whole blocks too. Where there are fewer blocks than tasks some have no rows.
+    #[must_use]
+    pub fn in_whole_blocks(mut self, rows: u64) -> Self {
+        self.block = rows;
+        self
+    }
+
     /// Tells a listener of every round.
     #[must_use]
     pub fn listen(mut self, listener: impl IterationListener + 'a) -> Self {
@@ -214,6 +225,7 @@ impl<'a, R> IterativeComQueue<'a, R> {
             listeners: self.listeners,
             outputs: self.outputs,
             by_speed: self.by_speed,
+            block: self.block,
             complete: Box::new(complete),
         }
     }
@@ -242,6 +254,7 @@ impl<R: Send> IterativeComQueue<'_, R> {
 
     fn run_here(self) -> Result<Run<R>> {
         let mut devices = Devices::of(&self.session);
+        devices.block = self.block.max(1);
         let clock = Instant::now();
         let weights = if self.by_speed { self.session.weights() } else { Ok(vec![1; devices.list.len()]) };
         let steps = weights.and_then(|weights| {
@@ -315,6 +328,10 @@ impl<R: Send> IterativeComQueue<'_, R> {
     }
 
     fn check_end(&self) -> Result<()> {
+        if !self.block.is_power_of_two() || self.block > BLOCK {
+            let message = format!("blocks of {} rows: take a power of two up to {BLOCK}", self.block);
+            return Err(Error::parameter("in_whole_blocks", message));
+        }
         match (&self.criterion, self.max_iter) {
             (_, Some(0)) => Err(Error::parameter("max_iter", "0 rounds compute nothing: take 1 or more")),
             (None, None) => {
@@ -361,7 +378,7 @@ impl<R: Send> IterativeComQueue<'_, R> {
         let mut tasks: Vec<ComContext> =
             owners.enumerate().map(|(id, device)| ComContext::new(id, count, devices.place(device))).collect();
         for ((declared, _), source) in self.partitioned.iter().zip(sources) {
-            for (task, range) in tasks.iter_mut().zip(place::ranges(&devices.rows(source), shares, &devices.weights)) {
+            for (task, range) in tasks.iter_mut().zip(devices.ranges(source, shares)) {
                 task.rows.insert(declared.name, RowsSlot::new(source.clone(), range, devices.meter.clone()));
             }
         }
