@@ -34,5 +34,6 @@ pub mod metrics;
 pub mod queue;
 
 pub use algorithms::kmeans::{Algorithm, EmptyClusters, Init, KMeans, KMeansModel, Metric};
+pub use algorithms::pca::{Pca, PcaModel};
 pub use error::{Error, Place, Result};
 pub use queue::Session;

@@ -5,6 +5,10 @@
 //! back from that), `measured` (a table whose rows ranks share out), `dense` (small matrices in f64), `model_file` (models as
 //! files), `workers`.
 
+mod dense;
 pub mod kmeans;
+mod measured;
+mod model_file;
+pub mod pca;
 pub mod products;
 mod workers;
