@@ -15,7 +15,7 @@
 //!
 //! | part | what it is |
 //! | --- | --- |
-//! | [`KMeans`], [`algorithms`] | the algorithms |
+//! | [`KMeans`], [`Pca`], [`algorithms`] | the algorithms |
 //! | [`queue`] | the engine to write others with; its page maps the words of Alink and Flink ML to ours |
 //! | [`Session`] | devices, threads, budget |
 //! | [`data`] | where rows come from, and what was measured of them |

@@ -193,14 +193,15 @@ impl ComputeFunction for MultiplyRows {
 
     fn calc(&self, cx: &mut ComContext) -> Result<()> {
         let (rows, m) = (cx.rows(POINTS)?, self.0.outputs());
-        let multiplier = Multiplier::new(cx.get(MATRIX)?.view(), cx.get(BIAS)?)?;
+        let multiplier = Multiplier::new(cx.get(MATRIX)?, cx.get(BIAS)?)?;
         let mut values = vec![0.0; rows.len() * m];
         let length = self.0.pieces(rows.len()).map(|range| range.len()).max().unwrap_or(1);
         values.par_chunks_mut(length * m).enumerate().try_for_each_init(Vec::new, |scratch, (piece, values)| {
             let first = piece * length;
             multiplier.multiply(rows.read(first..first + values.len() / m, scratch)?, values)
         })?;
-        let values = Array2::from_shape_vec((rows.len(), m), values).map_err(other_shape)?;
+        let values = Array2::from_shape_vec((rows.len(), m), values)
+            .map_err(|error| Error::parameter("products", error.to_string()))?;
         cx.put(VALUES, values)
     }
 
@@ -246,7 +247,7 @@ impl ComputeFunction for MultiplyBack {
 
     fn calc(&self, cx: &mut ComContext) -> Result<()> {
         let (rows, m) = (cx.rows(POINTS)?, self.0.outputs());
-        let multiplier = Multiplier::new(cx.get(MATRIX)?.view(), cx.get(BIAS)?)?;
+        let multiplier = Multiplier::new(cx.get(MATRIX)?, cx.get(BIAS)?)?;
         let sums = self.0.sum_pieces(&rows, Vec::new, |values, range, points, sums| {
             values.resize(range.len() * m, 0.0);
             multiplier.multiply(points, values)?;
@@ -258,8 +259,4 @@ impl ComputeFunction for MultiplyBack {
     fn shader(&self) -> Option<Shader> {
         Some(self.0.multiply().then(self.0.sum()).in_slices(POINTS))
     }
-}
-
-fn other_shape(error: ndarray::ShapeError) -> Error {
-    Error::parameter("products", error.to_string())
 }

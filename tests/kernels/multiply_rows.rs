@@ -54,7 +54,7 @@ fn equals_the_product_in_f64_for_every_shape() {
             let expected = oracle(&points, d, &matrix, &bias);
 
             let mut twin = vec![0.0; n * m];
-            let multiplier = Multiplier::new(ArrayView2::from_shape((d, m), &matrix).unwrap(), &bias).unwrap();
+            let multiplier = Multiplier::new(&ArrayView2::from_shape((d, m), &matrix).unwrap(), &bias).unwrap();
             multiplier.multiply(&points, &mut twin).unwrap();
             check(&format!("{n} × {d} × {m}, the twin"), &twin, &expected, 1e-14);
 
@@ -81,9 +81,9 @@ fn equals_the_product_in_f64_for_every_shape() {
 #[test]
 fn the_twin_refuses_what_does_not_fit() {
     let matrix = ndarray::array![[1.0_f32, 2.0], [3.0, 4.0], [5.0, 6.0]];
-    assert!(Multiplier::new(matrix.view(), &[0.0]).is_err());
-    assert!(Multiplier::new(matrix.slice(ndarray::s![..0, ..]), &[0.0, 0.0]).is_err());
-    let multiplier = Multiplier::new(matrix.view(), &[0.0, 0.0]).unwrap();
+    assert!(Multiplier::new(&matrix, &[0.0]).is_err());
+    assert!(Multiplier::new(&matrix.slice(ndarray::s![..0, ..]), &[0.0, 0.0]).is_err());
+    let multiplier = Multiplier::new(&matrix, &[0.0, 0.0]).unwrap();
     for (rows, values) in [(3, 1), (4, 2), (6, 2), (3, 3)] {
         assert!(multiplier.multiply(&vec![0.0; rows], &mut vec![0.0; values]).is_err(), "{rows}, {values}");
     }

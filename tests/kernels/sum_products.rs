@@ -130,9 +130,7 @@ fn is_within_the_rounding_of_its_blocks_wherever_it_gathers() {
             for shape in WORKGROUPS {
                 let one = case.run(device, shape, 1, &zeros);
                 case.check(&one, &format!("{shape:?}"));
-                for teams in [2, 5] {
-                    assert_eq!(case.run(device, shape, teams, &zeros), one, "{}, {shape:?}, {teams} teams", case.name);
-                }
+                assert_eq!(case.run(device, shape, 5, &zeros), one, "{}, {shape:?}, 5 teams", case.name);
             }
         }
     });

@@ -137,7 +137,7 @@ impl PcaModel {
                 return Err(Error::data(place, format!("{} is not a finite number", values[at])));
             }
             values.chunks_exact_mut(d).for_each(|row| row.iter_mut().zip(&self.mean).for_each(|(x, mean)| *x -= mean));
-            let values = ArrayView2::from_shape((out.nrows(), d), &values).map_err(other_shape)?;
+            let values = ArrayView2::from_shape((out.nrows(), d), &values).map_err(|error| other_shape(&error))?;
             out.assign(&values.dot(&self.components.t()));
             out.outer_iter_mut().for_each(|mut row| row.iter_mut().zip(&scales).for_each(|(x, scale)| *x /= scale));
             Ok(())
@@ -150,7 +150,7 @@ impl PcaModel {
     /// # Errors
     /// As [`transform`](Self::transform).
     pub fn transform_row(&self, row: &[f64]) -> Result<Vec<f64>> {
-        let row = ArrayView2::from_shape((1, row.len()), row).map_err(other_shape)?;
+        let row = ArrayView2::from_shape((1, row.len()), row).map_err(|error| other_shape(&error))?;
         Ok(self.transform(&row)?.into_iter().collect())
     }
 
@@ -182,6 +182,6 @@ impl PcaModel {
     }
 }
 
-fn other_shape(error: ndarray::ShapeError) -> Error {
+fn other_shape(error: &ndarray::ShapeError) -> Error {
     Error::parameter("rows", error.to_string())
 }

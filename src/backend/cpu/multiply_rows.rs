@@ -3,7 +3,7 @@
 use super::Isa;
 use super::simd::{Kernel, Simd};
 use crate::{Error, Result};
-use ndarray::ArrayView2;
+use ndarray::ArrayRef2;
 
 /// Columns that are summed side by side; their sums are added in a fixed order, so the bits are equal on every instruction set.
 const LANES: usize = 8;
@@ -14,7 +14,7 @@ const LANES: usize = 8;
 /// use ndarray::array;
 /// use superstep::backend::cpu::Multiplier;
 ///
-/// let multiplier = Multiplier::new(array![[1.0_f32, 0.0], [2.0, -1.0]].view(), &[0.5, 0.0])?;
+/// let multiplier = Multiplier::new(&array![[1.0_f32, 0.0], [2.0, -1.0]], &[0.5, 0.0])?;
 /// let mut values = [0.0; 4];
 /// multiplier.multiply(&[3.0, 4.0, 0.0, 1.0], &mut values)?;
 /// assert_eq!(values, [11.5, -4.0, 2.5, -1.0]);
@@ -33,7 +33,7 @@ impl Multiplier {
     ///
     /// # Errors
     /// When they do not fit each other, or the matrix is empty.
-    pub fn new(matrix: ArrayView2<f32>, bias: &[f32]) -> Result<Self> {
+    pub fn new(matrix: &ArrayRef2<f32>, bias: &[f32]) -> Result<Self> {
         let (columns, outputs) = matrix.dim();
         if bias.len() != outputs || matrix.is_empty() {
             let message = format!("{} values of a bias for a matrix of {columns} × {outputs}", bias.len());
