@@ -22,6 +22,7 @@ mod median_pick;
 mod multiply_rows;
 mod nearest;
 mod panels;
+mod products;
 pub mod reduce;
 mod row_lanes;
 mod screen;

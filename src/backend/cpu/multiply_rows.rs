@@ -1,12 +1,10 @@
 //! Rows times a small matrix: the step that projections, linear models and mixtures share.
 
 use super::Isa;
+use super::products::{LANES, OTHERS, products};
 use super::simd::{Kernel, Simd};
 use crate::{Error, Result};
 use ndarray::ArrayRef2;
-
-/// Columns that are summed side by side; their sums are added in a fixed order, so the bits are equal on every instruction set.
-const LANES: usize = 8;
 
 /// A small matrix, d × m, and what is added to each of its outputs: ready to be multiplied by rows.
 ///
@@ -23,8 +21,8 @@ const LANES: usize = 8;
 #[derive(Debug, Clone)]
 pub struct Multiplier {
     columns: usize,
-    /// m × d: an output's coefficients lie side by side.
-    coefficients: Vec<f64>,
+    /// Four outputs at a time, the last of them 0 where there are fewer: of each four, d times their coefficients.
+    coefficients: Vec<[f64; OTHERS]>,
     bias: Vec<f64>,
 }
 
@@ -39,7 +37,10 @@ impl Multiplier {
             let message = format!("{} values of a bias for a matrix of {columns} × {outputs}", bias.len());
             return Err(Error::parameter("matrix", message));
         }
-        let coefficients = matrix.columns().into_iter().flatten().map(|value| f64::from(*value)).collect();
+        let at = |column: usize, output: usize| matrix.get((column, output)).map_or(0.0, |value| f64::from(*value));
+        let four = |first: usize, column: usize| std::array::from_fn(|other| at(column, first + other));
+        let groups = (0..outputs).step_by(OTHERS);
+        let coefficients = groups.flat_map(|first| (0..columns).map(move |column| four(first, column))).collect();
         Ok(Self { columns, coefficients, bias: bias.iter().copied().map(f64::from).collect() })
     }
 
@@ -78,51 +79,24 @@ struct Multiply<'a> {
 impl Kernel for Multiply<'_> {
     type Output = ();
 
-    /// Two rows and two outputs at a time: each value that is loaded is multiplied twice.
+    /// Eight rows and four outputs at a time: the rows are turned around once, so that they lie in lanes.
     #[inline(always)]
     fn run<S: Simd>(self, _: S) {
         let (d, m) = (self.by.columns, self.by.outputs());
-        let output = |c: usize| &self.by.coefficients[c * d..(c + 1) * d];
-        for (rows, values) in self.rows.chunks(2 * d).zip(self.values.chunks_mut(2 * m)) {
-            let (a, b) = rows.split_at(d);
-            // An odd row at the end is its own neighbour.
-            let b = if b.is_empty() { a } else { b };
-            for c in (0..m).step_by(2) {
-                let next = (c + 1).min(m - 1);
-                let sums = four(a, b, output(c), output(next));
-                for (at, sum) in [(c, sums[0]), (next, sums[1]), (m + c, sums[2]), (m + next, sums[3])] {
-                    if let Some(value) = values.get_mut(at) {
-                        *value = (sum + self.by.bias[at % m]) as f32;
+        let mut turned = vec![[0.0; LANES]; d];
+        for (rows, values) in self.rows.chunks(LANES * d).zip(self.values.chunks_mut(LANES * m)) {
+            for (lane, row) in rows.chunks_exact(d).enumerate() {
+                turned.iter_mut().zip(row).for_each(|(column, value)| column[lane] = f64::from(*value));
+            }
+            for (group, coefficients) in self.by.coefficients.chunks_exact(d).enumerate() {
+                let sums = products(&turned, coefficients);
+                let outputs = group * OTHERS..m.min((group + 1) * OTHERS);
+                for (lane, values) in values.chunks_exact_mut(m).enumerate() {
+                    for output in outputs.clone() {
+                        values[output] = (sums[output % OTHERS][lane] + self.by.bias[output]) as f32;
                     }
                 }
             }
         }
     }
-}
-
-/// `a·v`, `a·w`, `b·v` and `b·w`.
-#[inline(always)]
-fn four(a: &[f32], b: &[f32], v: &[f64], w: &[f64]) -> [f64; 4] {
-    let mut sums = [[0.0_f64; LANES]; 4];
-    let (a, a_rest) = a.as_chunks::<LANES>();
-    let (b, b_rest) = b.as_chunks::<LANES>();
-    let (v, v_rest) = v.as_chunks::<LANES>();
-    let (w, w_rest) = w.as_chunks::<LANES>();
-    for (((a, b), v), w) in a.iter().zip(b).zip(v).zip(w) {
-        for lane in 0..LANES {
-            let (a, b) = (f64::from(a[lane]), f64::from(b[lane]));
-            sums[0][lane] += a * v[lane];
-            sums[1][lane] += a * w[lane];
-            sums[2][lane] += b * v[lane];
-            sums[3][lane] += b * w[lane];
-        }
-    }
-    for (lane, (((a, b), v), w)) in a_rest.iter().zip(b_rest).zip(v_rest).zip(w_rest).enumerate() {
-        let (a, b) = (f64::from(*a), f64::from(*b));
-        sums[0][lane] += a * v;
-        sums[1][lane] += a * w;
-        sums[2][lane] += b * v;
-        sums[3][lane] += b * w;
-    }
-    sums.map(|[a, b, c, d, e, f, g, h]| ((a + e) + (c + g)) + ((b + f) + (d + h)))
 }

@@ -1,6 +1,7 @@
 //! Sums over rows of the products of their columns and their values, `Xᵀ·V`, as 64-bit fixed-point integers.
 
 use super::Isa;
+use super::products::{LANES, OTHERS, products, widen};
 use super::simd::{Kernel, Simd};
 use super::sum_by_label::power_of_two;
 use crate::{Error, Result};
@@ -9,10 +10,6 @@ use ndarray::Array2;
 /// Rows whose products are summed in floating point and then rounded once. Sums have the same bits for any cut of the rows
 /// between such blocks.
 pub const PRODUCT_BLOCK: usize = 256;
-
-/// Columns and outputs whose sums fit the registers together.
-const COLUMNS: usize = 8;
-const OUTPUTS: usize = 4;
 
 /// Bits that a sum takes at most of the 63 that it has: what rounding adds to its bound is far less.
 const BITS: i32 = 61;
@@ -128,7 +125,7 @@ fn exponent(bits: i32, bound: f64) -> Option<i32> {
 pub struct ProductSums {
     units: ProductUnits,
     sums: Vec<i64>,
-    outputs: Vec<[f64; OUTPUTS]>,
+    outputs: Vec<[f64; OTHERS]>,
 }
 
 impl ProductSums {
@@ -188,25 +185,25 @@ impl Kernel for AddBlock<'_> {
     fn run<S: Simd>(self, _: S) {
         let (d, m) = (self.to.units.columns.len(), self.to.units.outputs.len());
         let rows = self.rows.len() / d;
-        let groups = m.div_ceil(OUTPUTS);
+        let groups = m.div_ceil(OTHERS);
         let outputs = &mut self.to.outputs;
         outputs.clear();
-        outputs.resize(groups * rows, [0.0; OUTPUTS]);
+        outputs.resize(groups * rows, [0.0; OTHERS]);
         for (row, values) in self.values.chunks_exact(m).enumerate() {
-            for (group, values) in values.chunks(OUTPUTS).enumerate() {
+            for (group, values) in values.chunks(OTHERS).enumerate() {
                 widen(values, &mut outputs[group * rows + row]);
             }
         }
-        let mut columns = [[0.0; COLUMNS]; PRODUCT_BLOCK];
-        for first in (0..d).step_by(COLUMNS) {
-            let width = COLUMNS.min(d - first);
+        let mut columns = [[0.0; LANES]; PRODUCT_BLOCK];
+        for first in (0..d).step_by(LANES) {
+            let width = LANES.min(d - first);
             for (row, columns) in self.rows.chunks_exact(d).zip(&mut columns) {
                 widen(&row[first..first + width], columns);
             }
             for (group, outputs) in outputs.chunks_exact(rows).enumerate() {
                 let sums = products(&columns[..rows], outputs);
-                for output in group * OUTPUTS..m.min((group + 1) * OUTPUTS) {
-                    for (lane, sum) in sums[output % OUTPUTS][..width].iter().enumerate() {
+                for output in group * OTHERS..m.min((group + 1) * OTHERS) {
+                    for (lane, sum) in sums[output % OTHERS][..width].iter().enumerate() {
                         let counted = self.to.units.count(first + lane, output, *sum);
                         let at = (first + lane) * m + output;
                         self.to.sums[at] = self.to.sums[at].wrapping_add(counted);
@@ -215,23 +212,4 @@ impl Kernel for AddBlock<'_> {
             }
         }
     }
-}
-
-/// The products of columns and outputs, summed in the order of the rows.
-#[inline(always)]
-fn products(columns: &[[f64; COLUMNS]], outputs: &[[f64; OUTPUTS]]) -> [[f64; COLUMNS]; OUTPUTS] {
-    let mut sums = [[0.0; COLUMNS]; OUTPUTS];
-    for (x, v) in columns.iter().zip(outputs) {
-        for output in 0..OUTPUTS {
-            for lane in 0..COLUMNS {
-                sums[output][lane] += x[lane] * v[output];
-            }
-        }
-    }
-    sums
-}
-
-#[inline(always)]
-fn widen(from: &[f32], to: &mut [f64]) {
-    to.iter_mut().zip(from).for_each(|(to, from)| *to = f64::from(*from));
 }
