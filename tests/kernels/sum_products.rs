@@ -115,6 +115,8 @@ fn cases() -> Vec<Case> {
         Case::new("far from zero", (700, 5, 4), 7).map(|_, x| 1e4 + x, |v| v),
         Case::new("columns of all sizes", (700, 6, 3), 8)
             .map(|column, x| x * [1.0, 1e-12, 1e12, 0.0, 1e-30, 1.0][column], |v| v * 1e3),
+        Case::new("many columns of all sizes", (300, 75, 5), 12)
+            .map(|column, x| x * [1.0, 1e-12, 1e9, 1e4, 1e-20, 3.0, 1e-3][column % 7], |v| v),
         Case::new("all rows equal", (1000, 4, 4), 9).map(|_, _| 0.3, |_| -0.7),
     ]
 }

@@ -85,3 +85,13 @@ fn seeds_change_the_start_and_not_the_answer() -> Result<()> {
     }
     Ok(())
 }
+
+#[test]
+fn a_block_of_all_directions_needs_one_round() {
+    let rows = spread(300, 9, 0.8, 2.0);
+    on_every_device(|session, name| {
+        let model = Pca::new(3).session(session).fit(&rows)?;
+        assert!(model.converged() && model.iterations() == 1, "{name}: {:?}", model.trace());
+        Ok(())
+    });
+}
