@@ -15,7 +15,7 @@
 //!
 //! | part | what it is |
 //! | --- | --- |
-//! | [`KMeans`], [`BisectingKMeans`], [`algorithms`] | the algorithms |
+//! | [`KMeans`], [`BisectingKMeans`], [`Pca`], [`algorithms`] | the algorithms |
 //! | [`queue`] | the engine to write others with; its page maps the words of Alink and Flink ML to ours |
 //! | [`Session`] | devices, threads, budget |
 //! | [`data`] | where rows come from, and what was measured of them |
@@ -37,5 +37,6 @@ pub use algorithms::bisecting::{BisectingKMeans, BisectingKMeansModel};
 pub use algorithms::kmeans::{
     Algorithm, Decay, EmptyClusters, Init, KMeans, KMeansModel, KMeansSweep, Metric, MiniBatchKMeans, OnlineKMeans,
 };
+pub use algorithms::pca::{Pca, PcaModel};
 pub use error::{Error, Place, Result};
 pub use queue::Session;

@@ -1,8 +1,17 @@
 //! The algorithms, each written as a queue of items. They know the queue, the kernels' twins on the processor and
 //! sources of data; none of them names a device's interface.
+//!
+//! What several of them do stands beside their folders: `products` (rows times a small matrix, and the sums of products that come
+//! back from that), `measured` (a table whose rows ranks share out), `dense` (small matrices in f64), `model_file` (models as
+//! files), `workers`.
 
 pub mod bisecting;
+mod dense;
 pub mod kmeans;
+mod measured;
 mod model_file;
+pub mod pca;
+pub mod products;
+mod workers;
 
 pub use model_file::ModelKind;

@@ -22,10 +22,12 @@ pub enum ModelKind {
     KMeans,
     /// A [`BisectingKMeansModel`](crate::BisectingKMeansModel).
     BisectingKMeans,
+    /// A [`PcaModel`](crate::PcaModel).
+    Pca,
 }
 
 impl ModelKind {
-    const ALL: [Self; 2] = [Self::KMeans, Self::BisectingKMeans];
+    const ALL: [Self; 3] = [Self::KMeans, Self::BisectingKMeans, Self::Pca];
 
     /// Looks at what kind of model a file holds; whether it is a whole one is seen when it is loaded.
     ///
@@ -37,7 +39,7 @@ impl ModelKind {
             let format = text(&metadata, "format")?;
             let found = Self::ALL.into_iter().find(|kind| kind.format() == format);
             found.ok_or_else(|| {
-                let known = Self::ALL.map(|kind| format!("`{}`", kind.format())).join(" and ");
+                let known = Self::ALL.map(|kind| format!("`{}`", kind.format())).join(", ");
                 format!("its format is `{format}`, this program reads {known}")
             })
         })
@@ -48,6 +50,7 @@ impl ModelKind {
         match self {
             Self::KMeans => "superstep-kmeans",
             Self::BisectingKMeans => "superstep-bisecting-kmeans",
+            Self::Pca => "superstep-pca",
         }
     }
 }

@@ -17,7 +17,7 @@ use super::ranks::Ranks;
 use super::rounds::{self, Engine, Feeding, Outermost, ReadyBody};
 use super::run::{Run, Streamed};
 use super::session::Session;
-use crate::data::{Batches, RowSource};
+use crate::data::{BLOCK, Batches, RowSource};
 use crate::{Error, Result};
 use std::sync::Arc;
 use std::time::Instant;
@@ -105,6 +105,7 @@ pub struct IterativeComQueue<'a, R = ()> {
     unbounded: Option<(Declared, Batches<'a>)>,
     checkpoint: Option<Checkpoint<'a>>,
     by_speed: bool,
+    block: u64,
     complete: Complete<'a, R>,
 }
 
@@ -150,7 +151,8 @@ impl<'a> sealed::IntoItem<'a> for IterativeComQueue<'a> {
     fn into_item(self) -> Item<'a> {
         let unbounded = self.unbounded.is_some().then_some("init_with_unbounded_data");
         let unbounded = unbounded.or(self.checkpoint.is_some().then_some("checkpoint"));
-        let misplaced = unbounded.or(self.by_speed.then_some("share_by_speed"));
+        let blocks = (self.block > 1).then_some("in_whole_blocks");
+        let misplaced = unbounded.or(self.by_speed.then_some("share_by_speed")).or(blocks);
         Item::Nested(Box::new(Nested { session: self.session, body: self.body, complete: self.complete, misplaced }))
     }
 }
@@ -164,6 +166,7 @@ impl<'a> IterativeComQueue<'a> {
             unbounded: None,
             checkpoint: None,
             by_speed: false,
+            block: 1,
             complete: Box::new(|_| Ok(())),
         }
     }
@@ -372,6 +375,15 @@ impl<'a, R> IterativeComQueue<'a, R> {
         self
     }
 
+    /// Cuts rows between tasks only at multiples of `rows` (a power of two, at most 4096): for items that round once for each block
+    /// of so many rows, and whose result then does not depend on how many tasks there are. Up to 256, what a shader takes
+    /// [`in_slices`](super::Shader::in_slices) is whole blocks too. Where there are fewer blocks than tasks some have no rows.
+    #[must_use]
+    pub fn in_whole_blocks(mut self, rows: u64) -> Self {
+        self.block = rows;
+        self
+    }
+
     /// Tells a listener of every round.
     #[must_use]
     pub fn listen(mut self, listener: impl IterationListener + 'a) -> Self {
@@ -391,6 +403,7 @@ impl<'a, R> IterativeComQueue<'a, R> {
             unbounded: self.unbounded,
             checkpoint: self.checkpoint,
             by_speed: self.by_speed,
+            block: self.block,
             complete: Box::new(complete),
         }
     }
@@ -427,6 +440,7 @@ impl<R: Send> IterativeComQueue<'_, R> {
         };
         let fed = feed.as_ref().map(|feed| (feed.rows, first.clone()));
         let mut devices = Devices::of(&self.session);
+        devices.block = self.block.max(1);
         let clock = Instant::now();
         let weights = if self.by_speed { self.session.weights() } else { Ok(vec![1; devices.list.len()]) };
         let steps = weights.and_then(|weights| {
@@ -480,6 +494,10 @@ impl<R: Send> IterativeComQueue<'_, R> {
         devices: &Devices,
         fed: Option<&(Declared, Option<Source<'static>>)>,
     ) -> Result<ReadyBody<'s>> {
+        if !self.block.is_power_of_two() || self.block > BLOCK {
+            let message = format!("blocks of {} rows: take a power of two up to {BLOCK}", self.block);
+            return Err(Error::parameter("in_whole_blocks", message));
+        }
         self.body.check_end(fed.is_some())?;
         self.body.check_session(&self.session)?;
         let rows = fed.map(|(declared, first)| (*declared, first.as_ref().map(|first| first.columns())));

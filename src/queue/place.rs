@@ -30,6 +30,8 @@ pub(crate) struct Devices {
     pub(super) list: Vec<Device>,
     /// How many rows each gets, as against the others.
     pub(super) weights: Vec<u64>,
+    /// Rows are cut at multiples of so many only.
+    pub(super) block: u64,
     /// The most bytes that each may take, as set or found by trying.
     limits: Vec<u64>,
     /// How many tasks of a device run at once where rows are streamed.
@@ -54,6 +56,7 @@ impl Devices {
             rings: list.iter().map(|_| Arc::default()).collect(),
             list,
             weights: vec![1; session.devices().len()],
+            block: 1,
             limits,
             together,
             memory,
@@ -85,12 +88,18 @@ impl Devices {
 
     /// The rows of a source that a device of this rank has.
     fn rows_of(&self, device: usize, source: &Source) -> Range<u64> {
-        share_of(&self.rows(source), device, &self.weights)
+        in_rows(share_of(&in_blocks(&self.rows(source), self.block), device, &self.weights), self.block, source.rows())
     }
 
     /// The rows of a source that this rank has.
     pub(super) fn rows(&self, source: &Source) -> Range<u64> {
         self.collective.share(source.rows())
+    }
+
+    /// The rows of each task, of those that this rank has of a source.
+    pub(super) fn ranges(&self, source: &Source, shares: &[Share]) -> Vec<Range<u64>> {
+        let ranges = ranges(&in_blocks(&self.rows(source), self.block), shares, &self.weights);
+        ranges.into_iter().map(|range| in_rows(range, self.block, source.rows())).collect()
     }
 
     /// How many read streamed rows at once, where so many threads compute on the CPU.
@@ -150,6 +159,18 @@ pub(crate) struct Needs {
 }
 
 impl Needs {
+    /// The same where blocks of so many rows are what is cut.
+    #[cfg(feature = "gpu")]
+    fn of_blocks(self, block: u64) -> Self {
+        Self {
+            kept_per_row: self.kept_per_row.saturating_mul(block),
+            scratch_per_row: self.scratch_per_row.saturating_mul(block),
+            slice_per_row: self.slice_per_row.saturating_mul(block),
+            most_in_slice: self.most_in_slice.div_ceil(block),
+            fixed: self.fixed,
+        }
+    }
+
     /// The bytes for the slices at work, where so many tasks have so many rows together.
     fn slices(&self, rows: u64, tasks: u64) -> u64 {
         rows.min(tasks.saturating_mul(self.most_in_slice)).saturating_mul(self.slice_per_row)
@@ -230,9 +251,12 @@ pub(crate) fn shares(devices: &Devices, sources: &[Source], needs: &Needs) -> Re
                 let Range { start, end } = devices.rows_of(number, source);
                 end - start
             };
-            let sizes: Vec<(u64, u64)> = sources.iter().map(|source| (rows(source), row_bytes(source))).collect();
             let (limit, binding) = (devices.limits[number], device.max_partition_bytes());
-            share_of_device(&sizes, needs, limit, binding, devices.together)
+            // Blocks are cut as rows are.
+            let block = devices.block;
+            let size = |source| (rows(source).div_ceil(block), row_bytes(source).saturating_mul(block));
+            let sizes: Vec<(u64, u64)> = sources.iter().map(size).collect();
+            share_of_device(&sizes, &needs.of_blocks(block), limit, binding, devices.together)
                 .map_err(|message| crate::Error::OutOfMemory { device: gpu.info().name.clone(), message })
         }
     });
@@ -304,8 +328,18 @@ fn share_of_device(
     Ok(Share { tasks: tasks as usize, pinned: pinned as usize, equal: true, wanted, beside })
 }
 
-/// The rows of each task, of those that this rank has of a source.
-pub(crate) fn ranges(rows: &Range<u64>, shares: &[Share], weights: &[u64]) -> Vec<Range<u64>> {
+/// The blocks that hold some rows, which begin with one unless they are none.
+fn in_blocks(rows: &Range<u64>, block: u64) -> Range<u64> {
+    rows.start.div_ceil(block)..rows.end.div_ceil(block)
+}
+
+/// The rows of some blocks, where there are so many in all.
+fn in_rows(blocks: Range<u64>, block: u64, rows: u64) -> Range<u64> {
+    rows.min(blocks.start.saturating_mul(block))..rows.min(blocks.end.saturating_mul(block))
+}
+
+/// The blocks (or rows) of each task, of those that this rank has of a source.
+fn ranges(rows: &Range<u64>, shares: &[Share], weights: &[u64]) -> Vec<Range<u64>> {
     let of_device = shares.iter().enumerate().map(|(device, cut)| {
         let share = share_of(rows, device, weights);
         let (tasks, length) = (cut.tasks as u64, (share.end - share.start).div_ceil(cut.tasks.max(1) as u64));
@@ -342,7 +376,7 @@ pub(crate) fn cut<'s>(
     devices: &Devices,
     shares: &[Share],
 ) {
-    for (task, range) in tasks.iter_mut().zip(ranges(&devices.rows(source), shares, &devices.weights)) {
+    for (task, range) in tasks.iter_mut().zip(devices.ranges(source, shares)) {
         let slot = RowsSlot::new(source.clone(), range, devices.meter.clone());
         let before = task.rows.remove(name);
         task.rows.insert(name, slot.after(before));
@@ -427,6 +461,19 @@ mod tests {
                     assert!(((share.end - share.start) as f64 - exact).abs() <= 1.0, "{shares:?} for {weights:?}");
                 }
             }
+        }
+    }
+
+    #[test]
+    fn blocks_cover_the_rows_they_stand_for() {
+        for (rows, block) in
+            [(0..1000, 1), (0..1000, 256), (4096..9000, 256), (4096..4096, 256), (9000..9000, 256), (8192..8193, 4096)]
+        {
+            let blocks = in_blocks(&rows, block);
+            let cut = blocks.start + (blocks.end - blocks.start) / 2;
+            let [left, right] = [blocks.start..cut, cut..blocks.end].map(|part| in_rows(part, block, rows.end));
+            assert_eq!((left.start, right.end), (rows.start, rows.end));
+            assert!(left.end == right.start && (left.end.is_multiple_of(block) || right.is_empty()), "{left:?}");
         }
     }
 

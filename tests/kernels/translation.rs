@@ -14,8 +14,8 @@ const WORKGROUP_BYTES: u32 = 16 * 1024;
 const INVOCATIONS: u32 = 256;
 const STORAGE_BUFFERS: usize = 8;
 
-/// Values for the overrides that shaders leave open, k-means at a middling size; any other is 1.
-const OVERRIDES: [(&str, f64); 7] = [
+/// Values for the overrides that shaders leave open, a job of middling size; any other is 1.
+const OVERRIDES: [(&str, f64); 8] = [
     ("WIDTH", 128.0),
     ("DIMENSIONS", 32.0),
     ("CLUSTERS", 30.0),
@@ -23,6 +23,7 @@ const OVERRIDES: [(&str, f64); 7] = [
     ("PRIVATE_FROM", 0.0),
     ("PADDED", 64.0),
     ("ROOM", 128.0),
+    ("OUTPUTS", 20.0),
 ];
 
 /// Kernels for matrix units, which few adapters offer and only SPIR-V reaches from WGSL in these types, and what prepares
@@ -87,7 +88,7 @@ fn for_each_entry_of(wanted: impl Fn(&str) -> bool, mut f: impl FnMut(&str, &Mod
 }
 
 #[test]
-fn kernels_of_k_means_exist_and_name_their_entry_after_their_file() {
+fn kernels_of_the_algorithms_exist_and_name_their_entry_after_their_file() {
     let found = shaders();
     for stem in [
         "assign_exact",
@@ -112,6 +113,8 @@ fn kernels_of_k_means_exist_and_name_their_entry_after_their_file() {
         "update_direction",
         "median_digit",
         "median_pick",
+        "multiply_rows",
+        "sum_products",
     ] {
         let source = found.iter().find(|(name, _)| name == stem).map(|(_, source)| source);
         let (module, _) = parse(stem, source.unwrap_or_else(|| panic!("no shaders/{stem}.wgsl")));

@@ -180,3 +180,35 @@ fn a_source_that_cannot_be_read_names_the_place() {
         assert_says(&error, &["broken.csv, row ", "the file ends here"]);
     }
 }
+
+#[test]
+fn whole_blocks_are_never_cut_and_tasks_without_one_have_no_rows() -> Result<()> {
+    for on in everywhere() {
+        for rows in [0, 1, 255, 256, 257, 700, 3000] {
+            let data = table(rows, 2);
+            let parts = IterativeComQueue::once(&on.session)
+                .in_whole_blocks(256)
+                .init_with_partitioned_data(LEFT, &data)
+                .close_with(|cx| {
+                    let rows = cx.rows(LEFT)?;
+                    assert_eq!(rows.view()?.nrows(), rows.len());
+                    Ok(rows.first_row()..rows.first_row() + rows.len() as u64)
+                })
+                .run()?
+                .results;
+            assert_eq!(parts.len(), on.partitions);
+            assert!(parts.iter().all(|part| part.start.is_multiple_of(256) || part.is_empty()), "{parts:?}");
+            assert_eq!((parts[0].start, parts[parts.len() - 1].end), (0, rows as u64));
+            assert!(parts.windows(2).all(|pair| pair[0].end == pair[1].start), "{parts:?}");
+            let blocks = parts.iter().map(|part| (part.end - part.start).div_ceil(256) as usize);
+            assert!(blocks.clone().max().unwrap() - blocks.min().unwrap() <= 1, "{rows} rows: {parts:?}");
+        }
+    }
+    for blocks in [0, 3, 8192] {
+        let data = table(10, 2);
+        let queue = IterativeComQueue::once(&cpu(1)).in_whole_blocks(blocks).init_with_partitioned_data(LEFT, &data);
+        let error = error_of(queue.add(sum_columns(LEFT)).run(), "no such blocks");
+        assert!(error.to_string().contains("in_whole_blocks"), "{error}");
+    }
+    Ok(())
+}

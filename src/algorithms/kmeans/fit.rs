@@ -15,9 +15,9 @@ use super::resume::Resumed;
 use super::search::{self, Steer};
 use super::update::{Summarise, Update};
 use super::watch::Watch;
+use crate::algorithms::measured::{measured, other_program};
 use crate::backend::ReduceOp;
-use crate::collective::Local;
-use crate::data::{Dataset, Origin, RowSource, Survey};
+use crate::data::{Dataset, Origin, RowSource};
 use crate::queue::{AllReduce, Device, IterativeComQueue, Reservation, Session, Stop, Streamed};
 use crate::{Error, Result};
 use ndarray::Array2;
@@ -75,17 +75,8 @@ impl KMeans {
     /// # Errors
     /// When a value is not a finite number or there is none.
     pub fn dataset<'a>(&self, rows: &'a (impl RowSource + ?Sized)) -> Result<Dataset<'a>> {
-        let collective = self.session.as_ref().map(|session| session.collective().clone());
-        let collective = collective.unwrap_or_else(|| Arc::new(Local));
-        let share = collective.share(rows.rows());
-        // Each rank measures its own rows, and all merge what all have found.
-        let own = Survey::of(rows, share.clone());
-        let surveys = collective.exchange(own.map(|survey| survey.encode()))?;
-        let mut surveys = surveys.iter().map(|bytes| Survey::decode(bytes).ok_or_else(other_program));
-        let mut all = surveys.next().ok_or_else(other_program)??;
-        surveys.try_for_each(|survey| all.merge(survey?))?;
         let origin = if self.metric.is_spherical() { Origin::Zero } else { Origin::Chosen };
-        Ok(Dataset::surveyed(rows, &all, origin)?.with_share(share))
+        measured(rows, self.session.as_ref(), origin)
     }
 
     fn opened(&self) -> Result<Session> {
@@ -398,8 +389,4 @@ impl KMeans {
             warnings,
         })
     }
-}
-
-fn other_program() -> Error {
-    Error::parameter("ranks", "what another rank sent does not read as it should: do all run one program?")
 }

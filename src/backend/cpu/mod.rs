@@ -2,7 +2,8 @@
 //! part of the result. Knows neither threads (the items of the algorithms run these blocks in parallel) nor files.
 //!
 //! A kernel file has the stem of its WGSL twin. [`Nearest`] is the front of the two assignment kernels, [`Partials`]
-//! are the sums of clusters, [`median_digit`] and [`median_pick`] find their medians. The instruction set is chosen at
+//! are the sums of clusters, [`median_digit`] and [`median_pick`] find their medians. [`Multiplier`] and [`ProductSums`] are the products of rows with a small
+//! matrix, and of their columns with what rows have become. The instruction set is chosen at
 //! run time ([`Isa`]); every one gives the same bits.
 
 mod assign_exact;
@@ -18,14 +19,17 @@ mod host;
 mod isa;
 mod median_digit;
 mod median_pick;
+mod multiply_rows;
 mod nearest;
 mod panels;
+mod products;
 pub mod reduce;
 mod row_lanes;
 mod screen;
 mod simd;
 mod square_norms;
 pub mod sum_by_label;
+mod sum_products;
 
 pub use assign_exact::nearest_row;
 pub use bounded::{BlockBounds, BoundScratch, Bounds, Guide};
@@ -36,5 +40,7 @@ pub use host::{free_memory, info};
 pub use isa::Isa;
 pub use median_digit::{DIGITS, VALUES, median_digit};
 pub use median_pick::{MedianState, median_pick};
+pub use multiply_rows::Multiplier;
 pub use nearest::{Distance, Nearest, Scratch};
 pub use sum_by_label::{FixedPoint, Partials, PartialsLayout, Rows, WideColumns};
+pub use sum_products::{PRODUCT_BLOCK, ProductSums, ProductUnits};

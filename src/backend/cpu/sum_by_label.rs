@@ -11,5 +11,6 @@ mod partials;
 mod wide;
 
 pub use fixed_point::FixedPoint;
+pub(super) use fixed_point::power_of_two;
 pub use partials::{Partials, PartialsLayout, Rows};
 pub use wide::WideColumns;

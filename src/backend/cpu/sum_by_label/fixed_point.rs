@@ -159,7 +159,7 @@ pub(super) fn rounding_rest(value: f64) -> f64 {
 const MAGIC: f64 = 1.5 * (1u64 << 52) as f64;
 
 /// `2^exponent`, exactly, for a normal result.
-pub(super) fn power_of_two(exponent: i32) -> f64 {
+pub(in crate::backend::cpu) fn power_of_two(exponent: i32) -> f64 {
     f64::from_bits(((exponent + 1023) as u64) << 52)
 }
 
