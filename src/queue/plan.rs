@@ -226,7 +226,10 @@ fn check_shapes(item: &str, objects: &Objects, provided: &Provided) -> Result<()
         if !objects.names(name) {
             return Err(Error::wiring(item, *name, "a shape is given for an object that the item does not declare"));
         }
-        let Some(known) = provided.known.get(name).filter(|_| !objects.puts_anew(name)) else { continue };
+        // What another iteration has left behind is no value of an object that this one writes.
+        let is_fresh = |known: &Known| objects.may_write(name) && !provided.open.contains(&known.scope);
+        let known = provided.known.get(name).filter(|known| !objects.puts_anew(name) && !is_fresh(known));
+        let Some(known) = known else { continue };
         if let (Some(columns), Some(wanted)) = (known.columns, provided.columns(rule)) {
             if wanted != columns {
                 let message = format!("the item needs rows of {wanted} columns, {} gave {columns}", known.by);
@@ -292,7 +295,7 @@ impl Provided {
             let updated = objects.updates.iter().any(|update| update.name == declared.name);
             let before = self.known.remove(declared.name);
             let still_there = before.as_ref().map(|before| before.scope).filter(|scope| self.open.contains(scope));
-            let before = before.and_then(|known| known.shape);
+            let before = before.filter(|_| still_there.is_some()).and_then(|known| known.shape);
             let shape = match objects.shape_rule(declared.name) {
                 Some(rule) => self.resolve(rule),
                 None => before.filter(|_| updated || wgsl),

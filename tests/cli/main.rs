@@ -12,9 +12,11 @@ mod flags;
 mod info;
 mod json;
 mod memory;
+mod online;
 mod outputs;
 mod predict;
 mod streams;
+mod sweep;
 mod tables;
 
 use serde_json::Value;

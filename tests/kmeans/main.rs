@@ -23,6 +23,7 @@ mod steps;
 mod stopping;
 mod streaming;
 mod support;
+mod sweep;
 #[path = "../support/threads.rs"]
 mod threads;
 mod weights;

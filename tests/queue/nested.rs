@@ -6,7 +6,8 @@ use ndarray::{Array1, array};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use superstep::queue::{
-    AllReduce, ComContext, ComputeFunction, IterationListener, IterativeComQueue, Key, Objects, Rows, Session, Stop,
+    AllReduce, ComContext, ComputeFunction, IterationListener, IterativeComQueue, Key, Objects, Rows, Session,
+    ShapeRule, Stop,
 };
 use superstep::{Error, Result};
 
@@ -270,6 +271,33 @@ fn one_after_the_other_may_use_the_same_names_for_other_shapes() -> Result<()> {
             .close_with(|cx| cx.take(OUTER))
             .run()?;
         assert_eq!(run.results, vec![2.0 * 8.0 * 8.0; on.partitions], "{}", on.name);
+    }
+    Ok(())
+}
+
+/// The same without anything given: what one has made is no value of the next one's.
+#[test]
+fn one_after_the_other_may_make_the_same_names_of_other_shapes() -> Result<()> {
+    for on in everywhere() {
+        let of = |length: usize| {
+            let objects = Objects::none().updates((STATE, OUTER)).shape(STATE, ShapeRule::fixed([length]));
+            IterativeComQueue::new(&on.session)
+                .add(item("grow", objects, move |cx| {
+                    assert_eq!(cx.contains(STATE), cx.step_no() > 1);
+                    let grown = if cx.contains(STATE) { cx.take(STATE)? + 1.0 } else { Array1::ones(length) };
+                    *cx.get_mut(OUTER)? += grown.sum();
+                    cx.put(STATE, grown)
+                }))
+                .set_max_iter(2)
+        };
+        let run = IterativeComQueue::new(&on.session)
+            .init_with_broadcast_data(OUTER, 0.0)
+            .add(of(3))
+            .add(of(5))
+            .set_max_iter(2)
+            .close_with(|cx| cx.take(OUTER))
+            .run()?;
+        assert_eq!(run.results, vec![2.0 * 3.0 * 8.0; on.partitions], "{}", on.name);
     }
     Ok(())
 }
