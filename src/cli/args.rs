@@ -410,7 +410,7 @@ pub(super) struct ReportArgs {
     /// Print one JSON object instead of a summary
     #[arg(long, help_heading = "Results")]
     pub(super) json: bool,
-    /// With --json: what each kernel took in each round, as `items` of the trace; the rounds take longer then
+    /// With --json: what each kernel took, as `items` of each round of the trace or of each split; rounds take longer then
     #[arg(long, requires = "json", help_heading = "Results")]
     pub(super) profile: bool,
     #[command(flatten)]

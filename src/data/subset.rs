@@ -13,8 +13,8 @@ const WORD: u64 = u64::BITS as u64;
 /// Words of a block of rows.
 const WORDS: usize = (BLOCK / WORD) as usize;
 
-/// Up to this distance between chosen rows those between them are read as well: one longer read takes less time than two.
-const NEAR: u64 = 8;
+/// Up to so many values between chosen rows are read as well: one longer read takes less time than two.
+const NEAR: u64 = 128;
 
 /// Values read at a time where not all rows of a span are chosen.
 const READ: usize = 1 << 16;
@@ -168,7 +168,7 @@ impl<'a, S: RowSource> Subset<'a, S> {
     ) -> Result<()> {
         let columns = self.columns();
         rows_of_read(self.rows(), columns, first, &[], out.len())?;
-        let longest = (READ / columns).max(1) as u64;
+        let (longest, near) = ((READ / columns).max(1) as u64, NEAR / columns as u64);
         let mut rows = self.chosen.rows_from(first).take(out.len() / columns).peekable();
         let mut left = out;
         let mut span: Vec<u64> = Vec::new();
@@ -176,7 +176,7 @@ impl<'a, S: RowSource> Subset<'a, S> {
         while let Some(row) = rows.next() {
             span.push(row);
             let start = span[0];
-            if rows.peek().is_some_and(|next| next - row <= NEAR && next - start < longest) {
+            if rows.peek().is_some_and(|next| next - row <= near + 1 && next - start < longest) {
                 continue;
             }
             let Some((out, rest)) = std::mem::take(&mut left).split_at_mut_checked(span.len() * columns) else { break };

@@ -5,7 +5,7 @@ use crate::support::{
 };
 use ndarray::{Array2, ShapeBuilder, array, s};
 use superstep::data::RowSource;
-use superstep::{Init, KMeans, KMeansModel, Metric, Result, Session};
+use superstep::{EmptyClusters, Init, KMeans, KMeansModel, Metric, Result, Session};
 
 fn hand_case(session: &Session, points: &impl RowSource) -> Result<KMeansModel> {
     let kmeans = KMeans::new(2).init(Init::Centroids(array![[0.0, 0.0], [1.0, 1.0]])).session(session);
@@ -33,6 +33,26 @@ fn the_hand_computed_case_comes_out_in_every_type_and_layout() {
             assert_near(model.inertia(), 0.375, 1e-6, &case);
             assert_close(model.centroids(), &array![[0.125, 0.0], [0.875, 1.0]], 1e-7, &case);
         }
+        Ok(())
+    });
+}
+
+#[test]
+fn each_clusters_share_of_the_inertia_is_told_where_it_is_asked_for() {
+    let points = array![[0.0_f32, 0.0], [0.5, 0.0], [0.5, 1.0], [1.0, 1.0], [9.0, 9.0]];
+    // The third start is far off: its cluster is empty, and dropped.
+    let start = Init::Centroids(array![[0.0, 0.0], [1.0, 1.0], [-90.0, 0.0], [9.0, 9.0]]);
+    on_every_device(|session, name| {
+        let kmeans = KMeans::new(4).init(start.clone()).empty_clusters(EmptyClusters::Drop).session(session);
+        let dataset = kmeans.dataset(&points)?.with_weights(vec![3.0_f32, 1.0, 1.0, 3.0, 2.0])?;
+        let model = kmeans.clone().cluster_inertias(true).fit_dataset(&dataset)?;
+        assert_eq!(model.cluster_inertias().len(), 3, "{name}");
+        for (found, expected) in model.cluster_inertias().iter().zip([0.1875, 0.1875, 0.0]) {
+            assert!((found - expected).abs() < 1e-6, "{name}: {:?}", model.cluster_inertias());
+        }
+        let plain = kmeans.fit_dataset(&dataset)?;
+        assert!(plain.cluster_inertias().is_empty(), "{name}");
+        assert_eq!(plain.inertia().to_bits(), model.inertia().to_bits(), "{name}");
         Ok(())
     });
 }
