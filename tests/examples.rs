@@ -83,3 +83,28 @@ fn examples_run_on_an_adapter() {
     let shown = text(&run("bring_your_own_device", &[]).stdout);
     assert!(shown.contains("and the device still works"), "{shown}");
 }
+
+#[test]
+fn flip_176_feeds_its_model_back_for_five_rounds() {
+    let text = text(&run("flip_176", &[]).stdout);
+    let losses: Vec<f64> = text.lines().filter_map(|line| line.split_once("loss ")?.1.parse().ok()).collect();
+    assert_eq!(losses.len(), 5, "{text}");
+    assert!(losses.windows(2).all(|pair| pair[1] < pair[0]), "{text}");
+    assert!(text.ends_with("after 5 rounds\n"), "{text}");
+}
+
+#[test]
+fn flinks_two_kinds_of_iteration_come_to_the_same_centroids() {
+    let text = text(&run("flink_iterations", &[]).stdout);
+    let (bulk, delta) = text.split_once("delta: ").expect("both are told");
+    assert!(bulk.starts_with("bulk: 10 rounds, ended by MaxIter"), "{text}");
+    assert!(delta.contains("ended by NoFeedback"), "{text}");
+    let centroids = |text: &str| text.lines().skip(1).map(str::to_owned).collect::<Vec<_>>();
+    assert_eq!((centroids(bulk).len(), centroids(bulk)), (4, centroids(delta)), "{text}");
+}
+
+#[test]
+fn alinks_queue_finds_its_three_heaps() {
+    let text = text(&run("alink_kmeans", &[]).stdout);
+    assert_eq!(text.lines().skip(1).collect::<Vec<_>>(), ["4.50 4.50", "24.50 -5.50", "44.50 -15.50"], "{text}");
+}

@@ -8,6 +8,7 @@ use super::outputs::Outputs;
 use crate::report::number::{counted, value};
 use crate::report::{Head, Seconds, SweepLine, SweepReport};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
 use superstep::algorithms::kmeans::{Sweep, SweepProgress};
 use superstep::collective::Collective;
@@ -34,10 +35,10 @@ pub(super) fn run(args: &SweepArgs, ranks: &Arc<dyn Collective>) -> Result<Ended
         return Ok(Ended::Interrupted);
     }
     let reporter = job.reporter().clone();
-    let count = args.k.0.len() as u64;
+    let (fits, done) = (args.k.0.len() as u64 * u64::from(args.restarts), AtomicU64::new(0));
     let tell = move |SweepProgress { restart, restarts, k, inertia, .. }: &SweepProgress| {
-        let detail = format!("start {restart} of {restarts}, inertia {}", value(*inertia));
-        reporter.show("k", Some((*k as u64, count)), detail);
+        let detail = format!("k {k}, start {restart} of {restarts}, inertia {}", value(*inertia));
+        reporter.show("fit", Some((done.fetch_add(1, Ordering::Relaxed) + 1, fits)), detail);
     };
     let sweep = KMeansSweep::new(args.k.0.iter().copied())
         .restarts(args.restarts)

@@ -1,7 +1,7 @@
 //! What a sweep over numbers of clusters came to: its JSON object, its summary, its page.
 
 use super::head::Head;
-use super::number::{seconds, value};
+use super::number::{count, counted, seconds, value};
 use super::page::{Point, curve, escape, page, section, table};
 use super::table::{Align, Table};
 use serde_json::{Value, json};
@@ -63,7 +63,7 @@ impl SweepReport {
     /// What a person reads: `data` names the input, `settings` says what the run was asked for.
     pub(crate) fn summary(&self, data: &str, settings: &str) -> String {
         let (elbow, silhouette) = self.advice();
-        let lines = [("settings", settings.to_owned()), ("elbow", elbow), ("silhouette", silhouette)];
+        let lines = [("settings", settings.to_owned()), ("elbow", elbow), ("best", silhouette)];
         let columns = ["k", "inertia", "silhouette", "iterations", "smallest", "largest"];
         let mut listed = Table::new(&columns.map(|column| (column, Align::Right)));
         self.lines.iter().for_each(|line| listed.row(line.cells()));
@@ -72,15 +72,16 @@ impl SweepReport {
 
     fn advice(&self) -> (String, String) {
         let none = || "none to be seen".to_owned();
-        let of = format!("of {} rows", self.silhouette_rows);
+        let of = format!("of {}", counted(self.silhouette_rows, "row"));
         let elbow = self.elbow.map_or_else(none, |k| format!("k {k}, where the inertia stops falling steeply"));
-        (elbow, self.best_by_silhouette.map_or_else(none, |k| format!("k {k} has the largest, {of}")))
+        (elbow, self.best_by_silhouette.map_or_else(none, |k| format!("k {k} has the largest silhouette, {of}")))
     }
 
     /// The page of `sweep --report`.
     pub(crate) fn page(&self, data: &str) -> String {
         let (elbow, silhouette) = self.advice();
-        let shape = format!("{data}: {} rows × {} columns, {}", self.head.n, self.head.d, self.metric);
+        let (rows, columns) = (counted(self.head.n, "row"), counted(self.head.d as u64, "column"));
+        let shape = format!("{data}: {rows} × {columns}, {}", self.metric);
         let intro = format!(
             "<p>{}</p>\n<p>K-means for each number of clusters k, the best of {} starts; {}.</p>\n",
             escape(&shape),
@@ -119,8 +120,8 @@ impl SweepLine {
             value(self.inertia),
             self.silhouette.map_or_else(|| "–".to_owned(), |silhouette| format!("{silhouette:.3}")),
             iterations,
-            super::number::count(self.sizes.0),
-            super::number::count(self.sizes.1),
+            count(self.sizes.0),
+            count(self.sizes.1),
         ]
     }
 }
@@ -164,7 +165,7 @@ mod tests {
     #[test]
     fn the_summary_lists_each_k_and_the_page_draws_them() {
         let summary = report().summary("points.csv", "k 1..3");
-        for text in ["elbow", "k 2, where", "k 3 has the largest, of 500 rows", "4 (stopped)", "0.750"] {
+        for text in ["elbow", "k 2, where", "k 3 has the largest silhouette, of 500 rows", "4 (stopped)", "0.750"] {
             assert!(summary.contains(text), "{text} is not in\n{summary}");
         }
         let page = report().page("<points>");

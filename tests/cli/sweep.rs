@@ -26,7 +26,7 @@ fn the_groups_there_are_are_found_and_told() {
     for text in ["elbow     none to be seen", "k 3 has the largest", "2 values of k from 2 to 3", "inertia"] {
         assert!(told.stdout.contains(text), "{text}: {}", told.stdout);
     }
-    assert!(told.stderr.contains("superstep: k "), "{}", told.stderr);
+    assert!(told.stderr.contains("superstep: fit 6/6: k 3, start 3 of 3"), "{}", told.stderr);
 }
 
 #[test]

@@ -18,6 +18,7 @@ mod support;
 #[path = "../support/threads.rs"]
 mod threads;
 mod unbounded;
+mod vocabulary;
 mod wiring;
 
 #[cfg(feature = "gpu")]
