@@ -106,5 +106,5 @@ fn flinks_two_kinds_of_iteration_come_to_the_same_centroids() {
 #[test]
 fn alinks_queue_finds_its_three_heaps() {
     let text = text(&run("alink_kmeans", &[]).stdout);
-    assert_eq!(text.lines().skip(1).collect::<Vec<_>>(), ["4.50 4.50", "24.50 -5.50", "44.50 -15.50"], "{text}");
+    assert_eq!(text.lines().skip(1).collect::<Vec<_>>(), ["2.50 4.50", "22.50 -5.50", "42.50 -15.50"], "{text}");
 }

@@ -10,7 +10,7 @@ use superstep::data::output::Element;
 use superstep::queue::{DeviceChoice, Every};
 use superstep::{Algorithm, EmptyClusters, Init, Metric};
 
-/// K-means of large tables, on a GPU or on the CPU.
+/// K-means and other iterative algorithms on large tables, on a GPU or on the CPU.
 #[derive(Debug, Parser)]
 #[command(name = "superstep", version, propagate_version = true)]
 #[command(after_help = "Exit status: 0 done, 1 the job failed, 2 bad usage, 130 interrupted (results are written).")]
@@ -29,6 +29,8 @@ pub(super) enum Command {
     Online(Box<OnlineArgs>),
     /// Group the rows of a table into each of several numbers of clusters, to choose one by
     Sweep(Box<SweepArgs>),
+    /// Find the directions in which the rows of a table vary most
+    Pca(Box<PcaArgs>),
     /// Find the cluster of each row with a model that `kmeans` or `bisect` wrote
     Predict(PredictArgs),
     /// Say what tables are: rows, columns, types, ranges, values that are not finite
@@ -225,6 +227,41 @@ pub(super) struct SweepArgs {
     /// Write a page with charts: one HTML file that needs no other
     #[arg(long = "report", value_name = "FILE", help_heading = "Results")]
     pub(super) page: Option<PathBuf>,
+    #[command(flatten)]
+    pub(super) report: ReportArgs,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "Ctrl-C stops after the round that runs and writes the results; a second one ends at once.")]
+pub(super) struct PcaArgs {
+    #[command(flatten)]
+    pub(super) input: InputArgs,
+    /// Number of components
+    #[arg(long, value_name = "M", value_parser = at_least_one::<usize>)]
+    pub(super) components: usize,
+    /// Scale transformed rows so that each component has the variance 1
+    #[arg(long)]
+    pub(super) whiten: bool,
+    /// Stop when what a component lacks of being one is this much of the largest variance
+    #[arg(long, value_name = "T", default_value = "1e-5", value_parser = tolerance, allow_negative_numbers = true)]
+    pub(super) tol: f64,
+    /// Most rounds, each a pass over the rows
+    #[arg(long, value_name = "N", default_value = "100", value_parser = at_least_one::<u32>)]
+    pub(super) max_iter: u32,
+    /// Directions beyond the components that rounds carry along, so that fewer rounds do
+    #[arg(long, value_name = "N", default_value_t = 10)]
+    pub(super) oversample: usize,
+    #[command(flatten)]
+    pub(super) compute: ComputeArgs,
+    /// Write the components, a row each (.npy, .csv or .parquet)
+    #[arg(long, value_name = "FILE", help_heading = "Results")]
+    pub(super) components_out: Option<PathBuf>,
+    /// Write the rows in the directions of the components (.npy, .csv or .parquet)
+    #[arg(long, value_name = "FILE", help_heading = "Results")]
+    pub(super) transformed: Option<PathBuf>,
+    /// Write the model (safetensors)
+    #[arg(long, value_name = "FILE", help_heading = "Results")]
+    pub(super) model: Option<PathBuf>,
     #[command(flatten)]
     pub(super) report: ReportArgs,
 }

@@ -17,6 +17,7 @@ mod job;
 mod kmeans;
 mod online;
 mod outputs;
+mod pca;
 mod predict;
 mod progress;
 mod ranks;
@@ -52,6 +53,7 @@ pub(crate) fn main() -> ExitCode {
         Command::Bisect(args) => join().and_then(|ranks| bisect::run(&args, ranks)),
         Command::Online(args) => join().and_then(|ranks| online::run(&args, ranks)),
         Command::Sweep(args) => join().and_then(|ranks| sweep::run(&args, ranks)),
+        Command::Pca(args) => join().and_then(|ranks| pca::run(&args, ranks)),
         Command::Predict(args) => ranks::alone("predict").and_then(|()| predict::run(&args)),
         Command::Info(args) => ranks::alone("info").and_then(|()| info::run(&args)),
         Command::Convert(args) => ranks::alone("convert").and_then(|()| convert::run(&args)),

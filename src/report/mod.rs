@@ -15,6 +15,7 @@ mod memory;
 pub(crate) mod number;
 mod online;
 mod page;
+mod pca;
 mod sweep;
 mod table;
 
@@ -26,4 +27,5 @@ pub(crate) use head::{Head, Seconds};
 pub(crate) use info::{ColumnInfo, FileInfo, Found, info_json, info_text};
 pub(crate) use memory::peak_rss_mb;
 pub(crate) use online::{OnlineReport, version_json};
+pub(crate) use pca::PcaReport;
 pub(crate) use sweep::{SweepLine, SweepReport};

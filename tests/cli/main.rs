@@ -14,6 +14,7 @@ mod json;
 mod memory;
 mod online;
 mod outputs;
+mod pca;
 mod predict;
 mod streams;
 mod sweep;
