@@ -25,6 +25,8 @@ pub(super) enum Command {
     Kmeans(Box<KMeansArgs>),
     /// Split the rows of a table in two, then one cluster after the other, until there are k
     Bisect(Box<BisectArgs>),
+    /// Group the rows of a table into k clusters by small batches of them: less work, and clusters a little worse
+    Minibatch(Box<MiniBatchArgs>),
     /// Follow rows as they come, batch by batch, with k centroids that move towards them
     Online(Box<OnlineArgs>),
     /// Group the rows of a table into each of several numbers of clusters, to choose one by
@@ -180,6 +182,49 @@ pub(super) struct OnlineArgs {
     /// Write the last model for `superstep predict` (safetensors)
     #[arg(long, value_name = "FILE", help_heading = "Results")]
     pub(super) model: Option<PathBuf>,
+    #[command(flatten)]
+    pub(super) report: ReportArgs,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "Ctrl-C stops after the batch that runs and writes the results; a second one ends at once.")]
+pub(super) struct MiniBatchArgs {
+    #[command(flatten)]
+    pub(super) input: InputArgs,
+    /// Number of clusters
+    #[arg(long, value_name = "K", value_parser = at_least_one::<usize>)]
+    pub(super) k: usize,
+    /// Rows of a batch, drawn at random
+    #[arg(long, value_name = "N", default_value = "1024", value_parser = at_least_one::<usize>)]
+    pub(super) batch_size: usize,
+    /// First centroids: k-means++, k-means||, random, or a table (.npy, .csv, …) of k rows
+    #[arg(long, value_name = "NAME|FILE", default_value = "k-means++")]
+    pub(super) init: InitChoice,
+    /// Starts to try on a sample, of which the best is taken [default: 1, for random 3]
+    #[arg(long, value_name = "N", value_parser = at_least_one::<usize>)]
+    pub(super) n_init: Option<usize>,
+    /// Rows at random that first centroids are chosen among [default: 3 batches]
+    #[arg(long, value_name = "N", value_parser = at_least_one::<u64>)]
+    pub(super) init_size: Option<u64>,
+    /// Most batches, as passes over all rows
+    #[arg(long, value_name = "N", default_value = "100", value_parser = at_least_one::<u32>)]
+    pub(super) max_iter: u32,
+    /// Stop when the squared shifts of the centroids in a batch sum to this much of the columns' mean variance; 0 for never
+    #[arg(long, value_name = "T", default_value = "0", value_parser = tolerance, allow_negative_numbers = true)]
+    pub(super) tol: f64,
+    /// Stop when the smoothed inertia has not improved for so many batches; 0 for never
+    #[arg(long, value_name = "N", default_value_t = 10)]
+    pub(super) max_no_improvement: u32,
+    /// Give clusters new seats that get fewer rows than this part of the largest one's; 0 for never
+    #[arg(long, value_name = "F", default_value = "0.01", value_parser = tolerance)]
+    pub(super) reassignment_ratio: f64,
+    /// Distance: euclidean, cosine, or haversine (latitude and longitude in degrees)
+    #[arg(long, value_name = "NAME", default_value = "euclidean", value_parser = setting::<Metric>)]
+    pub(super) metric: Metric,
+    #[command(flatten)]
+    pub(super) compute: ComputeArgs,
+    #[command(flatten)]
+    pub(super) files: ClusterFiles,
     #[command(flatten)]
     pub(super) report: ReportArgs,
 }

@@ -15,6 +15,7 @@ mod init;
 mod interrupt;
 mod job;
 mod kmeans;
+mod minibatch;
 mod online;
 mod outputs;
 mod pca;
@@ -51,6 +52,7 @@ pub(crate) fn main() -> ExitCode {
     let ended = match Cli::parse().command {
         Command::Kmeans(args) => join().and_then(|ranks| kmeans::run(&args, ranks)),
         Command::Bisect(args) => join().and_then(|ranks| bisect::run(&args, ranks)),
+        Command::Minibatch(args) => join().and_then(|ranks| minibatch::run(&args, ranks)),
         Command::Online(args) => join().and_then(|ranks| online::run(&args, ranks)),
         Command::Sweep(args) => join().and_then(|ranks| sweep::run(&args, ranks)),
         Command::Pca(args) => join().and_then(|ranks| pca::run(&args, ranks)),

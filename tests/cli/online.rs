@@ -1,4 +1,4 @@
-//! `superstep online`: standard input, growing files, versions as they come.
+//! `superstep online`: standard input, growing files, versions as they come; and `superstep minibatch`.
 
 use super::{Folder, Ran};
 use serde_json::Value;
@@ -137,4 +137,32 @@ fn mistakes_are_told_with_their_line() {
     folder.done(
         "online rows.csv --k 2 --init start.csv --initial-weight 10 --half-life 40 --time-unit rows --device cpu",
     );
+}
+
+#[test]
+fn small_batches_cluster_a_table() {
+    let folder = Folder::new();
+    folder.write("rows.csv", rows(3000));
+    let line =
+        "minibatch rows.csv --k 2 --batch-size 64 --seed 3 --device cpu --labels l.csv --centroids c.csv --model m.bin";
+    let json = folder.json(line);
+    assert_eq!(
+        (json["algorithm"].as_str(), json["n"].as_u64(), json["k"].as_u64()),
+        (Some("minibatch"), Some(3000), Some(2))
+    );
+    let sizes: Vec<u64> = json["cluster_sizes"].as_array().unwrap().iter().map(|size| size.as_u64().unwrap()).collect();
+    assert_eq!(sizes, [1500, 1500]);
+    folder.done("predict m.bin rows.csv --labels p.csv --quiet");
+    assert_eq!(folder.read("p.csv"), folder.read("l.csv"));
+    let told = folder.done("minibatch rows.csv --k 2 --batch-size 64 --device cpu");
+    assert!(told.stdout.contains("batches of 64 rows") && told.stdout.contains("2 clusters"), "{}", told.stdout);
+    for (line, status, words) in [
+        ("minibatch rows.csv --k 2 --batch-size 0", 2, "1 or more"),
+        ("minibatch rows.csv --k 2 --metric cityblock --device cpu", 1, "--metric: city block"),
+        ("minibatch rows.csv --k 3001 --device cpu", 1, "n_clusters=3001"),
+    ] {
+        let ran = folder.run(line);
+        assert_eq!(ran.status, Some(status), "{line}: {}", ran.stderr);
+        assert!(ran.stderr.contains(words), "{line}: {}", ran.stderr);
+    }
 }

@@ -72,10 +72,6 @@ impl Begun {
         first: &(impl RowSource + ?Sized),
         given: Option<&(Array2<f64>, Vec<f64>)>,
     ) -> Result<Self> {
-        if kmeans.metric == Metric::CityBlock {
-            let message = "city block has medians, which do not follow batch by batch: take another metric";
-            return Err(Error::parameter("metric", message));
-        }
         let kmeans = match given {
             Some((centroids, _)) => kmeans.clone().init(Init::Centroids(centroids.clone())),
             None => kmeans.clone(),
@@ -100,6 +96,10 @@ impl Begun {
         centres: Array2<f64>,
         masses: Vec<f64>,
     ) -> Result<Self> {
+        if kmeans.metric == Metric::CityBlock {
+            let message = "city block has medians, which do not follow batch by batch: take another metric";
+            return Err(Error::parameter("metric", message));
+        }
         let (k, d) = centres.dim();
         let largest = centres.iter().fold(prepared.largest(), |most, value| most.max(value.abs()));
         let most = if largest > 0.0 { (largest * REACH).min(f64::from(f32::MAX) / 4.0) } else { REACH };
