@@ -316,3 +316,56 @@ fn a_rank_that_is_killed_ends_the_job_with_a_message() {
     assert!(!success && said.contains("signal 9"), "{said}");
     assert!(processes(&word).is_empty(), "no rank is left");
 }
+
+/// What some ranks have written down, others go on with.
+#[test]
+fn another_number_of_ranks_goes_on_with_a_checkpoint() {
+    let data = Data::new();
+    let kept = data.path("kept").display().to_string();
+    let labels = |name: &str| data.path(name).display().to_string();
+    let run = |ranks: usize, rounds: &str, out: &str, more: &[&str]| {
+        let settings =
+            ["--k", "5", "--init", "random", "--n-init", "1", "--seed", "3", "--tol", "0", "--device", "cpu"];
+        let out = labels(out);
+        let own = ["--max-iter", rounds, "--labels", &out];
+        let arguments: Vec<&str> = settings.iter().chain(&own).chain(more).copied().collect();
+        let ran = output(superstep(ranks, &data.inputs(), &arguments));
+        assert!(ran.status.success(), "{}", String::from_utf8_lossy(&ran.stderr));
+        serde_json::from_slice::<serde_json::Value>(&ran.stdout).expect("one object")
+    };
+    let whole = run(1, "9", "whole.npy", &[]);
+    let resume = ["--checkpoint", kept.as_str(), "--checkpoint-every", "1", "--resume"];
+    run(2, "2", "cut.npy", &resume);
+    run(1, "4", "cut.npy", &resume);
+    let last = run(3, "9", "last.npy", &resume);
+    for key in ["inertia", "iterations", "converged", "cluster_sizes"] {
+        assert_eq!(last[key], whole[key], "{key}");
+    }
+    assert_eq!(last["trace"].as_array().map(Vec::len), whole["trace"].as_array().map(Vec::len));
+    let bytes = |name: &str| std::fs::read(data.path(name)).expect("it was written");
+    assert_eq!(bytes("last.npy"), bytes("whole.npy"));
+}
+
+/// Sweeps and streams run under MPI as k-means does; of several ranks the first one has standard input.
+#[test]
+fn sweeps_and_streams_have_the_bits_of_one_process() {
+    let data = Data::new();
+    let run = |ranks: usize, command: &str, arguments: &[&str]| {
+        let mut program = if ranks == 1 { Command::new(env!("CARGO_BIN_EXE_superstep")) } else { mpirun(ranks) };
+        if ranks > 1 {
+            program.arg(env!("CARGO_BIN_EXE_superstep"));
+        }
+        program.arg(command).args(data.inputs()).args(arguments).args(["--device", "cpu", "--json", "--quiet"]);
+        let ran = output(program);
+        assert!(ran.status.success(), "{command}: {}", String::from_utf8_lossy(&ran.stderr));
+        serde_json::from_slice::<serde_json::Value>(&ran.stdout).expect("one object")
+    };
+    let sweep = |ranks| run(ranks, "sweep", &["--k", "2..4", "--restarts", "2", "--init", "random", "--seed", "5"]);
+    assert_eq!(sweep(2)["fits"], sweep(1)["fits"]);
+    let online = |ranks| run(ranks, "online", &["--k", "4", "--batch-size", "5000", "--seed", "5"]);
+    assert_eq!(online(3)["weights"], online(1)["weights"]);
+    let minibatch = |ranks| run(ranks, "minibatch", &["--k", "4", "--batch-size", "500", "--seed", "5"]);
+    assert_eq!(minibatch(2)["inertia"], minibatch(1)["inertia"]);
+    let pca = |ranks| run(ranks, "pca", &["--components", "2", "--seed", "5"]);
+    assert_eq!(pca(2)["explained_variance"], pca(1)["explained_variance"]);
+}
