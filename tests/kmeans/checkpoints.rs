@@ -69,6 +69,38 @@ fn bits(model: &KMeansModel) -> (Vec<u64>, Vec<u32>, u64, u32, bool, Vec<(u32, u
     (centroids, labels, inertia, model.iterations(), model.converged(), trace)
 }
 
+/// The processor and an adapter together: some rows on each.
+#[test]
+fn devices_of_two_kinds_go_on_together() -> Result<()> {
+    let Some(OneDevice::Adapter(adapter)) = devices().into_iter().find(|device| *device != OneDevice::Cpu) else {
+        return Ok(());
+    };
+    let _alone = alone();
+    let points = blobs(3000, 6, 7, 60);
+    let folder = tempfile::tempdir().unwrap();
+    let fit = |folder: Option<&Path>, rounds: u32| {
+        let flag = Arc::new(AtomicBool::new(false));
+        let both = DeviceChoice::These(vec![OneDevice::Cpu, OneDevice::Adapter(adapter)]);
+        // Equal shares in every run: what is measured of speed may differ.
+        let session = Session::builder().device(both).threads(2).tune(false).interrupt_flag(flag.clone()).build()?;
+        let done = AtomicU32::new(0);
+        let kmeans = KMeans::new(7).init(Init::Random).n_init(1).seed(3).tol(0.0).max_iter(9).session(&session);
+        let kmeans = kmeans.progress(move |progress| {
+            if matches!(progress, Progress::Round { .. }) && done.fetch_add(1, Ordering::Relaxed) + 1 >= rounds {
+                flag.store(true, Ordering::Relaxed);
+            }
+        });
+        match folder {
+            Some(folder) => kmeans.checkpoint(folder, Every::Rounds(1)).resume(true).fit(&points),
+            None => kmeans.fit(&points),
+        }
+    };
+    let whole = fit(None, u32::MAX)?;
+    assert!(fit(Some(folder.path()), 2)?.interrupted());
+    assert_eq!(bits(&fit(Some(folder.path()), u32::MAX)?), bits(&whole));
+    Ok(())
+}
+
 fn devices() -> Vec<OneDevice> {
     let quick = |(_, session): &(usize, &Session)| session.devices()[0].info().interface != "gl";
     let adapters = gpus().iter().enumerate().filter(quick).map(|(number, _)| OneDevice::Adapter(number));

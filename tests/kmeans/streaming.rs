@@ -6,7 +6,7 @@ use std::ops::Range;
 use std::sync::atomic::{AtomicU64, Ordering};
 use superstep::data::RowSource;
 use superstep::queue::{DeviceChoice, OneDevice, adapters};
-use superstep::{Algorithm, Init, KMeans, KMeansModel, Metric, Place, Result, Session};
+use superstep::{Algorithm, Init, KMeans, KMeansModel, KMeansSweep, Metric, Place, Result, Session};
 
 /// A table that must be read, as a file must, and counts how many values were.
 struct Stored {
@@ -240,5 +240,36 @@ fn a_sample_to_start_from_is_read_in_one_pass_and_starts_well() -> Result<()> {
     assert!(sampled.inertia() < 1.05 * all.inertia(), "{} against {}", sampled.inertia(), all.inertia());
     let error = kmeans.init_sample(7).fit(&rows).expect_err("7 rows for 8 centroids");
     assert!(error.to_string().contains("sample of 7 rows"), "{error}");
+    Ok(())
+}
+
+/// A queue inside another streams as any: each of its rounds reads what is not pinned.
+#[test]
+fn sweeps_over_streamed_rows_have_the_bits_of_pinned_ones() -> Result<()> {
+    let rows = Stored::new(blobs(60_000, 5, 9, 3));
+    let sweep = |session: &Session| {
+        let like = KMeans::new(1).init(Init::Random).seed(5).max_iter(4).session(session);
+        KMeansSweep::new([3, 7]).restarts(2).like(like).fit(&rows)
+    };
+    let pinned = sweep(&host(None))?;
+    let session = host(Some(1_500_000));
+    rows.passes();
+    let streamed = sweep(&session)?;
+    let passes = rows.passes();
+    for (streamed, pinned) in streamed.models().iter().zip(pinned.models()) {
+        assert_same(streamed, pinned, &format!("k {}", pinned.k()));
+    }
+    assert!(passes > 10.0, "{passes} passes: rows were streamed");
+    assert_eq!(session.memory().available(), 1_500_000, "all that was taken is given back");
+    let error = sweep(&host(Some(300_000))).map(drop).expect_err("labels of two ks take 480,000 bytes");
+    assert!(error.to_string().contains("labels of each k"), "{error}");
+    for adapter in 0..adapters().len() {
+        let _alone = alone();
+        let pinned = sweep(&device(adapter, None))?;
+        let streamed = sweep(&device(adapter, Some(2_500_000)))?;
+        for (streamed, pinned) in streamed.models().iter().zip(pinned.models()) {
+            assert_same(streamed, pinned, &format!("gpu:{adapter}, k {}", pinned.k()));
+        }
+    }
     Ok(())
 }

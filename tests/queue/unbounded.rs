@@ -232,6 +232,22 @@ fn rows_of_text_drive_rounds_and_their_mistakes_have_a_line() -> Result<()> {
     Ok(())
 }
 
+/// Some rows of each batch on each device.
+#[cfg(feature = "gpu")]
+#[test]
+fn several_devices_share_each_batch() -> Result<()> {
+    use crate::support::{gpus, session};
+    use superstep::queue::OneDevice;
+    let (batches, expected) = batches();
+    for gpu in gpus() {
+        let session = session(&[OneDevice::Cpu, OneDevice::Adapter(gpu)], 2);
+        let run = totals(&session, Batches::new(batches.clone())).run()?;
+        let versions: Vec<_> = run.output(TOTAL).map(|(_, total)| total.clone()).collect();
+        assert_eq!(versions, expected, "the CPU and gpu:{gpu}");
+    }
+    Ok(())
+}
+
 /// What is written for a batch must have its length.
 #[cfg(feature = "gpu")]
 #[test]

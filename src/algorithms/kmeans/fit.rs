@@ -146,7 +146,7 @@ impl KMeans {
 
     /// The bytes that a fit keeps besides its rows: a label, and while it starts a distance, for each row; the sums of each
     /// thread; the blocks of rows at work; and a sample to start from.
-    fn working(&self, session: &Session, prepared: &Prepared) -> u64 {
+    pub(super) fn working(&self, session: &Session, prepared: &Prepared) -> u64 {
         let (k, d, threads) = (self.k as u64, prepared.columns() as u64, session.threads() as u64);
         let sums = k.saturating_mul(2 * d + 1) * size_of::<i64>() as u64;
         let block = 2 * rows_a_block(prepared.columns()) as u64 * d * size_of::<f32>() as u64;

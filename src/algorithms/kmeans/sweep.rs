@@ -20,7 +20,8 @@ use super::watch::progress_of;
 use crate::data::{Dataset, RowSource};
 use crate::metrics::{Distance, silhouette_score_sampled};
 use crate::queue::{
-    AllReduce, ComContext, ComputeFunction, IterationListener, IterativeComQueue, Key, Object, Objects, Session, Stop,
+    AllReduce, ComContext, ComputeFunction, IterationListener, IterativeComQueue, Key, Object, Objects, Reservation,
+    Session, Stop,
 };
 use crate::{Error, Result};
 use ndarray::Array2;
@@ -213,6 +214,7 @@ impl KMeansSweep {
         collective.agree(self.check(session, dataset))?;
         let prepared = Prepared::new(dataset, self.kmeans.metric, collective)?;
         prepared.check_weights()?;
+        let _working = collective.agree(self.reserve(session, &prepared))?;
         let tol = self.kmeans.tol * prepared.mean_variance()?;
         let fits = self.ks.iter().map(|k| Fit::new(self.of(*k, session), session, &prepared, self.restarts, tol));
         let fits = fits.collect::<Result<Vec<Fit>>>()?;
@@ -228,6 +230,14 @@ impl KMeansSweep {
             models.push(model);
         }
         Ok(Sweep { models, silhouettes, interrupted })
+    }
+
+    /// Memory for the best labels of each k, besides what the largest fit works with.
+    fn reserve(&self, session: &Session, prepared: &Prepared) -> Result<(Reservation, Reservation)> {
+        let parsed = session.memory().reserve("parsed rows", prepared.dataset().source().held())?;
+        let largest = self.of(self.ks.iter().copied().max().unwrap_or(1), session).working(session, prepared);
+        let labels = prepared.own_rows().saturating_mul(self.ks.len() as u64 * size_of::<u32>() as u64);
+        Ok((parsed, session.memory().reserve("labels of each k", largest.saturating_add(labels))?))
     }
 
     /// Restarts around all ks, and in each k-means.
