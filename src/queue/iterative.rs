@@ -1,26 +1,19 @@
 //! The queue itself: what it is built from, and how it is run.
 
 use super::body::{Body, Complete, Item, Nested, Watched};
-use super::checkpoint::{Checkpoint, Keeper};
+use super::checkpoint::Checkpoint;
 use super::communicate::{AllReduce, Communicate};
 use super::context::ComContext;
-use super::exec;
-use super::feed::{Feed, NoRows};
 use super::gather::{Bcast, Gather, ReduceScatter};
 use super::item::{ComputeFunction, ForEachRound};
 use super::key::{Declared, Key, Rows, sealed::Keys as _};
-use super::listener::{IterationListener, Stop};
+use super::listener::IterationListener;
 use super::object::{AnyObject, Hosted, Object};
-use super::place::{self, Devices, Needs, Share, Source};
-use super::plan;
-use super::ranks::Ranks;
-use super::rounds::{self, Engine, Feeding, Outermost, ReadyBody};
-use super::run::{Run, Streamed};
+use super::run::Run;
 use super::session::Session;
-use crate::data::{BLOCK, Batches, RowSource};
+use crate::data::{Batches, RowSource};
 use crate::{Error, Result};
 use std::sync::Arc;
-use std::time::Instant;
 
 /// A queue of items that runs once per superstep, over partitions pinned in device memory, until a criterion says stop:
 /// Alink's `IterativeComQueue`, Flink ML's bounded iteration.
@@ -100,13 +93,13 @@ use std::time::Instant;
 /// # Ok::<(), superstep::Error>(())
 /// ```
 pub struct IterativeComQueue<'a, R = ()> {
-    session: Session,
-    body: Body<'a>,
-    unbounded: Option<(Declared, Batches<'a>)>,
-    checkpoint: Option<Checkpoint<'a>>,
-    by_speed: bool,
-    block: u64,
-    complete: Complete<'a, R>,
+    pub(super) session: Session,
+    pub(super) body: Body<'a>,
+    pub(super) unbounded: Option<(Declared, Batches<'a>)>,
+    pub(super) checkpoint: Option<Checkpoint<'a>>,
+    pub(super) by_speed: bool,
+    pub(super) block: u64,
+    pub(super) complete: Complete<'a, R>,
 }
 
 /// What can be added to a queue: a [`ComputeFunction`], a communication, or a queue.
@@ -427,131 +420,7 @@ impl<R: Send> IterativeComQueue<'_, R> {
     /// Every mistake in the wiring, before round 1; whatever an item, the criterion, a listener or a device fails with.
     pub fn run(self) -> Result<Run<R>> {
         let session = self.session.clone();
-        session.install(move || self.run_here())
-    }
-
-    fn run_here(mut self) -> Result<Run<R>> {
-        let feed = self.unbounded.take();
-        let mut feed = feed.map(|(rows, batches)| Feed::new(rows, batches, &self.session));
-        let checkpoint = self.checkpoint.take();
-        let first = match &mut feed {
-            Some(feed) => feed.after(checkpoint.as_ref().map_or(0, Checkpoint::begins))?,
-            None => None,
-        };
-        let fed = feed.as_ref().map(|feed| (feed.rows, first.clone()));
-        let mut devices = Devices::of(&self.session);
-        devices.block = self.block.max(1);
-        let clock = Instant::now();
-        let weights = if self.by_speed { self.session.weights() } else { Ok(vec![1; devices.list.len()]) };
-        let steps = weights.and_then(|weights| {
-            devices.weights = weights;
-            self.steps(&devices, fed.as_ref())
-        });
-        let ready = steps.and_then(|steps| self.placed(&steps, &mut devices, fed).map(|placed| (steps, placed)));
-        let ready = ready.map(|(steps, (tasks, shares))| {
-            let count = tasks.len();
-            ((steps, tasks, shares), count)
-        });
-        let ((ready, mut tasks, shares), ranks) = Ranks::join(self.session.collective(), ready)?;
-        tasks.iter_mut().enumerate().for_each(|(at, task)| task.number(ranks.first_task, at, ranks.num_task));
-        let (pin, before) = (clock.elapsed(), devices.meter.read());
-        let mut engine = Engine { session: &self.session, devices: &devices, ranks: &ranks, outputs: Vec::new() };
-        let feeding = feed.map(|feed| Feeding { feed, shares: &shares });
-        let keeper = checkpoint.as_ref().map(|checkpoint| Keeper::new(checkpoint, &self.tables(), &ready, &mut tasks));
-        let mut outermost = Outermost { feeding, keeper: ranks.agree(keeper.transpose())? };
-        let (rounds, stop) = match (&outermost.feeding, first) {
-            (Some(_), None) => {
-                let rounds = outermost.keeper.as_ref().map_or(0, |keeper| keeper.begins().0);
-                (rounds, if self.session.is_interrupted() { Stop::Interrupted } else { Stop::EndOfData })
-            }
-            _ => engine.iterate(&ready, &mut tasks, Ok(()), &mut outermost)?,
-        };
-        let told = engine.tell_end(&self.body, (rounds, stop), &tasks[0]);
-        let results =
-            told.and_then(|()| tasks.iter_mut().map(|task| (self.complete)(task)).collect::<Result<Vec<R>>>());
-        let (outputs, results) = (engine.outputs, ranks.agree(results)?);
-        let (read, after) = (devices.meter.read(), clock.elapsed());
-        let streamed = tasks.iter().any(ComContext::is_streamed).then(|| Streamed {
-            rows: tasks.iter().filter(|task| task.is_streamed()).map(ComContext::row_count).sum(),
-            of_rows: tasks.iter().map(ComContext::row_count).sum(),
-            bytes: read.0 - before.0,
-            reading: read.1 - before.1,
-            readers: devices.readers(self.session.threads()),
-            rounds: after - pin,
-        });
-        Ok(Run { results, rounds, stop, pin, streamed, outputs })
-    }
-
-    /// The shapes of all partitioned rows.
-    fn tables(&self) -> Vec<(&'static str, u64, usize)> {
-        let partitioned = self.body.all().into_iter().flat_map(|body| &body.partitioned);
-        partitioned.map(|(declared, source)| (declared.name, source.rows(), source.columns())).collect()
-    }
-
-    /// Checks all that can be checked before round 1, and compiles.
-    fn steps<'s>(
-        &'s self,
-        devices: &Devices,
-        fed: Option<&(Declared, Option<Source<'static>>)>,
-    ) -> Result<ReadyBody<'s>> {
-        if !self.block.is_power_of_two() || self.block > BLOCK {
-            let message = format!("blocks of {} rows: take a power of two up to {BLOCK}", self.block);
-            return Err(Error::parameter("in_whole_blocks", message));
-        }
-        self.body.check_end(fed.is_some())?;
-        self.body.check_session(&self.session)?;
-        let rows = fed.map(|(declared, first)| (*declared, first.as_ref().map(|first| first.columns())));
-        let planned = plan::plan(&self.body, rows.as_slice())?;
-        if self.session.collective().size() > 1 {
-            self.body.communications().try_for_each(|communicate| communicate.check_travel())?;
-        }
-        exec::compile(planned, devices)
-    }
-
-    /// The tasks, with what can be pinned pinned. A device that runs out of memory is tried again with half as much.
-    fn placed<'s>(
-        &'s self,
-        ready: &ReadyBody,
-        devices: &mut Devices,
-        fed: Option<(Declared, Option<Source<'static>>)>,
-    ) -> Result<(Vec<ComContext<'s>>, Vec<Share>)> {
-        let bodies = self.body.all();
-        let partitioned = bodies.iter().flat_map(|body| &body.partitioned);
-        let names = partitioned.clone().map(|(declared, _)| declared.name).chain(fed.iter().map(|(of, _)| of.name));
-        let names: Vec<&'static str> = names.collect();
-        let mut sources: Vec<Source<'s>> = partitioned.map(|(_, source)| source.clone() as Source<'s>).collect();
-        sources.extend(fed.map(|(_, first)| first.unwrap_or_else(|| Arc::new(NoRows)) as Source<'s>));
-        let broadcast = bodies.iter().flat_map(|body| &body.broadcast);
-        let needs = device_needs(ready, broadcast.map(|(_, value)| &*value.object));
-        loop {
-            let shares = place::shares(devices, &sources, &needs)?;
-            let mut tasks = self.tasks(devices, (&names, &sources), &shares)?;
-            match place::pin(ready, &mut tasks, devices, &shares) {
-                Err(error @ Error::OutOfMemory { .. }) => {
-                    drop(tasks);
-                    devices.halve(&shares).ok_or(error)?;
-                }
-                done => return done.map(|()| (tasks, shares)),
-            }
-        }
-    }
-
-    /// One context for each task of this rank, with its rows and the broadcast objects.
-    fn tasks<'s>(
-        &'s self,
-        devices: &Devices,
-        (names, sources): (&[&'static str], &[Source<'s>]),
-        shares: &[Share],
-    ) -> Result<Vec<ComContext<'s>>> {
-        let owners = shares.iter().enumerate().flat_map(|(device, share)| std::iter::repeat_n(device, share.tasks));
-        let count = shares.iter().map(|share| share.tasks).sum();
-        let mut tasks: Vec<ComContext> =
-            owners.enumerate().map(|(id, device)| ComContext::new(id, count, devices.place(device))).collect();
-        for (name, source) in names.iter().zip(sources) {
-            place::cut(name, source, &mut tasks, devices, shares);
-        }
-        rounds::give(&self.body, &mut tasks)?;
-        Ok(tasks)
+        session.install(move || self.launch())
     }
 }
 
@@ -559,14 +428,4 @@ fn declare<T: super::key::Value>(key: &Key<T>) -> Declared {
     let mut declared = Vec::with_capacity(1);
     key.declare(&mut declared);
     declared.remove(0)
-}
-
-/// What the items keep on a device beside the rows: see [`place::Needs`].
-fn device_needs<'o>(ready: &ReadyBody, broadcast: impl Iterator<Item = &'o dyn AnyObject>) -> Needs {
-    let given = broadcast.filter_map(|object| object.to_bytes()).map(|bytes| bytes.len() as u64).sum::<u64>();
-    let items = ready.items();
-    let mut needs =
-        Needs::of(items.iter().filter(|ready| ready.item.shader.is_some()).map(|ready| &*ready.item.objects));
-    needs.fixed += given;
-    needs
 }

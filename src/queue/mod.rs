@@ -26,7 +26,7 @@
 //! | – | Flink's checkpoints | [`checkpoint`](IterativeComQueue::checkpoint), [`Checkpoint`] |
 //! | `MLEnvironment` | execution environment | [`Session`] |
 //!
-//! A run passes through the files of this folder in this order: `iterative` (the builder) and `body` (what it builds), `plan` and
+//! A run passes through the files of this folder in this order: `iterative` (the builder) and `body` (what it builds), `launch`, `plan` and
 //! `bindings` (every check before round 1), `place` and `memory` (which rows go where, and what is pinned), `rounds` (the loop,
 //! and those of queues inside), `exec` (running items), `stream` (where not all rows are pinned), `device` (their WGSL), `communicate` (between tasks), `context`, `stored` and `rows` (what a task holds, and where).
 
@@ -48,6 +48,7 @@ mod gather;
 mod item;
 mod iterative;
 mod key;
+mod launch;
 mod listener;
 mod memory;
 mod object;

@@ -11,7 +11,7 @@ use super::prepare::Prepared;
 use super::progress::{Progress, Round, Timings};
 use super::reassign::{Reassign, Tally};
 use super::relocate::{DropEmpty, FARTHEST, Farthest, FindFarthest, Relocate, Reseat};
-use super::resume::Resumed;
+use super::resume::{Begin, Resumed};
 use super::search::{self, Steer};
 use super::update::{Summarise, Update};
 use super::watch::Watch;
@@ -24,9 +24,6 @@ use ndarray::Array2;
 use rayon::prelude::*;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
-
-/// The first centroids, and the updates and rounds since then of a start that was cut off.
-type Begin = (Array2<f32>, u32, Vec<Round>);
 
 /// What one start came to, in the space of the kernels.
 pub(super) struct Outcome {

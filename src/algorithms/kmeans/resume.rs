@@ -15,6 +15,9 @@ use std::sync::Arc;
 const START: &str = "first centroids";
 const TRACE: &str = "trace";
 
+/// The first centroids, and the updates and rounds since then of a start that was cut off.
+pub(super) type Begin = (Array2<f32>, u32, Vec<Round>);
+
 /// Where a start's checkpoints go, and what one was found to hold.
 pub(super) struct Resumed {
     checkpoint: Checkpoint<'static>,
@@ -46,7 +49,7 @@ impl KMeans {
 
 impl Resumed {
     /// The first centroids of the start that was cut off, and its rounds so far.
-    pub(super) fn begun(&self) -> Result<Option<(Array2<f32>, u32, Vec<Round>)>> {
+    pub(super) fn begun(&self) -> Result<Option<Begin>> {
         let Some(found) = &self.found else { return Ok(None) };
         let lacks =
             || Error::parameter("checkpoint", "it lacks the first centroids or the trace: was it one of k-means?");

@@ -1,0 +1,180 @@
+//! Running a queue once it is built: checks, kernels, tasks, and then the rounds.
+
+use super::checkpoint::{Checkpoint, Keeper};
+use super::context::ComContext;
+use super::exec;
+use super::feed::{Feed, NoRows};
+use super::iterative::IterativeComQueue;
+use super::key::Declared;
+use super::listener::Stop;
+use super::object::AnyObject;
+use super::place::{self, Devices, Needs, Share, Source};
+use super::plan;
+use super::ranks::Ranks;
+use super::rounds::{self, Engine, Feeding, Outermost, ReadyBody};
+use super::run::{Run, Streamed};
+use crate::data::BLOCK;
+use crate::{Error, Result};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+/// The rows that come in batches, and the first of these, if one came.
+type Fed = Option<(Declared, Option<Source<'static>>)>;
+
+/// A rank's part of a queue that is about to run.
+struct Launched<'s> {
+    ready: ReadyBody<'s>,
+    tasks: Vec<ComContext<'s>>,
+    shares: Vec<Share>,
+}
+
+impl<R: Send> IterativeComQueue<'_, R> {
+    /// Runs the queue in the session's pool.
+    pub(super) fn launch(mut self) -> Result<Run<R>> {
+        let feed = self.unbounded.take();
+        let mut feed = feed.map(|(rows, batches)| Feed::new(rows, batches, &self.session));
+        let checkpoint = self.checkpoint.take();
+        let done = checkpoint.as_ref().map_or(0, Checkpoint::begins);
+        let first = feed.as_mut().map_or(Ok(None), |feed| feed.after(done))?;
+        let has_rows = feed.is_none() || first.is_some();
+        let fed = feed.as_ref().map(|feed| (feed.rows, first));
+
+        let mut devices = Devices::of(&self.session);
+        devices.block = self.block.max(1);
+        let clock = Instant::now();
+        let launched = self.ready(&mut devices, fed).map(|launched| {
+            let count = launched.tasks.len();
+            (launched, count)
+        });
+        let (Launched { ready, mut tasks, shares }, ranks) = Ranks::join(self.session.collective(), launched)?;
+        tasks.iter_mut().enumerate().for_each(|(at, task)| task.number(ranks.first_task, at, ranks.num_task));
+        let (pin, before) = (clock.elapsed(), devices.meter.read());
+
+        let mut engine = Engine { session: &self.session, devices: &devices, ranks: &ranks, outputs: Vec::new() };
+        let feeding = feed.map(|feed| Feeding { feed, shares: &shares });
+        let keeper = checkpoint.as_ref().map(|checkpoint| Keeper::new(checkpoint, &self.tables(), &ready, &mut tasks));
+        let mut outermost = Outermost { feeding, keeper: ranks.agree(keeper.transpose())? };
+        let (rounds, stop) = if has_rows {
+            engine.iterate(&ready, &mut tasks, Ok(()), &mut outermost)?
+        } else {
+            (done, if self.session.is_interrupted() { Stop::Interrupted } else { Stop::EndOfData })
+        };
+        let told = engine.tell_end(&self.body, (rounds, stop), &tasks[0]);
+        let results =
+            told.and_then(|()| tasks.iter_mut().map(|task| (self.complete)(task)).collect::<Result<Vec<R>>>());
+        let (outputs, results) = (engine.outputs, ranks.agree(results)?);
+        let streamed = self.streamed(&tasks, &devices, before, clock.elapsed() - pin);
+        Ok(Run { results, rounds, stop, pin, streamed, outputs })
+    }
+
+    /// What was streamed since the meter stood at `before`; `None` where all rows were pinned.
+    fn streamed(
+        &self,
+        tasks: &[ComContext],
+        devices: &Devices,
+        before: (u64, Duration),
+        rounds: Duration,
+    ) -> Option<Streamed> {
+        let (bytes, reading) = devices.meter.read();
+        tasks.iter().any(ComContext::is_streamed).then(|| Streamed {
+            rows: tasks.iter().filter(|task| task.is_streamed()).map(ComContext::row_count).sum(),
+            of_rows: tasks.iter().map(ComContext::row_count).sum(),
+            bytes: bytes - before.0,
+            reading: reading - before.1,
+            readers: devices.readers(self.session.threads()),
+            rounds,
+        })
+    }
+
+    /// Compiles the items, cuts the rows and pins what can be pinned.
+    fn ready<'s>(&'s self, devices: &mut Devices, fed: Fed) -> Result<Launched<'s>> {
+        if self.by_speed {
+            devices.weights = self.session.weights()?;
+        }
+        let ready = self.steps(devices, fed.as_ref())?;
+        let (tasks, shares) = self.placed(&ready, devices, fed)?;
+        Ok(Launched { ready, tasks, shares })
+    }
+
+    /// The shapes of all partitioned rows.
+    fn tables(&self) -> Vec<(&'static str, u64, usize)> {
+        let partitioned = self.body.all().into_iter().flat_map(|body| &body.partitioned);
+        partitioned.map(|(declared, source)| (declared.name, source.rows(), source.columns())).collect()
+    }
+
+    /// Checks all that can be checked before round 1, and compiles.
+    fn steps<'s>(
+        &'s self,
+        devices: &Devices,
+        fed: Option<&(Declared, Option<Source<'static>>)>,
+    ) -> Result<ReadyBody<'s>> {
+        if !self.block.is_power_of_two() || self.block > BLOCK {
+            let message = format!("blocks of {} rows: take a power of two up to {BLOCK}", self.block);
+            return Err(Error::parameter("in_whole_blocks", message));
+        }
+        self.body.check_end(fed.is_some())?;
+        self.body.check_session(&self.session)?;
+        let rows = fed.map(|(declared, first)| (*declared, first.as_ref().map(|first| first.columns())));
+        let planned = plan::plan(&self.body, rows.as_slice())?;
+        if self.session.collective().size() > 1 {
+            self.body.communications().try_for_each(|communicate| communicate.check_travel())?;
+        }
+        exec::compile(planned, devices)
+    }
+
+    /// The tasks, with what can be pinned pinned. A device that runs out of memory is tried again with half as much.
+    fn placed<'s>(
+        &'s self,
+        ready: &ReadyBody,
+        devices: &mut Devices,
+        fed: Fed,
+    ) -> Result<(Vec<ComContext<'s>>, Vec<Share>)> {
+        let bodies = self.body.all();
+        let partitioned = bodies.iter().flat_map(|body| &body.partitioned);
+        let names = partitioned.clone().map(|(declared, _)| declared.name).chain(fed.iter().map(|(of, _)| of.name));
+        let names: Vec<&'static str> = names.collect();
+        let mut sources: Vec<Source<'s>> = partitioned.map(|(_, source)| source.clone() as Source<'s>).collect();
+        sources.extend(fed.map(|(_, first)| first.unwrap_or_else(|| Arc::new(NoRows)) as Source<'s>));
+        let broadcast = bodies.iter().flat_map(|body| &body.broadcast);
+        let needs = device_needs(ready, broadcast.map(|(_, value)| &*value.object));
+        loop {
+            let shares = place::shares(devices, &sources, &needs)?;
+            let mut tasks = self.tasks(devices, (&names, &sources), &shares)?;
+            match place::pin(ready, &mut tasks, devices, &shares) {
+                Err(error @ Error::OutOfMemory { .. }) => {
+                    drop(tasks);
+                    devices.halve(&shares).ok_or(error)?;
+                }
+                done => return done.map(|()| (tasks, shares)),
+            }
+        }
+    }
+
+    /// One context for each task of this rank, with its rows and the broadcast objects.
+    fn tasks<'s>(
+        &'s self,
+        devices: &Devices,
+        (names, sources): (&[&'static str], &[Source<'s>]),
+        shares: &[Share],
+    ) -> Result<Vec<ComContext<'s>>> {
+        let owners = shares.iter().enumerate().flat_map(|(device, share)| std::iter::repeat_n(device, share.tasks));
+        let count = shares.iter().map(|share| share.tasks).sum();
+        let mut tasks: Vec<ComContext> =
+            owners.enumerate().map(|(id, device)| ComContext::new(id, count, devices.place(device))).collect();
+        for (name, source) in names.iter().zip(sources) {
+            place::cut(name, source, &mut tasks, devices, shares);
+        }
+        rounds::give(&self.body, &mut tasks)?;
+        Ok(tasks)
+    }
+}
+
+/// What the items keep on a device beside the rows: see [`place::Needs`].
+fn device_needs<'o>(ready: &ReadyBody, broadcast: impl Iterator<Item = &'o dyn AnyObject>) -> Needs {
+    let given = broadcast.filter_map(|object| object.to_bytes()).map(|bytes| bytes.len() as u64).sum::<u64>();
+    let items = ready.items();
+    let mut needs =
+        Needs::of(items.iter().filter(|ready| ready.item.shader.is_some()).map(|ready| &*ready.item.objects));
+    needs.fixed += given;
+    needs
+}
