@@ -24,10 +24,12 @@ pub enum ModelKind {
     BisectingKMeans,
     /// A [`PcaModel`](crate::PcaModel).
     Pca,
+    /// A [`GaussianMixtureModel`](crate::GaussianMixtureModel).
+    GaussianMixture,
 }
 
 impl ModelKind {
-    const ALL: [Self; 3] = [Self::KMeans, Self::BisectingKMeans, Self::Pca];
+    const ALL: [Self; 4] = [Self::KMeans, Self::BisectingKMeans, Self::Pca, Self::GaussianMixture];
 
     /// Looks at what kind of model a file holds; whether it is a whole one is seen when it is loaded.
     ///
@@ -51,6 +53,7 @@ impl ModelKind {
             Self::KMeans => "superstep-kmeans",
             Self::BisectingKMeans => "superstep-bisecting-kmeans",
             Self::Pca => "superstep-pca",
+            Self::GaussianMixture => "superstep-gaussian-mixture",
         }
     }
 }
