@@ -5,7 +5,7 @@
 
 use crate::data::output::write_whole;
 use crate::{Error, Place, Result};
-use ndarray::Array2;
+use ndarray::{Array2, Array3};
 use safetensors::SafeTensorError;
 use safetensors::tensor::{Dtype, SafeTensors, TensorView};
 use std::borrow::Cow;
@@ -180,6 +180,13 @@ impl<'a> ModelReader<'a> {
             return Err(format!("`{name}` holds {:?}, not {:?}", tensor.dtype(), T::DTYPE));
         }
         Ok(bytemuck::allocation::pod_collect_to_vec(tensor.data()))
+    }
+
+    /// Matrices of one shape, one after the other.
+    pub(crate) fn matrices<T: Stored>(&self, name: &str) -> Found<Array3<T>> {
+        let tensor = self.tensors.tensor(name).map_err(|error| error.to_string())?;
+        let &[count, rows, columns] = tensor.shape() else { return Err(format!("`{name}` is not a list of matrices")) };
+        Array3::from_shape_vec((count, rows, columns), self.values(name)?).map_err(|error| error.to_string())
     }
 
     /// A matrix.

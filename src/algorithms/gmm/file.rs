@@ -14,7 +14,6 @@ use super::model::GaussianMixtureModel;
 use crate::Result;
 use crate::algorithms::kmeans::Timings;
 use crate::algorithms::model_file::{Found, ModelKind, ModelReader, ModelWriter, load};
-use ndarray::Array3;
 use std::path::Path;
 
 const VERSION: u32 = 1;
@@ -57,10 +56,7 @@ impl GaussianMixtureModel {
         let means = stored.matrix::<f64>("means")?;
         let (k, d) = means.dim();
         let covariances = match stored.parsed("covariance")? {
-            Covariance::Full => {
-                let values = stored.values::<f64>("covariances")?;
-                Matrices::Full(Array3::from_shape_vec((k, d, d), values).map_err(|error| error.to_string())?)
-            }
+            Covariance::Full => Matrices::Full(stored.matrices("covariances")?),
             Covariance::Diagonal => Matrices::Diagonal(stored.matrix("covariances")?),
         };
         if k == 0 || d == 0 || weights.len() != k || covariances.shape() != Some((k, d)) {
