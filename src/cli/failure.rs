@@ -41,8 +41,21 @@ impl fmt::Display for Failure {
 
 /// The error's sentence, with a setting of the library under the name it has on the command line.
 fn in_flags(error: &Error) -> String {
-    const FLAGS: [&str; 10] =
-        ["k", "init", "n_init", "init_sample", "max_iter", "tol", "metric", "strategy", "threads", "memory"];
+    const FLAGS: [&str; 13] = [
+        "k",
+        "init",
+        "n_init",
+        "init_sample",
+        "max_iter",
+        "tol",
+        "metric",
+        "strategy",
+        "threads",
+        "memory",
+        "components",
+        "covariance",
+        "reg_covar",
+    ];
     match error {
         Error::Parameter { parameter, message } if FLAGS.contains(&parameter.as_str()) => {
             format!("--{}: {message}", parameter.replace('_', "-"))

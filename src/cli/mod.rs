@@ -10,6 +10,7 @@ mod blobs;
 mod convert;
 mod device;
 mod failure;
+mod gmm;
 mod info;
 mod init;
 mod interrupt;
@@ -50,6 +51,7 @@ pub(crate) fn main() -> ExitCode {
     let ended = match Cli::parse().command {
         Command::Kmeans(args) => join().and_then(|ranks| kmeans::run(&args, ranks)),
         Command::Bisect(args) => join().and_then(|ranks| bisect::run(&args, ranks)),
+        Command::Gmm(args) => join().and_then(|ranks| gmm::run(&args, ranks)),
         Command::Online(args) => join().and_then(|ranks| online::run(&args, ranks)),
         Command::Sweep(args) => join().and_then(|ranks| sweep::run(&args, ranks)),
         Command::Predict(args) => ranks::alone("predict").and_then(|()| predict::run(&args)),

@@ -71,7 +71,7 @@ fn streamed_rows_give_the_bits_of_pinned_ones() -> Result<()> {
         let mixture = from_rows(&rows.0, 2, full).max_iter(3).tol(0.0);
         let pinned = mixture.clone().session(&cpu()).fit(&rows)?;
         assert!(pinned.streamed().is_none() && pinned.iterations() == 3);
-        let memory = 2_600_000;
+        let memory = 1_900_000;
         let session = Session::builder().device("cpu".parse()?).threads(2).memory(memory).build()?;
         let streamed = mixture.session(&session).fit(&rows)?;
         assert_same(&streamed, &pinned, &format!("{memory} bytes"));

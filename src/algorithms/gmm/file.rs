@@ -76,6 +76,8 @@ impl GaussianMixtureModel {
             lower_bound: stored.parsed("lower_bound")?,
             seed: stored.parsed("seed")?,
             trace: Vec::new(),
+            passes: 0,
+            items: Vec::new(),
             timings: Timings::default(),
             streamed: None,
             warnings: Vec::new(),

@@ -13,7 +13,7 @@ use crate::algorithms::measured::measured;
 use crate::algorithms::products::{BIAS, COLUMN_EXPONENTS, MATRIX, POINTS, SUMS, VALUE_EXPONENTS};
 use crate::backend::cpu::PRODUCT_BLOCK;
 use crate::data::{Dataset, Origin, RowSource};
-use crate::queue::{AllReduce, IterativeComQueue, Run, Session, Stop};
+use crate::queue::{AllReduce, ItemTime, IterativeComQueue, Run, Session, Stop};
 use crate::{Error, Result};
 use std::time::{Duration, Instant};
 
@@ -21,7 +21,15 @@ use std::time::{Duration, Instant};
 struct Outcome {
     mixture: Mixture,
     rounds: Vec<MixtureRound>,
+    items: Vec<ItemTime>,
     run: Run<Option<State>>,
+}
+
+/// What all starts took together.
+#[derive(Default)]
+struct Account {
+    timings: Timings,
+    passes: u32,
 }
 
 impl Outcome {
@@ -97,10 +105,11 @@ impl GaussianMixture {
         measured: Duration,
     ) -> Result<GaussianMixtureModel> {
         let centred = Centred::new(dataset);
-        let mut timings = Timings { pin: measured, ..Timings::default() };
+        let mut account = Account::default();
+        account.timings.pin = measured;
         let mut best: Option<Outcome> = None;
         for start in 0..self.starts() {
-            let outcome = self.start(session, dataset, &centred, given, start, &mut timings)?;
+            let outcome = self.start(session, dataset, &centred, given, start, &mut account)?;
             let interrupted = outcome.run.stop == Stop::Interrupted;
             if best.as_ref().is_none_or(|best| outcome.lower_bound() > best.lower_bound()) {
                 best = Some(outcome);
@@ -112,7 +121,7 @@ impl GaussianMixture {
             }
         }
         let nothing = || Error::parameter("n_init", "0 starts: take 1 or more");
-        Ok(self.model(dataset, &centred, best.ok_or_else(nothing)?, timings))
+        Ok(self.model(dataset, &centred, best.ok_or_else(nothing)?, account))
     }
 
     /// One start: supersteps until the log-likelihood gains little. After k-means, one superstep comes first that takes the
@@ -124,7 +133,7 @@ impl GaussianMixture {
         centred: &Centred,
         given: Option<&Mixture>,
         start: usize,
-        timings: &mut Timings,
+        account: &mut Account,
     ) -> Result<Outcome> {
         let clock = Instant::now();
         let space = Space::new(centred, self.components, self.covariance);
@@ -141,12 +150,21 @@ impl GaussianMixture {
                 (first, State { mixture: None, base: None, rounds: Vec::new() })
             }
         };
-        timings.init += clock.elapsed();
+        account.timings.init += clock.elapsed();
         let clock = Instant::now();
-        let run = self.iterate(session, centred, &space, first, state, start)?;
-        timings.pin += run.pin;
-        timings.iterate += clock.elapsed().saturating_sub(run.pin);
-        self.outcome(run)
+        if self.profile {
+            session.profile(true)?;
+        }
+        let run = self.iterate(session, centred, &space, first, state, start);
+        let items = if self.profile { session.item_times()? } else { Vec::new() };
+        if self.profile {
+            session.profile(false)?;
+        }
+        let run = run?;
+        account.timings.pin += run.pin;
+        account.timings.iterate += clock.elapsed().saturating_sub(run.pin);
+        account.passes += run.rounds;
+        Self::outcome(run, items)
     }
 
     fn kmeans(&self, session: &Session, start: usize) -> KMeans {
@@ -202,14 +220,14 @@ impl GaussianMixture {
             .run()
     }
 
-    fn outcome(&self, mut run: Run<Option<State>>) -> Result<Outcome> {
+    fn outcome(mut run: Run<Option<State>>, items: Vec<ItemTime>) -> Result<Outcome> {
         let nothing = || Error::wiring("GaussianMixture", STATE.name(), "no task ran");
         let state = std::mem::take(&mut run.results).into_iter().flatten().next().ok_or_else(nothing)?;
         let interrupted = || Error::parameter("job", "interrupted before the first round: there is no mixture");
-        Ok(Outcome { mixture: state.mixture.ok_or_else(interrupted)?, rounds: state.rounds, run })
+        Ok(Outcome { mixture: state.mixture.ok_or_else(interrupted)?, rounds: state.rounds, items, run })
     }
 
-    fn model(&self, dataset: &Dataset, centred: &Centred, outcome: Outcome, timings: Timings) -> GaussianMixtureModel {
+    fn model(&self, dataset: &Dataset, centred: &Centred, outcome: Outcome, account: Account) -> GaussianMixtureModel {
         let (stop, streamed, lower_bound) = (outcome.run.stop, outcome.run.streamed, outcome.lower_bound());
         let mut warnings = Vec::new();
         if stop == Stop::MaxIter && self.tol > 0.0 {
@@ -229,7 +247,9 @@ impl GaussianMixture {
             lower_bound,
             seed: self.seed,
             trace: outcome.rounds,
-            timings,
+            passes: account.passes,
+            items: outcome.items,
+            timings: account.timings,
             streamed,
             warnings,
         }

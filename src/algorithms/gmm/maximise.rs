@@ -15,7 +15,7 @@ use super::step::{Space, Step};
 use crate::Result;
 use crate::algorithms::dense::{DMatrix, array};
 use crate::algorithms::products::{BIAS, COLUMN_EXPONENTS, MATRIX, SUMS, VALUE_EXPONENTS, units_of};
-use crate::queue::{ComContext, ComputeFunction, Key, Object, Objects};
+use crate::queue::{ComContext, ComputeFunction, Key, Object, Objects, ShapeRule};
 use ndarray::{Array1, Array2, Array3, ArrayView1, Axis, s};
 use rayon::prelude::*;
 
@@ -48,8 +48,14 @@ pub(super) struct Maximise {
 
 impl ComputeFunction for Maximise {
     fn objects(&self) -> Objects {
+        let (k, outputs) = (self.space.shape.components, self.space.sums().1);
+        let (matrix, bias) = self.space.whitening_shapes();
         Objects::reads((SUMS, COLUMN_EXPONENTS))
             .updates((MATRIX, BIAS, OFFSETS, VALUE_EXPONENTS, STATE))
+            .shape(MATRIX, ShapeRule::fixed(matrix))
+            .shape(BIAS, ShapeRule::fixed([bias]))
+            .shape(OFFSETS, ShapeRule::fixed([k]))
+            .shape(VALUE_EXPONENTS, ShapeRule::fixed([outputs]))
             .once_per_device()
     }
 

@@ -4,7 +4,7 @@ use super::mixture::{Covariance, Matrices, Mixture, log_sum};
 use super::progress::MixtureRound;
 use crate::algorithms::kmeans::Timings;
 use crate::data::RowSource;
-use crate::queue::Streamed;
+use crate::queue::{ItemTime, Streamed};
 use crate::{Error, Result};
 use ndarray::{Array1, Array2, ArrayView2, ArrayViewMut2, Axis};
 use rayon::prelude::*;
@@ -23,6 +23,8 @@ pub struct GaussianMixtureModel {
     pub(super) lower_bound: f64,
     pub(super) seed: u64,
     pub(super) trace: Vec<MixtureRound>,
+    pub(super) passes: u32,
+    pub(super) items: Vec<ItemTime>,
     pub(super) timings: Timings,
     pub(super) streamed: Option<Streamed>,
     pub(super) warnings: Vec<String>,
@@ -98,6 +100,17 @@ impl GaussianMixtureModel {
     /// The rounds of the start that was kept; empty where the model was loaded.
     pub fn trace(&self) -> &[MixtureRound] {
         &self.trace
+    }
+
+    /// How many times all starts together have passed over the rows, the rounds of k-means not counted; 0 where the model was loaded.
+    pub fn passes(&self) -> u32 {
+        self.passes
+    }
+
+    /// How long the items of all rounds of the start that was kept took together, kernels by their device's own clock, where
+    /// [`GaussianMixture::profile`](super::GaussianMixture::profile) asked for it.
+    pub fn items(&self) -> &[ItemTime] {
+        &self.items
     }
 
     /// How long the phases of all starts took.

@@ -63,6 +63,7 @@ pub struct GaussianMixture {
     pub(super) n_init: usize,
     pub(super) init: MixtureInit,
     pub(super) seed: u64,
+    pub(super) profile: bool,
     pub(super) session: Option<Session>,
     pub(super) progress: Option<Arc<dyn Fn(Progress) + Send + Sync>>,
 }
@@ -79,6 +80,7 @@ impl GaussianMixture {
             n_init: 1,
             init: MixtureInit::KMeans,
             seed: 0,
+            profile: false,
             session: None,
             progress: None,
         }
@@ -132,6 +134,14 @@ impl GaussianMixture {
     #[must_use]
     pub fn seed(mut self, seed: u64) -> Self {
         self.seed = seed;
+        self
+    }
+
+    /// Whether [`items`](super::GaussianMixtureModel::items) are to say how long the kernels took; off by default.
+    /// Rounds take longer then.
+    #[must_use]
+    pub fn profile(mut self, on: bool) -> Self {
+        self.profile = on;
         self
     }
 

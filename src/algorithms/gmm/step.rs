@@ -55,6 +55,15 @@ impl Space {
         }
     }
 
+    /// The shape of the matrix, and the length of the bias.
+    pub(super) fn whitening_shapes(&self) -> ([usize; 2], usize) {
+        let m = self.shape.outputs();
+        match self.covariance {
+            Covariance::Full => ([self.shape.dimensions + 1, m], m),
+            Covariance::Diagonal => ([2, m], 1),
+        }
+    }
+
     /// The step of a mixture.
     ///
     /// # Errors
