@@ -121,7 +121,7 @@ impl GaussianMixture {
             }
         }
         let nothing = || Error::parameter("n_init", "0 starts: take 1 or more");
-        Ok(self.model(dataset, &centred, best.ok_or_else(nothing)?, account))
+        Ok(self.model(dataset, &centred, best.ok_or_else(nothing)?, &account))
     }
 
     /// One start: supersteps until the log-likelihood gains little. After k-means, one superstep comes first that takes the
@@ -146,7 +146,7 @@ impl GaussianMixture {
             None => {
                 let centroids = self.kmeans(session, start).fit_dataset(dataset)?.centroids().clone();
                 let origin = ndarray::ArrayView1::from(centred.mean());
-                let first = space.nearest(&((centroids - &origin) * centred.scale()))?;
+                let first = space.nearest(&((centroids - origin) * centred.scale()))?;
                 (first, State { mixture: None, base: None, rounds: Vec::new() })
             }
         };
@@ -227,7 +227,7 @@ impl GaussianMixture {
         Ok(Outcome { mixture: state.mixture.ok_or_else(interrupted)?, rounds: state.rounds, items, run })
     }
 
-    fn model(&self, dataset: &Dataset, centred: &Centred, outcome: Outcome, account: Account) -> GaussianMixtureModel {
+    fn model(&self, dataset: &Dataset, centred: &Centred, outcome: Outcome, account: &Account) -> GaussianMixtureModel {
         let (stop, streamed, lower_bound) = (outcome.run.stop, outcome.run.streamed, outcome.lower_bound());
         let mut warnings = Vec::new();
         if stop == Stop::MaxIter && self.tol > 0.0 {

@@ -145,7 +145,7 @@ impl Mixture {
         let origin = ArrayView1::from(origin);
         Self {
             weights: self.weights.clone(),
-            means: &self.means / scale + &origin,
+            means: &self.means / scale + origin,
             covariances: self.covariances.map(|value| value / scale / scale),
             roots: self.roots.map(|value| value * scale),
         }
