@@ -15,7 +15,7 @@
 //!
 //! | part | what it is |
 //! | --- | --- |
-//! | [`KMeans`], [`BisectingKMeans`], [`Pca`], [`algorithms`] | the algorithms |
+//! | [`KMeans`], [`BisectingKMeans`], [`Pca`], [`GaussianMixture`], [`algorithms`] | the algorithms |
 //! | [`queue`] | the engine to write others with; its page maps the words of Alink and Flink ML to ours |
 //! | [`Session`] | devices, threads, budget |
 //! | [`data`] | where rows come from, and what was measured of them |
@@ -34,6 +34,7 @@ pub mod metrics;
 pub mod queue;
 
 pub use algorithms::bisecting::{BisectingKMeans, BisectingKMeansModel};
+pub use algorithms::gmm::{Covariance, GaussianMixture, GaussianMixtureModel, MixtureInit};
 pub use algorithms::kmeans::{
     Algorithm, Decay, EmptyClusters, Init, KMeans, KMeansModel, KMeansSweep, Metric, MiniBatchKMeans, OnlineKMeans,
 };

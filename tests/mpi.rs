@@ -159,6 +159,34 @@ fn bisecting_on_two_and_three_ranks_gives_the_answer_of_one() {
 }
 
 #[test]
+fn mixtures_on_two_and_three_ranks_are_those_of_one() {
+    let data = Data::new();
+    let run = |size: usize, arguments: &[&str]| {
+        let names = ["labels", "probabilities", "means"].map(|name| data.path(&format!("{name}-{size}.npy")));
+        let [labels, probabilities, means] = names.each_ref().map(|path| path.display().to_string());
+        let fixed = ["--components", "4", "--json", "--quiet", "--max-iter", "5"];
+        let files = ["--labels", &labels, "--probabilities", &probabilities, "--means", &means];
+        let mut command = mpirun(size);
+        command.arg(env!("CARGO_BIN_EXE_superstep")).arg("gmm").args(data.inputs()).args(fixed).args(files);
+        command.args(arguments);
+        let done = output(command);
+        assert!(done.status.success(), "{size} ranks, {arguments:?}: {}", text(&done.stderr));
+        let json: serde_json::Value = serde_json::from_slice(&done.stdout).expect("one object, of one rank");
+        assert_eq!(json["ranks"], size);
+        let same = ["components", "iterations", "lower_bound", "weights", "trace"].map(|key| json[key].clone());
+        (same, names.map(|path| std::fs::read(path).expect("it was written")))
+    };
+    let cases: [&[&str]; 2] =
+        [&["--device", "cpu", "--seed", "3"], &["--device", "cpu", "--covariance", "diag", "--n-init", "2"]];
+    for arguments in cases {
+        let one = run(1, arguments);
+        for size in [2, 3] {
+            assert!(run(size, arguments) == one, "{arguments:?} on {size} ranks");
+        }
+    }
+}
+
+#[test]
 fn labels_of_text_go_to_one_file_in_the_order_of_the_rows() {
     let data = Data::new();
     let write = |size: usize| {

@@ -2,11 +2,13 @@
 //! sources of data; none of them names a device's interface.
 //!
 //! What several of them do stands beside their folders: `products` (rows times a small matrix, and the sums of products that come
-//! back from that), `measured` (a table whose rows ranks share out), `dense` (small matrices in f64), `model_file` (models as
+//! back from that), `centred` (rows in the space of the kernels), `measured` (a table whose rows ranks share out), `dense` (small matrices in f64), `model_file` (models as
 //! files), `workers`.
 
 pub mod bisecting;
+mod centred;
 mod dense;
+pub mod gmm;
 pub mod kmeans;
 mod measured;
 mod model_file;

@@ -5,7 +5,7 @@
 
 use crate::data::output::write_whole;
 use crate::{Error, Place, Result};
-use ndarray::Array2;
+use ndarray::{Array2, Array3};
 use safetensors::SafeTensorError;
 use safetensors::tensor::{Dtype, SafeTensors, TensorView};
 use std::borrow::Cow;
@@ -24,10 +24,12 @@ pub enum ModelKind {
     BisectingKMeans,
     /// A [`PcaModel`](crate::PcaModel).
     Pca,
+    /// A [`GaussianMixtureModel`](crate::GaussianMixtureModel).
+    GaussianMixture,
 }
 
 impl ModelKind {
-    const ALL: [Self; 3] = [Self::KMeans, Self::BisectingKMeans, Self::Pca];
+    const ALL: [Self; 4] = [Self::KMeans, Self::BisectingKMeans, Self::Pca, Self::GaussianMixture];
 
     /// Looks at what kind of model a file holds; whether it is a whole one is seen when it is loaded.
     ///
@@ -51,6 +53,7 @@ impl ModelKind {
             Self::KMeans => "superstep-kmeans",
             Self::BisectingKMeans => "superstep-bisecting-kmeans",
             Self::Pca => "superstep-pca",
+            Self::GaussianMixture => "superstep-gaussian-mixture",
         }
     }
 }
@@ -177,6 +180,13 @@ impl<'a> ModelReader<'a> {
             return Err(format!("`{name}` holds {:?}, not {:?}", tensor.dtype(), T::DTYPE));
         }
         Ok(bytemuck::allocation::pod_collect_to_vec(tensor.data()))
+    }
+
+    /// Matrices of one shape, one after the other.
+    pub(crate) fn matrices<T: Stored>(&self, name: &str) -> Found<Array3<T>> {
+        let tensor = self.tensors.tensor(name).map_err(|error| error.to_string())?;
+        let &[count, rows, columns] = tensor.shape() else { return Err(format!("`{name}` is not a list of matrices")) };
+        Array3::from_shape_vec((count, rows, columns), self.values(name)?).map_err(|error| error.to_string())
     }
 
     /// A matrix.

@@ -66,12 +66,12 @@ const THREADS: usize = 128;
 const OWN_ROWS: usize = 8;
 const OWN_OUTPUTS: usize = 4;
 
-/// Workgroups of `sum_products.wgsl` that keep any device busy, and the blocks each layer of one should have at least.
-const BUSY: usize = 2048;
-const LEAST_BLOCKS: usize = 4;
+/// Workgroups of `sum_products.wgsl` and its kin that keep any device busy, and the blocks each layer of one should have at least.
+pub(super) const BUSY: usize = 2048;
+pub(super) const LEAST_BLOCKS: usize = 4;
 
 /// Values of rows that are kept on their way from one kernel to the next, at most: 64 MiB.
-const MOST_VALUES: usize = 1 << 24;
+pub(super) const MOST_VALUES: usize = 1 << 24;
 
 /// Values of rows that one thread of the processor takes at a time.
 const VALUES_A_THREAD: usize = 1 << 16;
@@ -107,7 +107,7 @@ impl Products {
         self.units.outputs().len()
     }
 
-    fn multiplied(&self) -> Objects {
+    pub(super) fn multiplied(&self) -> Objects {
         let (d, m) = (self.columns(), self.outputs());
         Objects::reads((POINTS, MATRIX, BIAS))
             .shape(POINTS, ShapeRule::rows_of_by(POINTS, d))
@@ -115,7 +115,7 @@ impl Products {
             .shape(BIAS, ShapeRule::fixed([m]))
     }
 
-    fn summed(&self) -> Objects {
+    pub(super) fn summed(&self) -> Objects {
         let (d, m) = (self.columns(), self.outputs());
         Objects::reads((POINTS, COLUMN_EXPONENTS, VALUE_EXPONENTS))
             .writes(SUMS)
@@ -137,14 +137,14 @@ impl Products {
         self.outputs().div_ceil(OWN_OUTPUTS).next_power_of_two().clamp(4, 16)
     }
 
-    fn multiply(&self) -> Shader {
+    pub(super) fn multiply(&self) -> Shader {
         let across = self.across();
         let down = THREADS / across;
         let shader = Shader::wgsl(include_str!("../../shaders/multiply_rows.wgsl")).named("multiply_rows").trusted();
         self.constants(shader.rows_per_workgroup(POINTS, OWN_ROWS * down), (across, down))
     }
 
-    fn sum(&self) -> Shader {
+    pub(super) fn sum(&self) -> Shader {
         let across = self.across();
         let down = self.columns().div_ceil(OWN_ROWS).next_power_of_two().clamp(4, THREADS / across);
         let layers = THREADS / (across * down);
@@ -154,32 +154,48 @@ impl Products {
         let shader = Shader::wgsl(include_str!("../../shaders/sum_products.wgsl")).named("sum_products").trusted();
         self.constants(shader.workgroups((tiles * teams) as u64), (across, down))
     }
+}
 
-    /// The rows of a task, in pieces of whole blocks that a thread takes at a time.
-    fn pieces(&self, rows: usize) -> impl IndexedParallelIterator<Item = Range<usize>> + use<> {
-        let length = (VALUES_A_THREAD / self.columns()).max(1).next_multiple_of(PRODUCT_BLOCK);
-        (0..rows.div_ceil(length)).into_par_iter().map(move |piece| piece * length..rows.min((piece + 1) * length))
-    }
+/// The units that the queue has for this round's sums: an item may give them anew in every round.
+pub(super) fn units_of(cx: &ComContext) -> Result<ProductUnits> {
+    ProductUnits::from_exponents(cx.get(COLUMN_EXPONENTS)?, cx.get(VALUE_EXPONENTS)?)
+}
 
-    /// The sums over a task's rows of their products with what `values` gives of a piece of them.
-    fn sum_pieces<W: Send>(
-        &self,
-        rows: &TaskRows,
-        worker: impl Fn() -> W + Sync,
-        values: impl Fn(&mut W, Range<usize>, &[f32], &mut ProductSums) -> Result<()> + Sync,
-    ) -> Result<Array2<i64>> {
-        let workers = Workers::none();
-        let new = || Ok((worker(), Vec::new(), ProductSums::new(self.units.clone())));
-        self.pieces(rows.len()).try_for_each(|range| {
-            workers.work(new, |(worker, scratch, sums)| {
-                let points = rows.read(range.clone(), scratch)?;
-                values(worker, range.clone(), points, sums)
-            })
-        })?;
-        let mut total = ProductSums::new(self.units.clone());
-        workers.into_all().iter().try_for_each(|(_, _, sums)| total.merge(sums))?;
-        Ok(total.into_units())
-    }
+/// The sums over a task's rows of their products with what `values` gives of a piece of them.
+pub(super) fn sum_pieces<W: Send>(
+    cx: &ComContext,
+    worker: impl Fn() -> W + Sync,
+    values: impl Fn(&mut W, Range<usize>, &[f32], &mut ProductSums) -> Result<()> + Sync,
+) -> Result<Array2<i64>> {
+    let units = units_of(cx)?;
+    let new = || Ok((worker(), ProductSums::new(units.clone())));
+    let workers =
+        work_in_pieces(&cx.rows(POINTS)?, new, |(worker, sums), range, points| values(worker, range, points, sums))?;
+    let mut total = ProductSums::new(units);
+    workers.iter().try_for_each(|(_, sums)| total.merge(sums))?;
+    Ok(total.into_units())
+}
+
+/// Rows in pieces of whole blocks that a thread takes at a time.
+fn pieces(rows: usize, columns: usize) -> impl IndexedParallelIterator<Item = Range<usize>> {
+    let length = (VALUES_A_THREAD / columns.max(1)).max(1).next_multiple_of(PRODUCT_BLOCK);
+    (0..rows.div_ceil(length)).into_par_iter().map(move |piece| piece * length..rows.min((piece + 1) * length))
+}
+
+/// Works through a task's rows in pieces of whole blocks, with a state for each thread that takes part; returns the states.
+pub(super) fn work_in_pieces<W: Send>(
+    rows: &TaskRows,
+    new: impl Fn() -> Result<W> + Sync,
+    piece: impl Fn(&mut W, Range<usize>, &[f32]) -> Result<()> + Sync,
+) -> Result<Vec<W>> {
+    let workers = Workers::none();
+    pieces(rows.len(), rows.columns()).try_for_each(|range| {
+        workers.work(
+            || Ok((new()?, Vec::new())),
+            |(worker, scratch)| piece(worker, range.clone(), rows.read(range.clone(), scratch)?),
+        )
+    })?;
+    Ok(workers.into_all().into_iter().map(|(worker, _)| worker).collect())
 }
 
 /// Puts [`VALUES`]: [`POINTS`] times [`MATRIX`], plus [`BIAS`].
@@ -195,7 +211,7 @@ impl ComputeFunction for MultiplyRows {
         let (rows, m) = (cx.rows(POINTS)?, self.0.outputs());
         let multiplier = Multiplier::new(cx.get(MATRIX)?, cx.get(BIAS)?)?;
         let mut values = vec![0.0; rows.len() * m];
-        let length = self.0.pieces(rows.len()).map(|range| range.len()).max().unwrap_or(1);
+        let length = pieces(rows.len(), rows.columns()).map(|range| range.len()).max().unwrap_or(1);
         values.par_chunks_mut(length * m).enumerate().try_for_each_init(Vec::new, |scratch, (piece, values)| {
             let first = piece * length;
             multiplier.multiply(rows.read(first..first + values.len() / m, scratch)?, values)
@@ -220,13 +236,10 @@ impl ComputeFunction for SumProducts {
     }
 
     fn calc(&self, cx: &mut ComContext) -> Result<()> {
-        let (rows, values) = (cx.rows(POINTS)?, cx.get(VALUES)?.as_standard_layout());
+        let values = cx.get(VALUES)?.as_standard_layout();
         let of = |range: Range<usize>| -> ArrayView2<f32> { values.slice(ndarray::s![range, ..]) };
-        let sums = self.0.sum_pieces(
-            &rows,
-            || (),
-            |(), range, points, sums| sums.add(points, of(range).to_slice().unwrap_or(&[])),
-        )?;
+        let sums =
+            sum_pieces(cx, || (), |(), range, points, sums| sums.add(points, of(range).to_slice().unwrap_or(&[])))?;
         cx.put(SUMS, sums)
     }
 
@@ -246,9 +259,9 @@ impl ComputeFunction for MultiplyBack {
     }
 
     fn calc(&self, cx: &mut ComContext) -> Result<()> {
-        let (rows, m) = (cx.rows(POINTS)?, self.0.outputs());
+        let m = self.0.outputs();
         let multiplier = Multiplier::new(cx.get(MATRIX)?, cx.get(BIAS)?)?;
-        let sums = self.0.sum_pieces(&rows, Vec::new, |values, range, points, sums| {
+        let sums = sum_pieces(cx, Vec::new, |values, range, points, sums| {
             values.resize(range.len() * m, 0.0);
             multiplier.multiply(points, values)?;
             sums.add(points, values)

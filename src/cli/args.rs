@@ -8,7 +8,7 @@ use superstep::algorithms::bisecting::Strategy;
 use superstep::data::ReadOptions;
 use superstep::data::output::Element;
 use superstep::queue::{DeviceChoice, Every};
-use superstep::{Algorithm, EmptyClusters, Init, Metric};
+use superstep::{Algorithm, Covariance, EmptyClusters, Init, Metric};
 
 /// K-means and other iterative algorithms on large tables, on a GPU or on the CPU.
 #[derive(Debug, Parser)]
@@ -27,13 +27,15 @@ pub(super) enum Command {
     Bisect(Box<BisectArgs>),
     /// Group the rows of a table into k clusters by small batches of them: less work, and clusters a little worse
     Minibatch(Box<MiniBatchArgs>),
+    /// Fit a mixture of Gaussian distributions to the rows of a table
+    Gmm(Box<GmmArgs>),
     /// Follow rows as they come, batch by batch, with k centroids that move towards them
     Online(Box<OnlineArgs>),
     /// Group the rows of a table into each of several numbers of clusters, to choose one by
     Sweep(Box<SweepArgs>),
     /// Find the directions in which the rows of a table vary most
     Pca(Box<PcaArgs>),
-    /// Find the cluster of each row with a model that `kmeans` or `bisect` wrote
+    /// Find the cluster of each row with a model that `kmeans`, `bisect` or `gmm` wrote
     Predict(PredictArgs),
     /// Say what tables are: rows, columns, types, ranges, values that are not finite
     Info(InfoArgs),
@@ -127,6 +129,47 @@ pub(super) struct BisectArgs {
     pub(super) compute: ComputeArgs,
     #[command(flatten)]
     pub(super) files: ClusterFiles,
+    #[command(flatten)]
+    pub(super) report: ReportArgs,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "Ctrl-C stops after the round that runs and writes the results; a second one ends at once.")]
+pub(super) struct GmmArgs {
+    #[command(flatten)]
+    pub(super) input: InputArgs,
+    /// Number of components
+    #[arg(long, value_name = "K", value_parser = at_least_one::<usize>)]
+    pub(super) components: usize,
+    /// Shape of the covariances: full, or diag (along the axes)
+    #[arg(long, value_name = "SHAPE", default_value = "full", value_parser = setting::<Covariance>)]
+    pub(super) covariance: Covariance,
+    /// What is added to each variance, so that no component collapses
+    #[arg(long, value_name = "V", default_value = "1e-6", value_parser = tolerance, allow_negative_numbers = true)]
+    pub(super) reg_covar: f64,
+    /// Stop when the mean log-likelihood of a row changes by less; with 0, after --max-iter rounds
+    #[arg(long, value_name = "T", default_value = "1e-3", value_parser = tolerance, allow_negative_numbers = true)]
+    pub(super) tol: f64,
+    /// Most rounds, each a pass over the rows
+    #[arg(long, value_name = "N", default_value = "100", value_parser = at_least_one::<u32>)]
+    pub(super) max_iter: u32,
+    /// Starts to try, each from a k-means of its own, of which the best is kept
+    #[arg(long, value_name = "N", default_value = "1", value_parser = at_least_one::<usize>)]
+    pub(super) n_init: usize,
+    #[command(flatten)]
+    pub(super) compute: ComputeArgs,
+    /// Write the likeliest component of each row (.npy, .csv or .parquet)
+    #[arg(long, value_name = "FILE", help_heading = "Results")]
+    pub(super) labels: Option<PathBuf>,
+    /// Write the probability of each component for each row, n rows (.npy, .csv or .parquet)
+    #[arg(long, value_name = "FILE", help_heading = "Results")]
+    pub(super) probabilities: Option<PathBuf>,
+    /// Write the means of the components, K rows (.npy, .csv or .parquet)
+    #[arg(long, value_name = "FILE", help_heading = "Results")]
+    pub(super) means: Option<PathBuf>,
+    /// Write the model for `superstep predict` (safetensors)
+    #[arg(long, value_name = "FILE", help_heading = "Results")]
+    pub(super) model: Option<PathBuf>,
     #[command(flatten)]
     pub(super) report: ReportArgs,
 }
@@ -328,7 +371,7 @@ pub(super) struct CheckpointArgs {
 
 #[derive(Debug, Args)]
 pub(super) struct PredictArgs {
-    /// A model that `kmeans --model` or `bisect --model` wrote
+    /// A model that `kmeans`, `bisect` or `gmm` wrote with --model
     #[arg(value_name = "MODEL")]
     pub(super) model: PathBuf,
     #[command(flatten)]
@@ -492,7 +535,8 @@ pub(super) struct ReportArgs {
     /// Print one JSON object instead of a summary
     #[arg(long, help_heading = "Results")]
     pub(super) json: bool,
-    /// With --json: what each kernel took, as `items` of each round of the trace or of each split; rounds take longer then
+    /// With --json: what each kernel took, as `items` of each round of the trace, or of what the algorithm lists; the rounds
+    /// take longer then
     #[arg(long, requires = "json", help_heading = "Results")]
     pub(super) profile: bool,
     #[command(flatten)]

@@ -41,7 +41,7 @@ impl fmt::Display for Failure {
 
 /// The error's sentence, with a setting of the library under the name it has on the command line.
 fn in_flags(error: &Error) -> String {
-    const FLAGS: [&str; 15] = [
+    const FLAGS: [&str; 17] = [
         "k",
         "init",
         "n_init",
@@ -57,6 +57,8 @@ fn in_flags(error: &Error) -> String {
         "decay",
         "restarts",
         "batch_size",
+        "covariance",
+        "reg_covar",
     ];
     match error {
         Error::Parameter { parameter, message } if FLAGS.contains(&parameter.as_str()) => {

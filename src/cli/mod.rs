@@ -10,6 +10,7 @@ mod blobs;
 mod convert;
 mod device;
 mod failure;
+mod gmm;
 mod info;
 mod init;
 mod interrupt;
@@ -53,6 +54,7 @@ pub(crate) fn main() -> ExitCode {
         Command::Kmeans(args) => join().and_then(|ranks| kmeans::run(&args, ranks)),
         Command::Bisect(args) => join().and_then(|ranks| bisect::run(&args, ranks)),
         Command::Minibatch(args) => join().and_then(|ranks| minibatch::run(&args, ranks)),
+        Command::Gmm(args) => join().and_then(|ranks| gmm::run(&args, ranks)),
         Command::Online(args) => join().and_then(|ranks| online::run(&args, ranks)),
         Command::Sweep(args) => join().and_then(|ranks| sweep::run(&args, ranks)),
         Command::Pca(args) => join().and_then(|ranks| pca::run(&args, ranks)),

@@ -85,7 +85,9 @@ impl Outputs<'_> {
 }
 
 /// The files of flags that were given.
-fn given<'a>(flags: impl IntoIterator<Item = (&'static str, &'a Option<PathBuf>)>) -> Vec<(&'static str, &'a Path)> {
+pub(super) fn given<'a>(
+    flags: impl IntoIterator<Item = (&'static str, &'a Option<PathBuf>)>,
+) -> Vec<(&'static str, &'a Path)> {
     flags.into_iter().filter_map(|(flag, path)| Some((flag, path.as_deref()?))).collect()
 }
 
@@ -125,7 +127,7 @@ impl ClusterFiles {
 ///
 /// # Errors
 /// When the file cannot be written.
-fn write_points(path: &Path, points: &Array2<f64>, is_wide: bool) -> Result<()> {
+pub(super) fn write_points(path: &Path, points: &Array2<f64>, is_wide: bool) -> Result<()> {
     if is_wide {
         return output::write_matrix(path, points);
     }

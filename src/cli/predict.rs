@@ -15,7 +15,7 @@ use superstep::algorithms::ModelKind;
 use superstep::data::output::{Block, Element, TableSpec, TableWriter};
 use superstep::data::{self, RowSource};
 use superstep::queue::{DeviceChoice, OneDevice};
-use superstep::{BisectingKMeansModel, Error, KMeansModel, Result};
+use superstep::{BisectingKMeansModel, Error, GaussianMixtureModel, KMeansModel, Result};
 
 /// Values of a block: enough rows to keep every thread busy, few enough to show progress and heed Ctrl-C.
 const BLOCK_VALUES: u64 = 1 << 22;
@@ -29,6 +29,9 @@ pub(super) fn run(args: &PredictArgs) -> Result<Ended, Failure> {
     let cpu = DeviceChoice::These(vec![OneDevice::Cpu]);
     let session = open_session(&cpu, &args.resources, &interrupt)?;
     let model = Model::load(&args.model)?;
+    if let (Model::GaussianMixture(_), Some(_)) = (&model, &args.distances) {
+        return Err(Failure::Usage(no_distances()));
+    }
     reporter.show("load", None, args.input.names());
     let source = session.install(|| data::open(&args.input.files, &args.input.options(session.memory().limit())))?;
     source.notes().iter().for_each(|note| reporter.warn(note));
@@ -49,6 +52,7 @@ pub(super) fn run(args: &PredictArgs) -> Result<Ended, Failure> {
 enum Model {
     KMeans(KMeansModel),
     BisectingKMeans(BisectingKMeansModel),
+    GaussianMixture(GaussianMixtureModel),
 }
 
 impl Model {
@@ -57,6 +61,7 @@ impl Model {
         match ModelKind::of(path)? {
             ModelKind::KMeans => KMeansModel::load(path).map(Self::KMeans),
             ModelKind::BisectingKMeans => BisectingKMeansModel::load(path).map(Self::BisectingKMeans),
+            ModelKind::GaussianMixture => GaussianMixtureModel::load(path).map(Self::GaussianMixture),
             kind => Err(Error::parameter("MODEL", format!("{}: a model of {kind:?} labels no rows", path.display()))),
         }
     }
@@ -65,6 +70,7 @@ impl Model {
         match self {
             Self::KMeans(model) => model.k(),
             Self::BisectingKMeans(model) => model.k(),
+            Self::GaussianMixture(model) => model.components(),
         }
     }
 
@@ -72,6 +78,7 @@ impl Model {
         match self {
             Self::KMeans(model) => model.predict(rows),
             Self::BisectingKMeans(model) => model.predict(rows),
+            Self::GaussianMixture(model) => model.predict(rows),
         }
     }
 
@@ -79,8 +86,13 @@ impl Model {
         match self {
             Self::KMeans(model) => model.distances(rows, labels),
             Self::BisectingKMeans(model) => model.distances(rows, labels),
+            Self::GaussianMixture(_) => Err(no_distances()),
         }
     }
+}
+
+fn no_distances() -> Error {
+    Error::parameter("--distances", "a mixture has no distances: ask for labels alone")
 }
 
 fn outputs(args: &PredictArgs) -> Outputs<'_> {

@@ -208,6 +208,8 @@ fn prepare(item: &str, objects: &Objects, cx: &mut ComContext, gpu: &GpuDevice) 
         let (of, shape) = (object_type(item, declared)?, resolve(item, objects, declared.name, cx)?);
         let fits = cx.private.scratch.get(declared.name).is_some_and(|(held, _)| *held == shape);
         if !fits {
+            // A partition of another length: its memory is not needed beside what comes in its place.
+            drop(cx.private.scratch.remove(declared.name));
             let buffer = Arc::new(gpu.create_zeroed(declared.name, bytes(of, &shape))?);
             cx.private.scratch.insert(declared.name, (shape, buffer));
             cx.private.derived.clear();

@@ -9,6 +9,7 @@ mod convert;
 mod devices;
 mod errors;
 mod flags;
+mod gmm;
 mod info;
 mod json;
 mod memory;

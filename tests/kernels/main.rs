@@ -1,6 +1,7 @@
 //! Every WGSL kernel against an independent oracle, on every adapter at hand: one file a kernel, of its stem.
 
 mod launch;
+mod mixtures;
 mod oracle;
 mod search;
 
@@ -14,9 +15,12 @@ mod median_pick;
 mod multiply_rows;
 mod own_distance;
 mod reassign_small;
+mod responsibilities;
+mod scale_rows;
 mod settle_rows;
 mod skip_settled;
 mod sum_by_label;
+mod sum_moments;
 mod sum_products;
 mod survey_centroids;
 mod tally;

@@ -15,7 +15,7 @@ const INVOCATIONS: u32 = 256;
 const STORAGE_BUFFERS: usize = 8;
 
 /// Values for the overrides that shaders leave open, a job of middling size; any other is 1.
-const OVERRIDES: [(&str, f64); 8] = [
+const OVERRIDES: [(&str, f64); 9] = [
     ("WIDTH", 128.0),
     ("DIMENSIONS", 32.0),
     ("CLUSTERS", 30.0),
@@ -24,6 +24,7 @@ const OVERRIDES: [(&str, f64); 8] = [
     ("PADDED", 64.0),
     ("ROOM", 128.0),
     ("OUTPUTS", 20.0),
+    ("COMPONENTS", 7.0),
 ];
 
 /// Kernels for matrix units, which few adapters offer and only SPIR-V reaches from WGSL in these types, and what prepares
@@ -115,6 +116,9 @@ fn kernels_of_the_algorithms_exist_and_name_their_entry_after_their_file() {
         "median_pick",
         "multiply_rows",
         "sum_products",
+        "scale_rows",
+        "responsibilities",
+        "sum_moments",
     ] {
         let source = found.iter().find(|(name, _)| name == stem).map(|(_, source)| source);
         let (module, _) = parse(stem, source.unwrap_or_else(|| panic!("no shaders/{stem}.wgsl")));

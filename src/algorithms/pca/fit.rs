@@ -1,9 +1,9 @@
 //! Fitting: the queue of subspace iteration, written as the loop of the paper.
 
-use super::centred::Centred;
 use super::model::PcaModel;
 use super::params::Pca;
 use super::ritz::{RayleighRitz, SOLUTION, Solution};
+use crate::algorithms::centred::Centred;
 use crate::algorithms::dense::{DMatrix, array, orthonormal};
 use crate::algorithms::measured::measured;
 use crate::algorithms::products::{

@@ -3,7 +3,7 @@
 //!
 //! A kernel file has the stem of its WGSL twin. [`Nearest`] is the front of the two assignment kernels, [`Partials`]
 //! are the sums of clusters, [`median_digit`] and [`median_pick`] find their medians. [`Multiplier`] and [`ProductSums`] are the products of rows with a small
-//! matrix, and of their columns with what rows have become. The instruction set is chosen at
+//! matrix, and of their columns with what rows have become; [`scale_rows`], [`responsibilities`] and [`MomentSums`] the steps of mixtures. The instruction set is chosen at
 //! run time ([`Isa`]); every one gives the same bits.
 
 mod assign_exact;
@@ -24,11 +24,14 @@ mod nearest;
 mod panels;
 mod products;
 pub mod reduce;
+mod responsibilities;
 mod row_lanes;
+mod scale_rows;
 mod screen;
 mod simd;
 mod square_norms;
 pub mod sum_by_label;
+mod sum_moments;
 mod sum_products;
 
 pub use assign_exact::nearest_row;
@@ -42,5 +45,8 @@ pub use median_digit::{DIGITS, VALUES, median_digit};
 pub use median_pick::{MedianState, median_pick};
 pub use multiply_rows::Multiplier;
 pub use nearest::{Distance, Nearest, Scratch};
+pub use responsibilities::{MixtureShape, responsibilities};
+pub use scale_rows::scale_rows;
 pub use sum_by_label::{FixedPoint, Partials, PartialsLayout, Rows, WideColumns};
+pub use sum_moments::MomentSums;
 pub use sum_products::{PRODUCT_BLOCK, ProductSums, ProductUnits};

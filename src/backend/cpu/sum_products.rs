@@ -55,6 +55,18 @@ impl ProductUnits {
         })
     }
 
+    /// The units with these exponents: those that [`columns`](Self::columns) and [`outputs`](Self::outputs) gave.
+    ///
+    /// # Errors
+    /// When one is beyond what devices can scale by.
+    pub fn from_exponents(columns: &[i32], outputs: &[i32]) -> Result<Self> {
+        if let Some(other) = columns.iter().chain(outputs).find(|exponent| !EXPONENTS.contains(exponent)) {
+            let message = format!("the exponent {other} is none of {} to {}", EXPONENTS.start(), EXPONENTS.end());
+            return Err(Error::parameter("sums of products", message));
+        }
+        Ok(Self { columns: columns.to_vec(), outputs: outputs.to_vec() })
+    }
+
     /// One exponent for each column.
     pub fn columns(&self) -> &[i32] {
         &self.columns

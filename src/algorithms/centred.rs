@@ -10,14 +10,14 @@ const PIECE: usize = 8192;
 /// The rows of a data set, less the means, times a power of two: formed in f64 and rounded to f32 once.
 ///
 /// The scale keeps squares of any data inside f32, and is exact.
-pub(super) struct Centred<'a> {
+pub(crate) struct Centred<'a> {
     dataset: &'a Dataset<'a>,
     mean: Vec<f64>,
     scale: f64,
 }
 
 impl<'a> Centred<'a> {
-    pub(super) fn new(dataset: &'a Dataset<'a>) -> Self {
+    pub(crate) fn new(dataset: &'a Dataset<'a>) -> Self {
         let statistics = dataset.statistics();
         let ranges = statistics.min.iter().zip(&statistics.max);
         // The mean of equal values may be off by a rounding, which would be taken for a variance.
@@ -33,19 +33,19 @@ impl<'a> Centred<'a> {
     }
 
     /// What values are multiplied by.
-    pub(super) fn scale(&self) -> f64 {
+    pub(crate) fn scale(&self) -> f64 {
         self.scale
     }
 
     /// The largest magnitude in each column, scaled: 0 in a constant one.
-    pub(super) fn largest(&self) -> Vec<f64> {
+    pub(crate) fn largest(&self) -> Vec<f64> {
         let statistics = self.dataset.statistics();
         let ranges = statistics.min.iter().zip(&statistics.max).zip(&self.mean);
         ranges.map(|((min, max), mean)| (max - mean).max(mean - min).max(0.0) * self.scale).collect()
     }
 
     /// What is taken off each column.
-    pub(super) fn mean(&self) -> &[f64] {
+    pub(crate) fn mean(&self) -> &[f64] {
         &self.mean
     }
 }
@@ -93,5 +93,64 @@ impl RowSource for Centred<'_> {
 
     fn place(&self, row: u64, column: usize) -> Place {
         self.dataset.source().place(row, column)
+    }
+}
+
+/// The rows of a source with a column of ones after theirs, which makes sums of products hold sums as well.
+pub(crate) struct WithOnes<S>(pub(crate) S);
+
+impl<S: RowSource> RowSource for WithOnes<S> {
+    fn rows(&self) -> u64 {
+        self.0.rows()
+    }
+
+    fn columns(&self) -> usize {
+        self.0.columns() + 1
+    }
+
+    fn will_need(&self, rows: Range<u64>) {
+        self.0.will_need(rows);
+    }
+
+    fn read_f64(&self, first: u64, out: &mut [f64]) -> Result<()> {
+        let rows = out.len() / self.columns();
+        self.0.read_f64(first, &mut out[..rows * self.0.columns()])?;
+        spread(out, self.0.columns(), 1.0);
+        Ok(())
+    }
+
+    fn read_f32(&self, first: u64, origin: &[f64], out: &mut [f32]) -> Result<()> {
+        let (rows, d) = (out.len() / self.columns(), self.0.columns());
+        self.0.read_f32(first, origin.get(..d).unwrap_or(&[]), &mut out[..rows * d])?;
+        spread(out, d, (1.0 - origin.get(d).copied().unwrap_or(0.0)) as f32);
+        Ok(())
+    }
+
+    fn place(&self, row: u64, column: usize) -> Place {
+        self.0.place(row, column)
+    }
+}
+
+/// Moves rows of d values that lie at the front apart, the last first, and puts a value after each.
+fn spread<T: Copy>(out: &mut [T], d: usize, value: T) {
+    for row in (0..out.len() / (d + 1)).rev() {
+        out.copy_within(row * d..(row + 1) * d, row * (d + 1));
+        out[row * (d + 1) + d] = value;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ones_stand_after_every_row() {
+        let rows = ndarray::array![[1.0_f64, 2.0], [3.0, 4.0], [5.0, 6.0]];
+        let mut wide = [0.0; 6];
+        WithOnes(&rows).read_f64(1, &mut wide).expect("two rows");
+        assert_eq!(wide, [3.0, 4.0, 1.0, 5.0, 6.0, 1.0]);
+        let mut narrow = [0.0; 6];
+        WithOnes(&rows).read_f32(0, &[1.0, 0.5, 0.0], &mut narrow).expect("two rows");
+        assert_eq!(narrow, [0.0, 1.5, 1.0, 2.0, 3.5, 1.0]);
     }
 }

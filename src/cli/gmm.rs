@@ -1,0 +1,164 @@
+//! `superstep gmm`: reads a table, fits a mixture to it, writes what was asked for.
+
+use super::Ended;
+use super::args::GmmArgs;
+use super::failure::Failure;
+use super::job::{Asked, Job, ended};
+use super::kmeans;
+use super::outputs::{Outputs, given, write_points};
+use super::progress::Reporter;
+use super::ranks;
+use super::window::Window;
+use crate::report::number::{counted, value};
+use crate::report::{GmmReport, Head, Seconds};
+use std::path::Path;
+use std::sync::Arc;
+use superstep::algorithms::gmm::Progress;
+use superstep::algorithms::kmeans::Progress as KMeansProgress;
+use superstep::collective::Collective;
+use superstep::data::output::{Block, Element, TableSpec, TableWriter};
+use superstep::data::{Dataset, RowSource};
+use superstep::{GaussianMixture, GaussianMixtureModel, Result};
+
+/// Probabilities that are made at a time on their way into a file.
+const BLOCK_VALUES: u64 = 1 << 22;
+
+/// Runs the job from its arguments to its results.
+pub(super) fn run(args: &GmmArgs, ranks: &Arc<dyn Collective>) -> Result<Ended, Failure> {
+    let GmmArgs { input, compute, report, .. } = args;
+    let asked = Asked { input, beside: None, compute, report };
+    let mut job = Job::start(asked, &outputs(args), ranks)?;
+    let source = job.load()?;
+    let mixture = settings(args, &job);
+    let dataset = job.session().install(|| mixture.dataset(&*source))?;
+    if !job.goes_on()? {
+        return Ok(Ended::Interrupted);
+    }
+    let model = mixture.fit_dataset(&dataset)?;
+    let session = job.session().clone();
+    job.write(model.warnings(), |ranks| session.install(|| write(args, ranks, &model, &dataset)))?;
+    let report = told(&model, job.head());
+    let settings = settings_in_words(args, &job);
+    job.print(|| report.json(), |data| report.summary(data, &settings))?;
+    Ok(ended(model.interrupted()))
+}
+
+fn settings(args: &GmmArgs, job: &Job) -> GaussianMixture {
+    let reporter = job.reporter().clone();
+    GaussianMixture::new(args.components)
+        .covariance(args.covariance)
+        .reg_covar(args.reg_covar)
+        .tol(args.tol)
+        .max_iter(args.max_iter)
+        .n_init(args.n_init)
+        .seed(args.compute.seed)
+        .session(job.session())
+        .profile(args.report.profile)
+        .progress(move |progress| tell(&reporter, &progress))
+}
+
+fn outputs(args: &GmmArgs) -> Outputs<'_> {
+    Outputs {
+        of_rows: given([("--labels", &args.labels)]),
+        tables: given([("--probabilities", &args.probabilities), ("--means", &args.means)]),
+        model: args.model.as_deref(),
+        ..Outputs::default()
+    }
+}
+
+/// Writes the files asked for. Each rank finds the labels of its own rows; probabilities and what does not depend on rows are written
+/// by the first.
+fn write(args: &GmmArgs, ranks: &dyn Collective, model: &GaussianMixtureModel, dataset: &Dataset) -> Result<()> {
+    let source = dataset.source();
+    if let Some(path) = &args.labels {
+        let labels = ranks.agree(model.predict(&Window::new(source, dataset.share())))?;
+        ranks::write_labels(ranks, path, &labels)?;
+    }
+    ranks::once(ranks, || {
+        args.probabilities.as_ref().map_or(Ok(()), |path| write_probabilities(path, model, source))?;
+        args.means.as_ref().map_or(Ok(()), |path| write_points(path, model.means(), dataset.is_wide()))?;
+        args.model.as_ref().map_or(Ok(()), |path| model.save(path))
+    })
+}
+
+/// Writes the probability of each component for each row, block by block.
+fn write_probabilities(path: &Path, model: &GaussianMixtureModel, source: &dyn RowSource) -> Result<()> {
+    let (rows, k) = (source.rows(), model.components());
+    let element = if source.is_wide() { Element::F64 } else { Element::F32 };
+    let mut file = TableWriter::create(path, TableSpec::matrix(rows, k, element))?;
+    let block = (BLOCK_VALUES / k.max(source.columns()) as u64).max(1);
+    let mut first = 0;
+    while first < rows {
+        let window = Window::new(source, first..first.saturating_add(block));
+        let probabilities: Vec<f64> = model.predict_proba(&window)?.into_iter().collect();
+        match element {
+            Element::F64 => file.push(Block::F64(&probabilities))?,
+            _ => {
+                let narrow: Vec<f32> = probabilities.iter().map(|value| *value as f32).collect();
+                file.push(Block::F32(&narrow))?;
+            }
+        }
+        first += window.rows();
+    }
+    file.finish()
+}
+
+/// Shows what a fit tells of itself: `round 7/100: log-likelihood -3.25, gained 0.0012`.
+fn tell(reporter: &Reporter, progress: &Progress) {
+    let of = |start: &usize, starts: &usize| {
+        if *starts > 1 { format!("start {} of {starts}, ", start + 1) } else { String::new() }
+    };
+    match progress {
+        Progress::Init { step: KMeansProgress::Pin, .. } => reporter.pin(),
+        Progress::Init { start, starts, step: KMeansProgress::Round { round, .. } } => {
+            let detail =
+                format!("{}k-means round {}, {}", of(start, starts), round.iteration, kmeans::in_words((0, 1), round));
+            reporter.show("init", None, detail);
+        }
+        Progress::Round { start, starts, round, max_iter } => {
+            let gained =
+                if round.change.is_finite() { format!(", gained {}", value(round.change)) } else { String::new() };
+            let detail = format!("{}log-likelihood {}{gained}", of(start, starts), value(round.lower_bound));
+            reporter.show("round", Some((u64::from(round.iteration), u64::from(*max_iter))), detail);
+        }
+        // The first centroids of k-means, which are few; a phase of a later version of the library.
+        _ => {}
+    }
+}
+
+fn told(model: &GaussianMixtureModel, head: Head) -> GmmReport {
+    let timings = model.timings();
+    let [pin, init, iterate] = [timings.pin, timings.init, timings.iterate].map(|time| time.as_secs_f64());
+    GmmReport {
+        head: Head {
+            n: model.rows(),
+            d: model.columns(),
+            iterations: model.iterations(),
+            converged: model.converged(),
+            interrupted: model.interrupted(),
+            seconds: Seconds { pin, init, iterate, ..head.seconds },
+            seconds_per_iteration: (model.passes() > 0).then(|| iterate / f64::from(model.passes())),
+            streamed: model.streamed(),
+            ..head
+        },
+        components: model.components(),
+        covariance: model.covariance().to_string(),
+        lower_bound: model.lower_bound(),
+        weights: model.weights().to_vec(),
+        trace: model.trace().to_vec(),
+        items: model.items().to_vec(),
+    }
+}
+
+/// What the run was asked for: what matters always, the rest where it is not the default.
+fn settings_in_words(args: &GmmArgs, job: &Job) -> String {
+    let words = [
+        counted(args.components as u64, "component"),
+        format!("{} covariance", args.covariance),
+        format!("regularisation {}", args.reg_covar),
+        format!("tol {}", args.tol),
+        format!("at most {}", counted(u64::from(args.max_iter), "iteration")),
+    ];
+    let starts = (args.n_init > 1).then(|| format!("best of {}", counted(args.n_init as u64, "start")));
+    job.settings_in_words(&words, &starts.into_iter().collect::<Vec<_>>())
+}
