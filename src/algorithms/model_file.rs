@@ -24,10 +24,14 @@ pub enum ModelKind {
     BisectingKMeans,
     /// A [`PcaModel`](crate::PcaModel).
     Pca,
+    /// A [`LogisticModel`](crate::LogisticModel).
+    Logistic,
+    /// A [`LinearModel`](crate::LinearModel).
+    Linear,
 }
 
 impl ModelKind {
-    const ALL: [Self; 3] = [Self::KMeans, Self::BisectingKMeans, Self::Pca];
+    const ALL: [Self; 5] = [Self::KMeans, Self::BisectingKMeans, Self::Pca, Self::Logistic, Self::Linear];
 
     /// Looks at what kind of model a file holds; whether it is a whole one is seen when it is loaded.
     ///
@@ -51,6 +55,8 @@ impl ModelKind {
             Self::KMeans => "superstep-kmeans",
             Self::BisectingKMeans => "superstep-bisecting-kmeans",
             Self::Pca => "superstep-pca",
+            Self::Logistic => "superstep-logistic",
+            Self::Linear => "superstep-linear",
         }
     }
 }

@@ -71,7 +71,7 @@ const BUSY: usize = 2048;
 const LEAST_BLOCKS: usize = 4;
 
 /// Values of rows that are kept on their way from one kernel to the next, at most: 64 MiB.
-const MOST_VALUES: usize = 1 << 24;
+pub(super) const MOST_VALUES: usize = 1 << 24;
 
 /// Values of rows that one thread of the processor takes at a time.
 const VALUES_A_THREAD: usize = 1 << 16;
@@ -107,7 +107,8 @@ impl Products {
         self.units.outputs().len()
     }
 
-    fn multiplied(&self) -> Objects {
+    /// What a product with [`MATRIX`] and [`BIAS`] reads.
+    pub(super) fn multiplied(&self) -> Objects {
         let (d, m) = (self.columns(), self.outputs());
         Objects::reads((POINTS, MATRIX, BIAS))
             .shape(POINTS, ShapeRule::rows_of_by(POINTS, d))
@@ -115,7 +116,8 @@ impl Products {
             .shape(BIAS, ShapeRule::fixed([m]))
     }
 
-    fn summed(&self) -> Objects {
+    /// What the sums of products are made of and put.
+    pub(super) fn summed(&self) -> Objects {
         let (d, m) = (self.columns(), self.outputs());
         Objects::reads((POINTS, COLUMN_EXPONENTS, VALUE_EXPONENTS))
             .writes(SUMS)
@@ -137,14 +139,16 @@ impl Products {
         self.outputs().div_ceil(OWN_OUTPUTS).next_power_of_two().clamp(4, 16)
     }
 
-    fn multiply(&self) -> Shader {
+    /// Puts [`VALUES`] of a slice of rows.
+    pub(super) fn multiply(&self) -> Shader {
         let across = self.across();
         let down = THREADS / across;
         let shader = Shader::wgsl(include_str!("../../shaders/multiply_rows.wgsl")).named("multiply_rows").trusted();
         self.constants(shader.rows_per_workgroup(POINTS, OWN_ROWS * down), (across, down))
     }
 
-    fn sum(&self) -> Shader {
+    /// Adds the products of [`POINTS`] and [`VALUES`] of a slice to [`SUMS`].
+    pub(super) fn sum(&self) -> Shader {
         let across = self.across();
         let down = self.columns().div_ceil(OWN_ROWS).next_power_of_two().clamp(4, THREADS / across);
         let layers = THREADS / (across * down);
@@ -162,7 +166,7 @@ impl Products {
     }
 
     /// The sums over a task's rows of their products with what `values` gives of a piece of them.
-    fn sum_pieces<W: Send>(
+    pub(super) fn sum_pieces<W: Send>(
         &self,
         rows: &TaskRows,
         worker: impl Fn() -> W + Sync,

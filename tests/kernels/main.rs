@@ -14,6 +14,7 @@ mod median_pick;
 mod multiply_rows;
 mod own_distance;
 mod reassign_small;
+mod residuals;
 mod settle_rows;
 mod skip_settled;
 mod sum_by_label;

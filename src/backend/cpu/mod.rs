@@ -3,7 +3,7 @@
 //!
 //! A kernel file has the stem of its WGSL twin. [`Nearest`] is the front of the two assignment kernels, [`Partials`]
 //! are the sums of clusters, [`median_digit`] and [`median_pick`] find their medians. [`Multiplier`] and [`ProductSums`] are the products of rows with a small
-//! matrix, and of their columns with what rows have become. The instruction set is chosen at
+//! matrix, and of their columns with what rows have become; [`residuals`] is what a linear model makes of rows in between. The instruction set is chosen at
 //! run time ([`Isa`]); every one gives the same bits.
 
 mod assign_exact;
@@ -24,6 +24,7 @@ mod nearest;
 mod panels;
 mod products;
 pub mod reduce;
+mod residuals;
 mod row_lanes;
 mod screen;
 mod simd;
@@ -42,5 +43,6 @@ pub use median_digit::{DIGITS, VALUES, median_digit};
 pub use median_pick::{MedianState, median_pick};
 pub use multiply_rows::Multiplier;
 pub use nearest::{Distance, Nearest, Scratch};
+pub use residuals::{RowLoss, residuals};
 pub use sum_by_label::{FixedPoint, Partials, PartialsLayout, Rows, WideColumns};
 pub use sum_products::{PRODUCT_BLOCK, ProductSums, ProductUnits};
