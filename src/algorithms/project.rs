@@ -2,7 +2,7 @@
 
 use crate::data::RowSource;
 use crate::{Error, Result};
-use ndarray::{Array2, ArrayView2, Axis};
+use ndarray::{Array2, ArrayRef2, ArrayView2, Axis};
 use rayon::prelude::*;
 
 /// Rows that one task of a parallel pass takes at a time.
@@ -15,7 +15,7 @@ const BLOCK: usize = 1024;
 pub(super) fn project(
     rows: &(impl RowSource + ?Sized),
     offset: &[f64],
-    matrix: ArrayView2<f64>,
+    matrix: &ArrayRef2<f64>,
 ) -> Result<Array2<f64>> {
     let d = matrix.ncols();
     if rows.columns() != d {

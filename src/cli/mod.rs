@@ -15,6 +15,7 @@ mod init;
 mod interrupt;
 mod job;
 mod kmeans;
+mod linear;
 mod online;
 mod outputs;
 mod predict;
@@ -52,6 +53,8 @@ pub(crate) fn main() -> ExitCode {
         Command::Bisect(args) => join().and_then(|ranks| bisect::run(&args, ranks)),
         Command::Online(args) => join().and_then(|ranks| online::run(&args, ranks)),
         Command::Sweep(args) => join().and_then(|ranks| sweep::run(&args, ranks)),
+        Command::Logistic(args) => join().and_then(|ranks| linear::run_logistic(&args, ranks)),
+        Command::Linear(args) => join().and_then(|ranks| linear::run_linear(&args, ranks)),
         Command::Predict(args) => ranks::alone("predict").and_then(|()| predict::run(&args)),
         Command::Info(args) => ranks::alone("info").and_then(|()| info::run(&args)),
         Command::Convert(args) => ranks::alone("convert").and_then(|()| convert::run(&args)),

@@ -11,6 +11,7 @@ mod errors;
 mod flags;
 mod info;
 mod json;
+mod linear;
 mod memory;
 mod online;
 mod outputs;

@@ -26,7 +26,7 @@ pub(super) struct Fitted {
 impl Fitted {
     /// The outputs of rows: n × m.
     pub(super) fn outputs(&self, rows: &(impl RowSource + ?Sized)) -> Result<Array2<f64>> {
-        let mut outputs = project(rows, &[], self.coefficients.view())?;
+        let mut outputs = project(rows, &[], &self.coefficients)?;
         for mut row in outputs.outer_iter_mut() {
             row.iter_mut().zip(&self.intercepts).for_each(|(z, intercept)| *z += intercept);
         }

@@ -121,7 +121,7 @@ impl PcaModel {
     /// # Errors
     /// When the table's width is not the model's, or a value is not a finite number.
     pub fn transform(&self, rows: &(impl RowSource + ?Sized)) -> Result<Array2<f64>> {
-        let mut transformed = project(rows, &self.mean, self.components.view())?;
+        let mut transformed = project(rows, &self.mean, &self.components)?;
         let scales = self.scales();
         transformed.outer_iter_mut().for_each(|mut row| row.iter_mut().zip(&scales).for_each(|(x, scale)| *x /= scale));
         Ok(transformed)
