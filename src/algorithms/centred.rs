@@ -1,4 +1,4 @@
-//! Rows as the kernels see them: less their columns' means, and scaled so that no value is above 1.
+//! Rows as the kernels of products see them: less their columns' means, and scaled so that f32 and its squares hold them.
 
 use crate::data::{Dataset, RowSource};
 use crate::{Error, Place, Result};
@@ -7,47 +7,80 @@ use std::ops::Range;
 /// Values that are read as f64 at a time.
 const PIECE: usize = 8192;
 
-/// The rows of a data set, less the means, times a power of two: formed in f64 and rounded to f32 once.
+/// The rows of a data set, less the means, times powers of two: formed in f64 and rounded to f32 once. A last column of ones may
+/// follow, so that what is summed of products holds plain sums as well.
 ///
-/// The scale keeps squares of any data inside f32, and is exact.
-pub(crate) struct Centred<'a> {
+/// The scales keep squares of any data inside f32, and are exact.
+#[derive(Clone)]
+pub(super) struct Centred<'a> {
     dataset: &'a Dataset<'a>,
     mean: Vec<f64>,
-    scale: f64,
+    scales: Vec<f64>,
+    with_one: bool,
 }
 
 impl<'a> Centred<'a> {
-    pub(crate) fn new(dataset: &'a Dataset<'a>) -> Self {
+    /// One scale for all columns: no value is above 1.
+    pub(super) fn together(dataset: &'a Dataset<'a>) -> Self {
+        let mut centred = Self::unscaled(dataset);
+        let largest = centred.largest().into_iter().fold(0.0, f64::max);
+        centred.scales.fill(if largest > 0.0 { power_of_two_near(largest, f64::ceil) } else { 1.0 });
+        centred
+    }
+
+    /// A scale for each column: its standard deviation is about 1, or 0 where it is constant.
+    pub(super) fn each(dataset: &'a Dataset<'a>) -> Self {
+        let mut centred = Self::unscaled(dataset);
+        let spreads = dataset.statistics().variance.iter().zip(centred.largest());
+        let scale = |(variance, largest): (&f64, f64)| {
+            if largest > 0.0 && *variance > 0.0 { power_of_two_near(variance.sqrt(), f64::round) } else { 1.0 }
+        };
+        centred.scales = spreads.map(scale).collect();
+        centred
+    }
+
+    fn unscaled(dataset: &'a Dataset<'a>) -> Self {
         let statistics = dataset.statistics();
         let ranges = statistics.min.iter().zip(&statistics.max);
         // The mean of equal values may be off by a rounding, which would be taken for a variance.
         let exact = |((min, max), mean): ((&f64, &f64), &f64)| if min == max { *min } else { *mean };
         let mean = ranges.zip(&statistics.mean).map(exact).collect();
-        let mut centred = Self { dataset, mean, scale: 1.0 };
-        let largest = centred.largest().into_iter().fold(0.0, f64::max);
-        if largest > 0.0 {
-            // At most 2^128 as the data are of f32, and a power of two that a normal f64 has.
-            centred.scale = 2f64.powi(-(largest.log2().ceil().clamp(-900.0, 900.0) as i32));
-        }
-        centred
+        Self { dataset, mean, scales: vec![1.0; dataset.columns()], with_one: false }
     }
 
-    /// What values are multiplied by.
-    pub(crate) fn scale(&self) -> f64 {
-        self.scale
+    /// The same rows, each with a 1 behind its last value.
+    #[must_use]
+    pub(super) fn with_one(mut self) -> Self {
+        self.with_one = true;
+        self
+    }
+
+    /// What values are multiplied by, where that is one number for all columns.
+    pub(super) fn scale(&self) -> f64 {
+        self.scales.first().copied().unwrap_or(1.0)
+    }
+
+    /// What values are multiplied by, column by column.
+    pub(super) fn scales(&self) -> &[f64] {
+        &self.scales
     }
 
     /// The largest magnitude in each column, scaled: 0 in a constant one.
-    pub(crate) fn largest(&self) -> Vec<f64> {
+    pub(super) fn largest(&self) -> Vec<f64> {
         let statistics = self.dataset.statistics();
-        let ranges = statistics.min.iter().zip(&statistics.max).zip(&self.mean);
-        ranges.map(|((min, max), mean)| (max - mean).max(mean - min).max(0.0) * self.scale).collect()
+        let ranges = statistics.min.iter().zip(&statistics.max).zip(self.mean.iter().zip(&self.scales));
+        ranges.map(|((min, max), (mean, scale))| (max - mean).max(mean - min).max(0.0) * scale).collect()
     }
 
     /// What is taken off each column.
-    pub(crate) fn mean(&self) -> &[f64] {
+    pub(super) fn mean(&self) -> &[f64] {
         &self.mean
     }
+}
+
+/// The power of two that brings a size to about 1. At most 2^128 as the data are of f32, and a power that a normal f64 has.
+pub(super) fn power_of_two_near(size: f64, round: impl Fn(f64) -> f64) -> f64 {
+    2f64.powi(-(round(size.log2()).clamp(-900.0, 900.0) as i32))
 }
 
 impl RowSource for Centred<'_> {
@@ -56,7 +89,7 @@ impl RowSource for Centred<'_> {
     }
 
     fn columns(&self) -> usize {
-        self.dataset.columns()
+        self.dataset.columns() + usize::from(self.with_one)
     }
 
     fn will_need(&self, rows: Range<u64>) {
@@ -64,9 +97,22 @@ impl RowSource for Centred<'_> {
     }
 
     fn read_f64(&self, first: u64, out: &mut [f64]) -> Result<()> {
-        self.dataset.source().read_f64(first, out)?;
+        let d = self.mean.len();
+        if self.with_one {
+            // The rows lie packed at the end first, and move to their places from the front: no value is overtaken.
+            let rows = out.len() / (d + 1);
+            self.dataset.source().read_f64(first, &mut out[rows..rows * (d + 1)])?;
+            for row in 0..rows {
+                let from = rows + row * d;
+                out.copy_within(from..from + d, row * (d + 1));
+                out[row * (d + 1) + d] = 1.0;
+            }
+        } else {
+            self.dataset.source().read_f64(first, out)?;
+        }
         for row in out.chunks_exact_mut(self.columns()) {
-            row.iter_mut().zip(self.mean()).for_each(|(value, mean)| *value = (*value - mean) * self.scale);
+            let columns = row.iter_mut().zip(self.mean.iter().zip(&self.scales));
+            columns.for_each(|(value, (mean, scale))| *value = (*value - mean) * scale);
         }
         Ok(())
     }
@@ -93,64 +139,5 @@ impl RowSource for Centred<'_> {
 
     fn place(&self, row: u64, column: usize) -> Place {
         self.dataset.source().place(row, column)
-    }
-}
-
-/// The rows of a source with a column of ones after theirs, which makes sums of products hold sums as well.
-pub(crate) struct WithOnes<S>(pub(crate) S);
-
-impl<S: RowSource> RowSource for WithOnes<S> {
-    fn rows(&self) -> u64 {
-        self.0.rows()
-    }
-
-    fn columns(&self) -> usize {
-        self.0.columns() + 1
-    }
-
-    fn will_need(&self, rows: Range<u64>) {
-        self.0.will_need(rows);
-    }
-
-    fn read_f64(&self, first: u64, out: &mut [f64]) -> Result<()> {
-        let rows = out.len() / self.columns();
-        self.0.read_f64(first, &mut out[..rows * self.0.columns()])?;
-        spread(out, self.0.columns(), 1.0);
-        Ok(())
-    }
-
-    fn read_f32(&self, first: u64, origin: &[f64], out: &mut [f32]) -> Result<()> {
-        let (rows, d) = (out.len() / self.columns(), self.0.columns());
-        self.0.read_f32(first, origin.get(..d).unwrap_or(&[]), &mut out[..rows * d])?;
-        spread(out, d, (1.0 - origin.get(d).copied().unwrap_or(0.0)) as f32);
-        Ok(())
-    }
-
-    fn place(&self, row: u64, column: usize) -> Place {
-        self.0.place(row, column)
-    }
-}
-
-/// Moves rows of d values that lie at the front apart, the last first, and puts a value after each.
-fn spread<T: Copy>(out: &mut [T], d: usize, value: T) {
-    for row in (0..out.len() / (d + 1)).rev() {
-        out.copy_within(row * d..(row + 1) * d, row * (d + 1));
-        out[row * (d + 1) + d] = value;
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn ones_stand_after_every_row() {
-        let rows = ndarray::array![[1.0_f64, 2.0], [3.0, 4.0], [5.0, 6.0]];
-        let mut wide = [0.0; 6];
-        WithOnes(&rows).read_f64(1, &mut wide).expect("two rows");
-        assert_eq!(wide, [3.0, 4.0, 1.0, 5.0, 6.0, 1.0]);
-        let mut narrow = [0.0; 6];
-        WithOnes(&rows).read_f32(0, &[1.0, 0.5, 0.0], &mut narrow).expect("two rows");
-        assert_eq!(narrow, [0.0, 1.5, 1.0, 2.0, 3.5, 1.0]);
     }
 }

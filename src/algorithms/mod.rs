@@ -2,18 +2,20 @@
 //! sources of data; none of them names a device's interface.
 //!
 //! What several of them do stands beside their folders: `products` (rows times a small matrix, and the sums of products that come
-//! back from that), `centred` (rows in the space of the kernels), `measured` (a table whose rows ranks share out), `dense` (small matrices in f64), `model_file` (models as
-//! files), `workers`.
+//! back from that), `measured` (a table whose rows ranks share out), `centred` (rows about their means), `project` (new rows times a model's
+//! matrix), `dense` (small matrices in f64), `model_file` (models as files), `workers`.
 
 pub mod bisecting;
 mod centred;
 mod dense;
 pub mod gmm;
 pub mod kmeans;
+pub mod linear;
 mod measured;
 mod model_file;
 pub mod pca;
 pub mod products;
+mod project;
 mod workers;
 
 pub use model_file::ModelKind;

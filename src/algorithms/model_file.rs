@@ -26,10 +26,15 @@ pub enum ModelKind {
     Pca,
     /// A [`GaussianMixtureModel`](crate::GaussianMixtureModel).
     GaussianMixture,
+    /// A [`LogisticModel`](crate::LogisticModel).
+    Logistic,
+    /// A [`LinearModel`](crate::LinearModel).
+    Linear,
 }
 
 impl ModelKind {
-    const ALL: [Self; 4] = [Self::KMeans, Self::BisectingKMeans, Self::Pca, Self::GaussianMixture];
+    const ALL: [Self; 6] =
+        [Self::KMeans, Self::BisectingKMeans, Self::Pca, Self::GaussianMixture, Self::Logistic, Self::Linear];
 
     /// Looks at what kind of model a file holds; whether it is a whole one is seen when it is loaded.
     ///
@@ -54,6 +59,8 @@ impl ModelKind {
             Self::BisectingKMeans => "superstep-bisecting-kmeans",
             Self::Pca => "superstep-pca",
             Self::GaussianMixture => "superstep-gaussian-mixture",
+            Self::Logistic => "superstep-logistic",
+            Self::Linear => "superstep-linear",
         }
     }
 }

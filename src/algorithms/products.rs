@@ -107,6 +107,7 @@ impl Products {
         self.units.outputs().len()
     }
 
+    /// What a product with [`MATRIX`] and [`BIAS`] reads.
     pub(super) fn multiplied(&self) -> Objects {
         let (d, m) = (self.columns(), self.outputs());
         Objects::reads((POINTS, MATRIX, BIAS))
@@ -115,6 +116,7 @@ impl Products {
             .shape(BIAS, ShapeRule::fixed([m]))
     }
 
+    /// What the sums of products are made of and put.
     pub(super) fn summed(&self) -> Objects {
         let (d, m) = (self.columns(), self.outputs());
         Objects::reads((POINTS, COLUMN_EXPONENTS, VALUE_EXPONENTS))
@@ -137,6 +139,7 @@ impl Products {
         self.outputs().div_ceil(OWN_OUTPUTS).next_power_of_two().clamp(4, 16)
     }
 
+    /// Puts [`VALUES`] of a slice of rows.
     pub(super) fn multiply(&self) -> Shader {
         let across = self.across();
         let down = THREADS / across;
@@ -144,6 +147,7 @@ impl Products {
         self.constants(shader.rows_per_workgroup(POINTS, OWN_ROWS * down), (across, down))
     }
 
+    /// Adds the products of [`POINTS`] and [`VALUES`] of a slice to [`SUMS`].
     pub(super) fn sum(&self) -> Shader {
         let across = self.across();
         let down = self.columns().div_ceil(OWN_ROWS).next_power_of_two().clamp(4, THREADS / across);

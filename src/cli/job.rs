@@ -24,8 +24,8 @@ use superstep::{Result, Session};
 pub(super) struct Asked<'a> {
     /// The rows.
     pub(super) input: &'a InputArgs,
-    /// The weights of the rows, or whatever else is read beside them.
-    pub(super) beside: Option<&'a PathBuf>,
+    /// The weights of the rows, and whatever else is read beside them.
+    pub(super) beside: [Option<&'a PathBuf>; 2],
     /// Seed and devices.
     pub(super) compute: &'a ComputeArgs,
     /// How the result is told.
@@ -53,7 +53,7 @@ impl<'a> Job<'a> {
     /// When a file cannot be written or there is no such device, on any rank.
     pub(super) fn start(asked: Asked<'a>, outputs: &Outputs, ranks: &'a Arc<dyn Collective>) -> Result<Self, Failure> {
         let begun = Instant::now();
-        let inputs = asked.input.files.iter().chain(asked.beside);
+        let inputs = asked.input.files.iter().chain(asked.beside.into_iter().flatten());
         let checked = if ranks.rank() == 0 { outputs.check_for(ranks.size(), inputs) } else { Ok(()) };
         ranks::agree(&**ranks, checked)?;
         let quiet = asked.report.verbosity.quiet;

@@ -16,6 +16,7 @@ mod init;
 mod interrupt;
 mod job;
 mod kmeans;
+mod linear;
 mod minibatch;
 mod online;
 mod outputs;
@@ -58,6 +59,8 @@ pub(crate) fn main() -> ExitCode {
         Command::Online(args) => join().and_then(|ranks| online::run(&args, ranks)),
         Command::Sweep(args) => join().and_then(|ranks| sweep::run(&args, ranks)),
         Command::Pca(args) => join().and_then(|ranks| pca::run(&args, ranks)),
+        Command::Logistic(args) => join().and_then(|ranks| linear::run_logistic(&args, ranks)),
+        Command::Linear(args) => join().and_then(|ranks| linear::run_linear(&args, ranks)),
         Command::Predict(args) => ranks::alone("predict").and_then(|()| predict::run(&args)),
         Command::Info(args) => ranks::alone("info").and_then(|()| info::run(&args)),
         Command::Convert(args) => ranks::alone("convert").and_then(|()| convert::run(&args)),

@@ -22,7 +22,7 @@ const BLOCK_VALUES: u64 = 1 << 22;
 /// Runs the job from its arguments to its results.
 pub(super) fn run(args: &PcaArgs, ranks: &Arc<dyn Collective>) -> Result<Ended, Failure> {
     let PcaArgs { input, compute, report, .. } = args;
-    let asked = Asked { input, beside: None, compute, report };
+    let asked = Asked { input, beside: [None, None], compute, report };
     let mut job = Job::start(asked, &outputs(args), ranks)?;
     let source = job.load()?;
     let (reporter, clock) = (job.reporter().clone(), Instant::now());

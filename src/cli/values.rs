@@ -27,6 +27,14 @@ pub(super) fn tolerance(text: &str) -> Result<f64, String> {
     }
 }
 
+/// A number above 0; infinity is one.
+pub(super) fn strength(text: &str) -> Result<f64, String> {
+    match text.parse::<f64>() {
+        Ok(number) if number > 0.0 => Ok(number),
+        _ => Err("take a number above 0, or inf".into()),
+    }
+}
+
 /// A number of bytes: plain, or with a unit, as `1000000`, `512M`, `2G` (powers of 1000), `1GiB` (powers of 1024).
 pub(super) fn size(text: &str) -> Result<u64, String> {
     let digits = text.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(text.len());
@@ -120,6 +128,8 @@ mod tests {
         for text in ["0", "-1", "2.5", "many", ""] {
             assert!(at_least_one::<usize>(text).is_err(), "{text:?}");
         }
+        assert_eq!((strength("0.5"), strength("inf")), (Ok(0.5), Ok(f64::INFINITY)));
+        assert!(["0", "-1", "nan", ""].iter().all(|text| strength(text).is_err()));
         assert_eq!(tolerance("0"), Ok(0.0));
         for text in ["-1e-9", "nan", "inf", "x"] {
             assert!(tolerance(text).is_err(), "{text:?}");

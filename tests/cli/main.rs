@@ -12,6 +12,7 @@ mod flags;
 mod gmm;
 mod info;
 mod json;
+mod linear;
 mod memory;
 mod online;
 mod outputs;

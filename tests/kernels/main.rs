@@ -15,6 +15,7 @@ mod median_pick;
 mod multiply_rows;
 mod own_distance;
 mod reassign_small;
+mod residuals;
 mod responsibilities;
 mod scale_rows;
 mod settle_rows;

@@ -115,6 +115,7 @@ fn kernels_of_the_algorithms_exist_and_name_their_entry_after_their_file() {
         "median_digit",
         "median_pick",
         "multiply_rows",
+        "residuals",
         "sum_products",
         "scale_rows",
         "responsibilities",

@@ -7,7 +7,7 @@ use super::model::GaussianMixtureModel;
 use super::params::GaussianMixture;
 use super::progress::{MixtureRound, Progress};
 use super::step::{Space, Step};
-use crate::algorithms::centred::{Centred, WithOnes};
+use crate::algorithms::centred::Centred;
 use crate::algorithms::kmeans::{KMeans, Timings};
 use crate::algorithms::measured::measured;
 use crate::algorithms::products::{BIAS, COLUMN_EXPONENTS, MATRIX, POINTS, SUMS, VALUE_EXPONENTS};
@@ -104,7 +104,7 @@ impl GaussianMixture {
         given: Option<&Mixture>,
         measured: Duration,
     ) -> Result<GaussianMixtureModel> {
-        let centred = Centred::new(dataset);
+        let centred = Centred::together(dataset);
         let mut account = Account::default();
         account.timings.pin = measured;
         let mut best: Option<Outcome> = None;
@@ -194,7 +194,7 @@ impl GaussianMixture {
             .init_with_broadcast_data(STATE, state);
         let queue = match self.covariance {
             Covariance::Full => queue
-                .init_with_partitioned_data(POINTS, WithOnes(centred))
+                .init_with_partitioned_data(POINTS, centred.clone().with_one())
                 .add(ExpectFull::new(space.clone(), first.units)?),
             Covariance::Diagonal => {
                 queue.init_with_partitioned_data(POINTS, centred).add(ExpectDiagonal::new(space.clone()))

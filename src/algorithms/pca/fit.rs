@@ -73,10 +73,10 @@ impl Pca {
 
     /// Supersteps until the residual is small. Each multiplies the block by the covariance matrix, in one pass over the rows.
     fn iterate(&self, session: &Session, dataset: &Dataset) -> Result<PcaModel> {
-        let centred = Centred::new(dataset);
+        let centred = Centred::together(dataset);
         let (n, width) = (dataset.rows(), self.width(dataset));
         let units = units(&centred, width)?;
-        let factor = centred.scale().powi(2).recip() / (n - 1) as f64;
+        let factor = centred.scales()[0].powi(2).recip() / (n - 1) as f64;
         let run = IterativeComQueue::new(session)
             .in_whole_blocks(PRODUCT_BLOCK as u64)
             .init_with_partitioned_data(POINTS, &centred)

@@ -1,7 +1,7 @@
 //! Principal components, by block subspace iteration written as a queue of items.
 //!
-//! `params` is the builder, `fit` its queue, `model` what comes out, `file` the model as a file. `centred` (beside this folder) brings rows into the
-//! space of the kernels. A superstep is [`MultiplyBack`](super::products::MultiplyBack) (the product of the covariance and a
+//! `params` is the builder, `fit` its queue, `model` what comes out, `file` the model as a file. Rows are centred by
+//! `algorithms/centred.rs`. A superstep is [`MultiplyBack`](super::products::MultiplyBack) (the product of the covariance and a
 //! block of directions), an all-reduce, and `ritz` (what the covariance is within that block, and the next block).
 
 mod file;

@@ -1,6 +1,7 @@
 //! A fitted model: components, variances, and what can be asked of them.
 
 use super::ritz::PcaRound;
+use crate::algorithms::project::project;
 use crate::data::RowSource;
 use crate::queue::Streamed;
 use crate::{Error, Result};
@@ -120,28 +121,9 @@ impl PcaModel {
     /// # Errors
     /// When the table's width is not the model's, or a value is not a finite number.
     pub fn transform(&self, rows: &(impl RowSource + ?Sized)) -> Result<Array2<f64>> {
-        let d = self.columns();
-        if rows.columns() != d {
-            let message = format!("it has {} columns, but the model is expecting {d}", rows.columns());
-            return Err(Error::data(rows.place(0, 0), message));
-        }
-        let mut transformed = Array2::zeros((rows.rows() as usize, self.components.nrows()));
+        let mut transformed = project(rows, &self.mean, &self.components)?;
         let scales = self.scales();
-        let blocks = transformed.axis_chunks_iter_mut(Axis(0), BLOCK).into_par_iter().enumerate();
-        blocks.try_for_each(|(block, mut out)| {
-            let first = (block * BLOCK) as u64;
-            let mut values = vec![0.0; out.nrows() * d];
-            rows.read_f64(first, &mut values)?;
-            if let Some(at) = values.iter().position(|value| !value.is_finite()) {
-                let place = rows.place(first + (at / d) as u64, at % d);
-                return Err(Error::data(place, format!("{} is not a finite number", values[at])));
-            }
-            values.chunks_exact_mut(d).for_each(|row| row.iter_mut().zip(&self.mean).for_each(|(x, mean)| *x -= mean));
-            let values = ArrayView2::from_shape((out.nrows(), d), &values).map_err(|error| other_shape(&error))?;
-            out.assign(&values.dot(&self.components.t()));
-            out.outer_iter_mut().for_each(|mut row| row.iter_mut().zip(&scales).for_each(|(x, scale)| *x /= scale));
-            Ok(())
-        })?;
+        transformed.outer_iter_mut().for_each(|mut row| row.iter_mut().zip(&scales).for_each(|(x, scale)| *x /= scale));
         Ok(transformed)
     }
 

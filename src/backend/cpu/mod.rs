@@ -3,7 +3,8 @@
 //!
 //! A kernel file has the stem of its WGSL twin. [`Nearest`] is the front of the two assignment kernels, [`Partials`]
 //! are the sums of clusters, [`median_digit`] and [`median_pick`] find their medians. [`Multiplier`] and [`ProductSums`] are the products of rows with a small
-//! matrix, and of their columns with what rows have become; [`scale_rows`], [`responsibilities`] and [`MomentSums`] the steps of mixtures. The instruction set is chosen at
+//! matrix, and of their columns with what rows have become; [`scale_rows`], [`responsibilities`] and [`MomentSums`] the steps of mixtures; [`residuals`] is what a linear model makes of rows in
+//! between. The instruction set is chosen at
 //! run time ([`Isa`]); every one gives the same bits.
 
 mod assign_exact;
@@ -24,6 +25,7 @@ mod nearest;
 mod panels;
 mod products;
 pub mod reduce;
+mod residuals;
 mod responsibilities;
 mod row_lanes;
 mod scale_rows;
@@ -45,6 +47,7 @@ pub use median_digit::{DIGITS, VALUES, median_digit};
 pub use median_pick::{MedianState, median_pick};
 pub use multiply_rows::Multiplier;
 pub use nearest::{Distance, Nearest, Scratch};
+pub use residuals::{RowLoss, residuals};
 pub use responsibilities::{MixtureShape, responsibilities};
 pub use scale_rows::scale_rows;
 pub use sum_by_label::{FixedPoint, Partials, PartialsLayout, Rows, WideColumns};

@@ -1,0 +1,201 @@
+//! Fitting: the queue of a linear model.
+
+use super::gradient::{SCALES, TARGETS};
+use super::model::Fitted;
+use super::optimise::{Ending, Optimise, STATE, State};
+use super::problem::{Problem, Weighing};
+use super::settings::{Settings, Solver};
+use super::targets::{Coding, Targets};
+use crate::algorithms::centred::Centred;
+use crate::algorithms::measured::measured;
+use crate::algorithms::products::{BIAS, COLUMN_EXPONENTS, MATRIX, POINTS, SUMS, VALUE_EXPONENTS};
+use crate::backend::cpu::{PRODUCT_BLOCK, RowLoss};
+use crate::data::{ALL_ZERO, Dataset, Origin};
+use crate::queue::{AllReduce, IterativeComQueue, Reservation, Run, Session, Stop};
+use crate::{Error, Place, Result};
+use ndarray::Array2;
+
+/// What a model is fitted to, and how.
+pub(super) struct Job<'a> {
+    pub(super) session: &'a Session,
+    pub(super) dataset: &'a Dataset<'a>,
+    pub(super) targets: Targets<'a>,
+    pub(super) loss: RowLoss,
+    pub(super) outputs: usize,
+    /// What the penalty is multiplied by, of the mean loss; 0 for none.
+    pub(super) strength: f64,
+    /// The sum of the weights, and the largest.
+    pub(super) weights: (f64, f64),
+}
+
+impl Settings {
+    pub(super) fn opened(&self) -> Result<Session> {
+        self.session.clone().map_or_else(Session::auto, Ok)
+    }
+
+    /// Supersteps until the gradient is small. Each is one trial of the optimiser, and one pass over the rows.
+    pub(super) fn iterate(&self, job: &Job) -> Result<Fitted> {
+        let centred = Centred::each(job.dataset);
+        let (target_mean, target_scale, largest_target) = job.target();
+        let penalty = (job.strength * self.l1_ratio * target_scale, job.strength * (1.0 - self.l1_ratio));
+        let weighing = Weighing { total: job.weights.0, largest: job.weights.1, largest_target };
+        let form = (job.loss, job.outputs);
+        let problem = Problem::new(job.dataset, &centred, form, self.intercept, penalty, weighing)?;
+        let _working = job.reserve(&problem)?;
+        let rows = centred.with_one();
+        let optimise = Optimise {
+            problem: problem.clone(),
+            solver: self.solver(penalty.0 > 0.0),
+            tol: self.tol,
+            max_iter: self.max_iter,
+            factor: target_scale.powi(2).recip(),
+        };
+        let most = optimise.most_rounds();
+        let state = State::new(&problem);
+        let units = problem.units();
+        let run = IterativeComQueue::new(job.session)
+            .in_whole_blocks(PRODUCT_BLOCK as u64)
+            .init_with_partitioned_data(POINTS, &rows)
+            .init_with_partitioned_data(TARGETS, &job.targets)
+            .init_with_broadcast_data(MATRIX, problem.matrix(&state.trial))
+            .init_with_broadcast_data(SCALES, problem.scales(&state.trial))
+            .init_with_broadcast_data(BIAS, vec![0.0; job.outputs + 1])
+            .init_with_broadcast_data(COLUMN_EXPONENTS, units.columns().to_vec())
+            .init_with_broadcast_data(VALUE_EXPONENTS, units.outputs().to_vec())
+            .init_with_broadcast_data(STATE, state)
+            .add(problem.gradient()?)
+            .add(AllReduce::sum(SUMS))
+            .add(optimise)
+            .set_compare_criterion(|cx| {
+                let state = cx.get(STATE)?;
+                if let (Some(tell), Some(round)) = (&self.progress, state.rounds.last())
+                    && round.evaluations == state.evaluations
+                {
+                    tell(*round);
+                }
+                Ok(state.ended.is_some())
+            })
+            .set_max_iter(most)
+            .close_with(|cx| if cx.is_first_here() { cx.take(STATE).map(Some) } else { Ok(None) })
+            .run()?;
+        self.fitted(job, &rows, (target_mean, target_scale), run)
+    }
+
+    /// The coefficients in the data's own space.
+    fn fitted(
+        &self,
+        job: &Job,
+        centred: &Centred,
+        (target_mean, target_scale): (f64, f64),
+        run: Run<Option<State>>,
+    ) -> Result<Fitted> {
+        let nothing = || Error::wiring("linear model", STATE.name(), "no task ran");
+        let state = run.results.into_iter().flatten().next().ok_or_else(nothing)?;
+        let (d, m, scales) = (job.dataset.columns(), job.outputs, centred.scales());
+        let own = |(output, column): (usize, usize)| state.point[column * m + output] * scales[column] / target_scale;
+        let mut coefficients = Array2::from_shape_fn((m, d), own);
+        let mut intercepts = vec![0.0; m];
+        if self.intercept {
+            for (output, intercept) in intercepts.iter_mut().enumerate() {
+                let moved: f64 = coefficients.row(output).iter().zip(centred.mean()).map(|(w, mean)| w * mean).sum();
+                *intercept = state.point[d * m + output] / target_scale + target_mean - moved;
+            }
+        }
+        if job.loss == RowLoss::Softmax {
+            // What all classes have in common changes no probability.
+            centre(&mut intercepts);
+            if job.strength == 0.0 {
+                coefficients.columns_mut().into_iter().for_each(|mut column| {
+                    let mean = column.sum() / m as f64;
+                    column -= mean;
+                });
+            }
+        }
+        Ok(Fitted {
+            coefficients,
+            intercepts,
+            rows: job.dataset.rows(),
+            iterations: state.iterations(),
+            evaluations: state.evaluations,
+            converged: state.ended == Some(Ending::Converged),
+            interrupted: run.stop == Stop::Interrupted,
+            warnings: self.warnings(&state),
+            trace: state.rounds,
+            streamed: run.streamed,
+        })
+    }
+
+    fn warnings(&self, state: &State) -> Vec<String> {
+        let gradient = state.rounds.last().map_or(f64::INFINITY, |round| round.gradient);
+        let reached =
+            format!("the largest number in the gradient is {gradient:.1e}, and {:.1e} was asked for", self.tol);
+        match state.ended {
+            Some(Ending::MaxIter) if self.tol > 0.0 => {
+                vec![format!("it has not converged in {} steps: {reached}: allow more steps", self.max_iter)]
+            }
+            Some(Ending::Stuck) => {
+                let hint = "take a larger tolerance";
+                vec![format!("no step goes further down than f32 rounds: {reached}: {hint}")]
+            }
+            _ => Vec::new(),
+        }
+    }
+}
+
+fn centre(values: &mut [f64]) {
+    let mean = values.iter().sum::<f64>() / values.len().max(1) as f64;
+    values.iter_mut().for_each(|value| *value -= mean);
+}
+
+impl Job<'_> {
+    /// The mean and the scale of the targets, and how large they are then.
+    fn target(&self) -> (f64, f64, f64) {
+        match self.targets.coding {
+            Coding::Classes(_) => (0.0, 1.0, 1.0),
+            Coding::Scaled { mean, scale } => {
+                let statistics = self.targets.source.statistics();
+                let ends = statistics.min.iter().chain(&statistics.max);
+                (mean, scale, ends.map(|end| ((end - mean) * scale).abs()).fold(0.0, f64::max))
+            }
+        }
+    }
+
+    /// The sums of each thread, and what the optimiser remembers.
+    fn reserve(&self, problem: &Problem) -> Result<(Reservation, Reservation)> {
+        let session = self.session;
+        let held = self.dataset.source().held() + self.targets.source.source().held();
+        let numbers = ((self.dataset.columns() + 1) * (self.outputs + 1)) as u64 * (session.threads() as u64 + 4)
+            + 30 * problem.size() as u64;
+        let both = session
+            .memory()
+            .reserve("parsed rows", held)
+            .and_then(|parsed| Ok((parsed, session.memory().reserve("sums", numbers * size_of::<f64>() as u64)?)));
+        session.collective().agree(both)
+    }
+}
+
+/// The sum and the largest of the weights. All ranks call this together.
+pub(super) fn weighed(session: &Session, dataset: &Dataset) -> Result<(f64, f64)> {
+    let Some(weights) = dataset.weights() else { return Ok((dataset.rows() as f64, 1.0)) };
+    let weights = session.install(|| measured(weights, Some(session), Origin::Zero))?;
+    let (mean, largest) = (weights.statistics().mean[0], weights.statistics().max[0]);
+    if largest <= 0.0 {
+        return Err(Error::data(Place::of("weights"), ALL_ZERO));
+    }
+    Ok((mean * dataset.rows() as f64, largest))
+}
+
+/// The settings that all ranks must have the same of.
+pub(super) fn fingerprint(name: &str, settings: &Settings, strength: f64, dataset: &Dataset) -> String {
+    let solver: Solver = settings.solver;
+    format!(
+        "superstep {}, {name}, {solver:?}, strength {strength:e}, l1 {:e}, intercept {}, tol {:e}, max_iter {}, {} × {} values",
+        env!("CARGO_PKG_VERSION"),
+        settings.l1_ratio,
+        settings.intercept,
+        settings.tol,
+        settings.max_iter,
+        dataset.rows(),
+        dataset.columns(),
+    )
+}

@@ -1,0 +1,156 @@
+//! The settings that all linear models have.
+
+use super::optimise::LinearRound;
+use crate::data::Dataset;
+use crate::queue::Session;
+use crate::{Error, Result};
+use std::sync::Arc;
+
+/// How the minimum is looked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[non_exhaustive]
+pub enum Solver {
+    /// [`OwlQn`](Self::OwlQn) where there is a penalty on magnitudes (`l1_ratio` above 0), else [`Lbfgs`](Self::Lbfgs).
+    #[default]
+    Auto,
+    /// L-BFGS with a memory of 10 steps (Liu and Nocedal, "On the limited memory BFGS method for large scale optimization", 1989), and a
+    /// search along each direction for a step that fulfils Wolfe's conditions.
+    Lbfgs,
+    /// Orthant-wise L-BFGS (Andrew and Gao, "Scalable training of L1-regularized log-linear models", 2007): coefficients that the
+    /// penalty holds at 0 are 0.
+    OwlQn,
+    /// Steps along the gradient, of a length that is doubled after each and halved until the objective falls. Slow; for
+    /// comparison.
+    GradientDescent,
+}
+
+/// Settings of the objective's form and of the search.
+#[derive(Clone)]
+pub(super) struct Settings {
+    pub(super) solver: Solver,
+    pub(super) l1_ratio: f64,
+    pub(super) intercept: bool,
+    pub(super) tol: f64,
+    pub(super) max_iter: u32,
+    pub(super) session: Option<Session>,
+    pub(super) progress: Option<Arc<dyn Fn(LinearRound) + Send + Sync>>,
+}
+
+impl Settings {
+    pub(super) fn new(max_iter: u32) -> Self {
+        Self {
+            solver: Solver::Auto,
+            l1_ratio: 0.0,
+            intercept: true,
+            tol: 1e-4,
+            max_iter,
+            session: None,
+            progress: None,
+        }
+    }
+
+    /// The solver that is meant, for a penalty on magnitudes or none.
+    pub(super) fn solver(&self, has_l1: bool) -> Solver {
+        match self.solver {
+            Solver::Auto if has_l1 => Solver::OwlQn,
+            Solver::Auto => Solver::Lbfgs,
+            solver => solver,
+        }
+    }
+
+    /// Checks the settings against the data; `strength` is what the penalty's parts are shares of.
+    pub(super) fn check(&self, dataset: &Dataset, targets: &Dataset, has_penalty: bool) -> Result<()> {
+        let refuse = |name: &'static str, message: String| Err(Error::parameter(name, message));
+        if targets.columns() != 1 || targets.rows() != dataset.rows() {
+            let (rows, columns) = (targets.rows(), targets.columns());
+            let message = format!("they are {rows} × {columns}: give one for each of the {} rows", dataset.rows());
+            return refuse("targets", message);
+        }
+        if !(0.0..=1.0).contains(&self.l1_ratio) {
+            return refuse("l1_ratio", format!("{} is no share: take 0 to 1", self.l1_ratio));
+        }
+        if !self.tol.is_finite() || self.tol < 0.0 {
+            return refuse("tol", format!("{} is no tolerance: take 0 or more", self.tol));
+        }
+        if self.max_iter == 0 {
+            return refuse("max_iter", "0 steps: take 1 or more".to_owned());
+        }
+        let has_l1 = has_penalty && self.l1_ratio > 0.0;
+        if has_l1 && self.solver(true) != Solver::OwlQn {
+            let message = format!("{:?} cannot minimise an L1 penalty: take OwlQn, or l1_ratio 0", self.solver);
+            return refuse("solver", message);
+        }
+        Ok(())
+    }
+}
+
+impl std::fmt::Debug for Settings {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Settings")
+            .field("solver", &self.solver)
+            .field("l1_ratio", &self.l1_ratio)
+            .field("intercept", &self.intercept)
+            .field("tol", &self.tol)
+            .field("max_iter", &self.max_iter)
+            .finish_non_exhaustive()
+    }
+}
+
+/// The methods of a builder that set what all linear models have.
+macro_rules! shared_setters {
+    () => {
+        /// How the minimum is looked for; [`Solver::Auto`] by default.
+        #[must_use]
+        pub fn solver(mut self, solver: Solver) -> Self {
+            self.settings.solver = solver;
+            self
+        }
+
+        /// The share of the penalty that is on magnitudes (L1), which makes coefficients 0; the rest is on squares (L2). 0 by
+        /// default.
+        #[must_use]
+        pub fn l1_ratio(mut self, share: f64) -> Self {
+            self.settings.l1_ratio = share;
+            self
+        }
+
+        /// Whether there is an intercept, which is not penalised; on by default.
+        #[must_use]
+        pub fn fit_intercept(mut self, on: bool) -> Self {
+            self.settings.intercept = on;
+            self
+        }
+
+        /// Stops once no number in the gradient of the mean objective is larger; 1e-4 by default. The gradient is that of
+        /// columns (and, in regression, targets) scaled by a power of two to a standard deviation of about 1, so that a
+        /// tolerance means the same in all units. Rounding to f32 sets a floor near 1e-7. With 0, `max_iter` steps are taken.
+        #[must_use]
+        pub fn tol(mut self, tol: f64) -> Self {
+            self.settings.tol = tol;
+            self
+        }
+
+        /// The most steps. One takes one pass over the rows, or a few where its length must be looked for.
+        #[must_use]
+        pub fn max_iter(mut self, steps: u32) -> Self {
+            self.settings.max_iter = steps;
+            self
+        }
+
+        /// The devices to compute on; [`Session::auto`] by default.
+        #[must_use]
+        pub fn session(mut self, session: &Session) -> Self {
+            self.settings.session = Some(session.clone());
+            self
+        }
+
+        /// Is told of every step while the fit runs; where there are several ranks, on the first.
+        #[must_use]
+        pub fn progress(mut self, tell: impl Fn(LinearRound) + Send + Sync + 'static) -> Self {
+            self.settings.progress = Some(std::sync::Arc::new(tell));
+            self
+        }
+    };
+}
+
+pub(super) use shared_setters;
