@@ -61,8 +61,11 @@ fn fit(case: &Case, device: OneDevice, folder: Option<&Path>, rounds: u32) -> Re
     }
 }
 
+/// Centroids, labels, inertia, updates, whether it converged, and the trace.
+type Bits = (Vec<u64>, Vec<u32>, u64, u32, bool, Vec<(u32, u64, u64)>);
+
 /// What must be equal to the last bit.
-fn bits(model: &KMeansModel) -> (Vec<u64>, Vec<u32>, u64, u32, bool, Vec<(u32, u64, u64)>) {
+fn bits(model: &KMeansModel) -> Bits {
     let centroids = model.centroids().iter().map(|value| value.to_bits()).collect();
     let trace = model.trace().iter().map(|round| (round.iteration, round.inertia.to_bits(), round.moved)).collect();
     let (labels, inertia) = (model.labels().to_vec(), model.inertia().to_bits());
