@@ -167,6 +167,26 @@ fn start(rows: &Array2<f32>) -> MixtureInit {
 }
 
 #[test]
+fn a_fit_that_is_interrupted_ends_with_the_round_that_runs() -> superstep::Result<()> {
+    let rows = narrow(&heaps(2000, 3, 4, 0.0));
+    for full in [true, false] {
+        let session = cpu();
+        let flag = session.clone();
+        let mixture = from_rows(&rows, 4, full).tol(0.0).max_iter(25).session(&session).progress(move |step| {
+            if matches!(step, Progress::Round { round, .. } if round.iteration == 3) {
+                flag.interrupt();
+            }
+        });
+        let model = mixture.fit(&rows)?;
+        assert!(model.interrupted() && !model.converged() && model.warnings().is_empty());
+        assert!((3..=4).contains(&model.iterations()), "{} rounds", model.iterations());
+        let known = from_rows(&rows, 4, full).tol(0.0).max_iter(model.iterations()).session(&cpu()).fit(&rows)?;
+        assert_eq!((model.means(), model.lower_bound()), (known.means(), known.lower_bound()));
+    }
+    Ok(())
+}
+
+#[test]
 fn a_component_that_collapses_without_regularisation_is_a_fault_that_says_so() {
     let rows = array![[0.0_f64, 0.0], [0.0, 0.0], [9.0, 9.0], [9.0, 9.0]];
     for covariance in BOTH {
