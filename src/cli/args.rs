@@ -1,14 +1,17 @@
 //! The arguments of the program: flags that scripts depend on, and the words of `--help`.
 
+mod linear;
+
 use super::init::InitChoice;
-use super::values::{Ks, at_least_one, delimiter, ks, setting, size, strength, tolerance};
-use clap::{ArgGroup, Args, Parser, Subcommand, ValueEnum};
+use super::values::{Ks, at_least_one, delimiter, ks, setting, size, tolerance};
+use clap::{Args, Parser, Subcommand, ValueEnum};
+pub(super) use linear::{LinearArgs, LinearShared, LogisticArgs};
 use std::path::PathBuf;
 use superstep::algorithms::bisecting::Strategy;
 use superstep::data::ReadOptions;
 use superstep::data::output::Element;
 use superstep::queue::{DeviceChoice, Every};
-use superstep::{Algorithm, Covariance, EmptyClusters, Init, Metric, Solver};
+use superstep::{Algorithm, Covariance, EmptyClusters, Init, Metric};
 
 /// K-means and other iterative algorithms on large tables, on a GPU or on the CPU.
 #[derive(Debug, Parser)]
@@ -39,7 +42,7 @@ pub(super) enum Command {
     Logistic(Box<LogisticArgs>),
     /// Fit a linear regression: least squares, ridge, lasso or elastic net
     Linear(Box<LinearArgs>),
-    /// Find the cluster of each row with a model that `kmeans`, `bisect` or `gmm` wrote
+    /// Find the cluster, class or number of each row with a model that another command wrote
     Predict(PredictArgs),
     /// Say what tables are: rows, columns, types, ranges, values that are not finite
     Info(InfoArgs),
@@ -358,99 +361,6 @@ pub(super) struct PcaArgs {
     pub(super) report: ReportArgs,
 }
 
-#[derive(Debug, Args)]
-#[command(
-    after_help = "Ctrl-C stops after the pass that runs and writes the model there is; a second one ends at once."
-)]
-pub(super) struct LogisticArgs {
-    #[command(flatten)]
-    pub(super) shared: LinearShared,
-    /// What the loss of the rows, summed, counts against the penalty; inf for no penalty
-    #[arg(long, value_name = "C", default_value = "1", value_parser = strength)]
-    pub(super) c: f64,
-    /// Most steps
-    #[arg(long, value_name = "N", default_value = "100", value_parser = at_least_one::<u32>)]
-    pub(super) max_iter: u32,
-}
-
-#[derive(Debug, Args)]
-#[command(
-    after_help = "Ctrl-C stops after the pass that runs and writes the model there is; a second one ends at once."
-)]
-pub(super) struct LinearArgs {
-    #[command(flatten)]
-    pub(super) shared: LinearShared,
-    /// What the penalty counts against half the mean squared error; 0 is ordinary least squares
-    #[arg(long, value_name = "A", default_value = "0", value_parser = tolerance)]
-    pub(super) alpha: f64,
-    /// Most steps
-    #[arg(long, value_name = "N", default_value = "1000", value_parser = at_least_one::<u32>)]
-    pub(super) max_iter: u32,
-}
-
-/// What both linear models take.
-#[derive(Debug, Args)]
-#[command(group(ArgGroup::new("what").required(true).args(["targets", "target"])))]
-pub(super) struct LinearShared {
-    #[command(flatten)]
-    pub(super) input: InputArgs,
-    /// The target of each row, a class or a number: a table (.npy, .csv, …) of one column
-    #[arg(long, value_name = "FILE")]
-    pub(super) targets: Option<PathBuf>,
-    /// The column of INPUT that holds the targets, named as --columns names the others, which must be given
-    #[arg(long, value_name = "COLUMN", requires = "columns")]
-    pub(super) target: Option<String>,
-    /// The share of the penalty that is on magnitudes (L1) and makes coefficients 0; the rest is on squares (L2)
-    #[arg(long, value_name = "R", default_value = "0", value_parser = tolerance)]
-    pub(super) l1_ratio: f64,
-    /// How the minimum is looked for
-    #[arg(long, value_name = "NAME", default_value = "auto")]
-    pub(super) solver: SolverName,
-    /// Fit no intercept
-    #[arg(long)]
-    pub(super) no_intercept: bool,
-    /// Stop when no number in the gradient, of columns scaled to a standard deviation of about 1, is larger
-    #[arg(long, value_name = "T", default_value = "1e-4", value_parser = tolerance, allow_negative_numbers = true)]
-    pub(super) tol: f64,
-    /// Weight of each row: a table (.npy, .csv, …) of one column
-    #[arg(long, value_name = "FILE")]
-    pub(super) weights: Option<PathBuf>,
-    #[command(flatten)]
-    pub(super) compute: ComputeArgs,
-    /// Write the coefficients, a row for each output, its intercept last (.npy, .csv or .parquet)
-    #[arg(long, value_name = "FILE", help_heading = "Results")]
-    pub(super) coefficients: Option<PathBuf>,
-    /// Write the model (safetensors)
-    #[arg(long, value_name = "FILE", help_heading = "Results")]
-    pub(super) model: Option<PathBuf>,
-    #[command(flatten)]
-    pub(super) report: ReportArgs,
-}
-
-/// The solvers by name.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub(super) enum SolverName {
-    /// owl-qn where there is an L1 penalty, else lbfgs
-    Auto,
-    /// L-BFGS
-    Lbfgs,
-    /// Orthant-wise L-BFGS
-    OwlQn,
-    /// Gradient descent
-    GradientDescent,
-}
-
-impl From<SolverName> for Solver {
-    fn from(name: SolverName) -> Self {
-        match name {
-            SolverName::Auto => Self::Auto,
-            SolverName::Lbfgs => Self::Lbfgs,
-            SolverName::OwlQn => Self::OwlQn,
-            SolverName::GradientDescent => Self::GradientDescent,
-        }
-    }
-}
-
 /// Where a job keeps what it has come to, so that it can be cut off at any moment.
 #[derive(Debug, Args)]
 pub(super) struct CheckpointArgs {
@@ -468,15 +378,15 @@ pub(super) struct CheckpointArgs {
 
 #[derive(Debug, Args)]
 pub(super) struct PredictArgs {
-    /// A model that `kmeans`, `bisect` or `gmm` wrote with --model
+    /// A model that --model of `kmeans`, `bisect`, `gmm`, `logistic` or `linear` wrote
     #[arg(value_name = "MODEL")]
     pub(super) model: PathBuf,
     #[command(flatten)]
     pub(super) input: InputArgs,
-    /// Write the cluster of each row (.npy, .csv or .parquet)
+    /// Write the cluster of each row, of a linear model its class or number (.npy, .csv or .parquet)
     #[arg(long, value_name = "FILE")]
     pub(super) labels: PathBuf,
-    /// Write the distance of each row to its centroid (.npy, .csv or .parquet), in the model's metric; haversine in kilometres
+    /// Write the distance of each row to its centroid, where there are some (.npy, .csv or .parquet), in the model's metric; haversine in kilometres
     #[arg(long, value_name = "FILE")]
     pub(super) distances: Option<PathBuf>,
     #[command(flatten)]

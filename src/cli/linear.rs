@@ -81,10 +81,20 @@ fn run(
             args.model.as_ref().map_or(Ok(()), |path| model.save(path))
         })
     })?;
+    let told = model.told();
     let head = job.head();
     let report = LinearReport {
-        head: Head { seconds: Seconds { iterate, ..head.seconds }, n: dataset.rows(), d: dataset.columns(), ..head },
-        ..model.told()
+        head: Head {
+            n: dataset.rows(),
+            d: dataset.columns(),
+            iterations: told.head.iterations,
+            converged: told.head.converged,
+            interrupted: told.head.interrupted,
+            seconds: Seconds { iterate, ..head.seconds },
+            streamed: told.head.streamed,
+            ..head
+        },
+        ..told
     };
     let report = report.timed();
     let settings = settings_in_words(args, max_iter, words, &job);

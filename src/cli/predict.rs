@@ -1,4 +1,4 @@
-//! `superstep predict`: the cluster of each row under a saved model, block by block, on the CPU.
+//! `superstep predict`: the cluster, class or number of each row under a saved model, block by block, on the CPU.
 
 use super::args::PredictArgs;
 use super::failure::Failure;
@@ -15,7 +15,7 @@ use superstep::algorithms::ModelKind;
 use superstep::data::output::{Block, Element, TableSpec, TableWriter};
 use superstep::data::{self, RowSource};
 use superstep::queue::{DeviceChoice, OneDevice};
-use superstep::{BisectingKMeansModel, Error, GaussianMixtureModel, KMeansModel, Result};
+use superstep::{BisectingKMeansModel, Error, GaussianMixtureModel, KMeansModel, LinearModel, LogisticModel, Result};
 
 /// Values of a block: enough rows to keep every thread busy, few enough to show progress and heed Ctrl-C.
 const BLOCK_VALUES: u64 = 1 << 22;
@@ -35,7 +35,7 @@ pub(super) fn run(args: &PredictArgs) -> Result<Ended, Failure> {
     reporter.show("load", None, args.input.names());
     let source = session.install(|| data::open(&args.input.files, &args.input.options(session.memory().limit())))?;
     source.notes().iter().for_each(|note| reporter.warn(note));
-    let results = Results::create(args, source.rows())?;
+    let results = Results::create(args, &model, source.rows())?;
     let done = session.install(|| predict(&model, &*source, results, &reporter, &interrupt))?;
     reporter.finish();
     if !done {
@@ -43,16 +43,26 @@ pub(super) fn run(args: &PredictArgs) -> Result<Ended, Failure> {
     }
     let time = begun.elapsed().as_secs_f64();
     let rows = counted(source.rows(), "row");
-    let clusters = counted(model.clusters() as u64, "cluster");
-    print(&format!("{}: {rows} labelled with {clusters} in {}\n", args.labels.display(), seconds(time)))?;
+    let done = model.done();
+    print(&format!("{}: {rows} {done} in {}\n", args.labels.display(), seconds(time)))?;
     Ok(Ended::Done)
 }
 
-/// A model of any algorithm that labels rows.
+/// A model of any algorithm that says something of rows.
 enum Model {
     KMeans(KMeansModel),
     BisectingKMeans(BisectingKMeansModel),
     GaussianMixture(GaussianMixtureModel),
+    Logistic(LogisticModel),
+    Linear(LinearModel),
+}
+
+/// What a model says of rows.
+enum Said {
+    /// Their clusters.
+    Labels(Vec<u32>),
+    /// Their classes, or numbers.
+    Values(Vec<f64>),
 }
 
 impl Model {
@@ -62,37 +72,55 @@ impl Model {
             ModelKind::KMeans => KMeansModel::load(path).map(Self::KMeans),
             ModelKind::BisectingKMeans => BisectingKMeansModel::load(path).map(Self::BisectingKMeans),
             ModelKind::GaussianMixture => GaussianMixtureModel::load(path).map(Self::GaussianMixture),
+            ModelKind::Logistic => LogisticModel::load(path).map(Self::Logistic),
+            ModelKind::Linear => LinearModel::load(path).map(Self::Linear),
             kind => Err(Error::parameter("MODEL", format!("{}: a model of {kind:?} labels no rows", path.display()))),
         }
     }
 
-    fn clusters(&self) -> usize {
+    /// What was done with the rows, in words.
+    fn done(&self) -> String {
         match self {
-            Self::KMeans(model) => model.k(),
-            Self::BisectingKMeans(model) => model.k(),
-            Self::GaussianMixture(model) => model.components(),
+            Self::KMeans(model) => format!("labelled with {}", counted(model.k() as u64, "cluster")),
+            Self::BisectingKMeans(model) => format!("labelled with {}", counted(model.k() as u64, "cluster")),
+            Self::GaussianMixture(model) => {
+                format!("labelled with {}", counted(model.components() as u64, "component"))
+            }
+            Self::Logistic(model) => format!("put into {} classes", model.classes().len()),
+            Self::Linear(_) => "predicted".to_owned(),
         }
     }
 
-    fn labels(&self, rows: &dyn RowSource) -> Result<Vec<u32>> {
+    /// How many rows' results are kept, and as what.
+    fn spec(&self, rows: u64) -> TableSpec {
         match self {
-            Self::KMeans(model) => model.predict(rows),
-            Self::BisectingKMeans(model) => model.predict(rows),
-            Self::GaussianMixture(model) => model.predict(rows),
+            Self::KMeans(_) | Self::BisectingKMeans(_) | Self::GaussianMixture(_) => TableSpec::labels(rows),
+            Self::Logistic(_) => TableSpec::vector(rows, Element::F64, "class"),
+            Self::Linear(_) => TableSpec::vector(rows, Element::F64, "prediction"),
         }
     }
 
-    fn distances(&self, rows: &dyn RowSource, labels: &[u32]) -> Result<Vec<f64>> {
+    fn of(&self, rows: &dyn RowSource) -> Result<Said> {
         match self {
-            Self::KMeans(model) => model.distances(rows, labels),
-            Self::BisectingKMeans(model) => model.distances(rows, labels),
-            Self::GaussianMixture(_) => Err(no_distances()),
+            Self::KMeans(model) => model.predict(rows).map(Said::Labels),
+            Self::BisectingKMeans(model) => model.predict(rows).map(Said::Labels),
+            Self::GaussianMixture(model) => model.predict(rows).map(Said::Labels),
+            Self::Logistic(model) => model.predict(rows).map(Said::Values),
+            Self::Linear(model) => model.predict(rows).map(Said::Values),
+        }
+    }
+
+    fn distances(&self, rows: &dyn RowSource, said: &Said) -> Result<Vec<f64>> {
+        match (self, said) {
+            (Self::KMeans(model), Said::Labels(labels)) => model.distances(rows, labels),
+            (Self::BisectingKMeans(model), Said::Labels(labels)) => model.distances(rows, labels),
+            _ => Err(no_distances()),
         }
     }
 }
 
 fn no_distances() -> Error {
-    Error::parameter("--distances", "a mixture has no distances: ask for labels alone")
+    Error::parameter("--distances", "the model has no centroids that rows could be near: leave it out")
 }
 
 fn outputs(args: &PredictArgs) -> Outputs<'_> {
@@ -108,13 +136,13 @@ struct Results {
 }
 
 impl Results {
-    fn create(args: &PredictArgs, rows: u64) -> Result<Self> {
+    fn create(args: &PredictArgs, model: &Model, rows: u64) -> Result<Self> {
+        if args.distances.is_some() && matches!(model, Model::Logistic(_) | Model::Linear(_)) {
+            return Err(no_distances());
+        }
         let spec = TableSpec::vector(rows, Element::F64, "distance");
         let distances = args.distances.as_ref().map(|path| TableWriter::create(path, spec));
-        Ok(Self {
-            labels: TableWriter::create(&args.labels, TableSpec::labels(rows))?,
-            distances: distances.transpose()?,
-        })
+        Ok(Self { labels: TableWriter::create(&args.labels, model.spec(rows))?, distances: distances.transpose()? })
     }
 
     fn finish(self) -> Result<()> {
@@ -123,7 +151,7 @@ impl Results {
     }
 }
 
-/// Writes the label of each row and, where they are asked for, its distance to that centroid; false when interrupted, and
+/// Writes what the model says of each row and, where they are asked for, its distance to that centroid; false when interrupted, and
 /// then nothing is written.
 fn predict(
     model: &Model,
@@ -143,11 +171,14 @@ fn predict(
         let window = Window::new(source, first..first.saturating_add(block));
         let next = first + window.rows();
         source.will_need(next..next.saturating_add(block).min(rows));
-        let labels = model.labels(&window)?;
+        let said = model.of(&window)?;
         if let Some(file) = &mut results.distances {
-            file.push(Block::F64(&model.distances(&window, &labels)?))?;
+            file.push(Block::F64(&model.distances(&window, &said)?))?;
         }
-        results.labels.push_labels(&labels)?;
+        match &said {
+            Said::Labels(labels) => results.labels.push_labels(labels)?,
+            Said::Values(values) => results.labels.push(Block::F64(values))?,
+        }
         first = next;
         let speed = scaled(first as f64 / begun.elapsed().as_secs_f64(), "rows/s");
         reporter.show("label", Some((first, rows)), speed);

@@ -29,11 +29,18 @@ fn a_regression_finds_the_line_and_writes_it() {
     }
     let (header, bytes) = parse_npy(&folder.path("w.npy"));
     assert!(header.contains("'<f8'") && header.contains("(1, 3)") && bytes.len() == 24, "{header}");
+    folder.done("predict m.bin rows.csv --labels found.csv");
+    let found: Vec<f64> = folder.read("found.csv").lines().map(|line| line.parse().expect("a number")).collect();
+    for (found, known) in found.iter().zip([4.0, 1.0, 1.0, -2.0, -1.0, -4.0]) {
+        assert!((found - known).abs() < 1e-4, "{found} is not {known}");
+    }
+    let refused = folder.run("predict m.bin rows.csv --labels l.csv --distances d.csv");
+    assert!(refused.status == Some(1) && refused.stderr.contains("no centroids"), "{}", refused.stderr);
     let summary = folder.done("linear houses.csv --columns a,b --target price --device cpu").stdout;
     for words in ["houses.csv: 6 rows × 2 columns", "alpha 0", "2 coefficients by ", "converged", "intercept"] {
         assert!(summary.contains(words), "{words} is not in\n{summary}");
     }
-    assert_eq!(folder.files(), ["houses.csv", "large.csv", "m.bin", "rows.csv", "w.npy"]);
+    assert_eq!(folder.files(), ["found.csv", "houses.csv", "large.csv", "m.bin", "rows.csv", "w.npy"]);
 }
 
 #[test]
@@ -45,9 +52,13 @@ fn a_classifier_tells_classes_and_steps() {
     let trace = object["trace"].as_array().expect("steps");
     assert_eq!(trace.len() as u64 - 1, object["iterations"].as_u64().expect("a number"), "the start is told too");
     assert!((trace[0]["loss"].as_f64().expect("a number") - 2.0_f64.ln()).abs() < 1e-6);
+    folder.done("logistic rows.csv --targets large.csv --c 10 --device cpu --model m.bin --quiet");
+    folder.done("predict m.bin rows.csv --labels found.csv");
+    let found: Vec<f64> = folder.read("found.csv").lines().map(|line| line.parse().expect("a number")).collect();
+    assert_eq!(found, [0.0, 0.0, 0.0, 1.0, 1.0, 1.0]);
     let same = folder.json("logistic houses.csv --columns a,b --target large --c 10 --device cpu");
     assert_eq!(same["coefficients"], object["coefficients"]);
-    let few = folder.done("logistic rows.csv --targets large.csv --c 0.3 --l1-ratio 1 --device cpu");
+    let few = folder.done("logistic rows.csv --targets large.csv --c 0.22 --l1-ratio 1 --device cpu");
     assert!(few.stdout.contains("2 classes, 2 coefficients (1 not 0)"), "{}", few.stdout);
     assert!(few.stderr.contains("superstep: step "), "{}", few.stderr);
     let weighted = folder

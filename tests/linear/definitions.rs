@@ -38,8 +38,9 @@ fn steps_go_down_and_the_trace_says_how() {
         let model = LogisticRegression::new().session(session).fit(&rows, &classes)?;
         let trace = model.trace();
         assert!(model.converged() && model.iterations() > 3, "{name}: {trace:?}");
-        assert!((trace[0].loss - 2.0_f64.ln()).abs() < 1e-6 && trace[0].iteration == 0, "{name}: {trace:?}");
-        assert!(trace.windows(2).all(|pair| pair[1].loss < pair[0].loss * 1.000_001), "{name}: {trace:?}");
+        // Devices sum 256 losses in f32, which here are equal and so all rounded to one side.
+        assert!((trace[0].loss - 2.0_f64.ln()).abs() < 5e-6 && trace[0].iteration == 0, "{name}: {trace:?}");
+        assert!(trace.windows(2).all(|pair| pair[1].loss < pair[0].loss * 1.000_008), "{name}: {trace:?}");
         assert!(trace.windows(2).all(|pair| pair[1].evaluations > pair[0].evaluations), "{name}");
         assert_eq!(trace.last().map(|round| round.iteration), Some(model.iterations()), "{name}");
         assert!(trace.last().unwrap().gradient <= 1e-4, "{name}");

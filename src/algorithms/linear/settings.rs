@@ -58,7 +58,7 @@ impl Settings {
         }
     }
 
-    /// Checks the settings against the data; `strength` is what the penalty's parts are shares of.
+    /// Checks the settings against the data.
     pub(super) fn check(&self, dataset: &Dataset, targets: &Dataset, has_penalty: bool) -> Result<()> {
         let refuse = |name: &'static str, message: String| Err(Error::parameter(name, message));
         if targets.columns() != 1 || targets.rows() != dataset.rows() {
