@@ -29,7 +29,7 @@ pub(super) fn run(args: &PredictArgs) -> Result<Ended, Failure> {
     let cpu = DeviceChoice::These(vec![OneDevice::Cpu]);
     let session = open_session(&cpu, &args.resources, &interrupt)?;
     let model = Model::load(&args.model)?;
-    if let (Model::GaussianMixture(_), Some(_)) = (&model, &args.distances) {
+    if args.distances.is_some() && !model.has_distances() {
         return Err(Failure::Usage(no_distances()));
     }
     reporter.show("load", None, args.input.names());
@@ -78,6 +78,10 @@ impl Model {
         }
     }
 
+    fn has_distances(&self) -> bool {
+        matches!(self, Self::KMeans(_) | Self::BisectingKMeans(_))
+    }
+
     /// What was done with the rows, in words.
     fn done(&self) -> String {
         match self {
@@ -120,7 +124,7 @@ impl Model {
 }
 
 fn no_distances() -> Error {
-    Error::parameter("--distances", "the model has no centroids that rows could be near: leave it out")
+    Error::parameter("--distances", "a model of this kind has no distances: ask for labels alone")
 }
 
 fn outputs(args: &PredictArgs) -> Outputs<'_> {
@@ -137,9 +141,6 @@ struct Results {
 
 impl Results {
     fn create(args: &PredictArgs, model: &Model, rows: u64) -> Result<Self> {
-        if args.distances.is_some() && matches!(model, Model::Logistic(_) | Model::Linear(_)) {
-            return Err(no_distances());
-        }
         let spec = TableSpec::vector(rows, Element::F64, "distance");
         let distances = args.distances.as_ref().map(|path| TableWriter::create(path, spec));
         Ok(Self { labels: TableWriter::create(&args.labels, model.spec(rows))?, distances: distances.transpose()? })

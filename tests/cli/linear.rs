@@ -35,7 +35,7 @@ fn a_regression_finds_the_line_and_writes_it() {
         assert!((found - known).abs() < 1e-4, "{found} is not {known}");
     }
     let refused = folder.run("predict m.bin rows.csv --labels l.csv --distances d.csv");
-    assert!(refused.status == Some(1) && refused.stderr.contains("no centroids"), "{}", refused.stderr);
+    assert!(refused.status == Some(2) && refused.stderr.contains("has no distances"), "{}", refused.stderr);
     let summary = folder.done("linear houses.csv --columns a,b --target price --device cpu").stdout;
     for words in ["houses.csv: 6 rows × 2 columns", "alpha 0", "2 coefficients by ", "converged", "intercept"] {
         assert!(summary.contains(words), "{words} is not in\n{summary}");
