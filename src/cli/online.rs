@@ -113,8 +113,9 @@ fn check(args: &OnlineArgs) -> Result<()> {
     Ok(())
 }
 
+/// How long the input may pause; a time that no clock can count is for ever.
 fn idle(args: &OnlineArgs) -> Option<Duration> {
-    args.idle.map(Duration::from_secs_f64)
+    args.idle.and_then(|seconds| Duration::try_from_secs_f64(seconds).ok())
 }
 
 fn decay(args: &OnlineArgs) -> Decay {

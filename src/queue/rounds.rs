@@ -67,10 +67,9 @@ impl Engine<'_> {
         let Outermost { feeding, keeper } = outermost;
         let (mut round, ended) = keeper.as_ref().map_or((0, None), Keeper::begins);
         match ended {
-            // A higher maximum, or more data, may go on where there was none left.
-            Some(Stop::MaxIter) if body.max_iter.is_none_or(|most| most > round) => {}
-            Some(Stop::EndOfData) | None => {}
-            Some(stop) => return Ok((round, stop)),
+            // A higher maximum, or more data, may go on where there was none left; a lower maximum undoes no round.
+            None | Some(Stop::MaxIter | Stop::EndOfData) if body.max_iter.is_none_or(|most| most > round) => {}
+            ended => return Ok((round, ended.unwrap_or(Stop::MaxIter))),
         }
         let stop = loop {
             round += 1;

@@ -207,6 +207,30 @@ fn one_is_written_when_it_is_due_when_interrupted_and_at_the_end() -> Result<()>
 }
 
 #[test]
+fn a_maximum_below_the_rounds_that_were_done_ends_at_once() -> Result<()> {
+    let (session, folder) = (cpu(1), folder());
+    let run = |rounds: u32, fails_in: u32| {
+        let checkpoint = Checkpoint::new(folder.path()).keeps(TOTAL).every(Every::Rounds(1));
+        let found = checkpoint.find(&session)?;
+        IterativeComQueue::new(&session)
+            .init_with_broadcast_data(TOTAL, Array1::zeros(1))
+            .add(cut_off(fails_in - 1))
+            .add(item("count", Objects::reads(TOTAL).writes(TOTAL), |cx| {
+                let next = cx.get(TOTAL)? + 1.0;
+                cx.put(TOTAL, next)
+            }))
+            .set_max_iter(rounds)
+            .checkpoint(checkpoint.resume(found))
+            .close_with(|cx| Ok(cx.get(TOTAL)?[0]))
+            .run()
+    };
+    assert_says(&error_of(run(9, 5), "cut off"), &["power: gone"]);
+    let run = run(2, 99)?;
+    assert_eq!((run.rounds, run.stop, run.results), (4, Stop::MaxIter, vec![4.0]));
+    Ok(())
+}
+
+#[test]
 fn a_checkpoint_of_other_data_or_settings_is_refused_with_the_difference() -> Result<()> {
     let session = cpu(1);
     let folder = folder();
