@@ -2,11 +2,19 @@
 //!
 //! What a fit comes to is asked of the CPU and of each adapter that wgpu lists.
 
+#[path = "../support/adapters.rs"]
+mod adapters;
 mod agreement;
 mod degenerate;
 mod errors;
 mod files;
+#[path = "../support/numbers.rs"]
+mod numbers;
 mod reproducible;
+#[path = "../support/sessions.rs"]
+mod sessions;
+#[path = "../support/stored.rs"]
+mod stored;
 mod support;
 #[path = "../support/threads.rs"]
 mod threads;

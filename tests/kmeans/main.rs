@@ -2,6 +2,8 @@
 //!
 //! What a fit comes to is asked of the CPU and of each adapter that wgpu lists.
 
+#[path = "../support/adapters.rs"]
+mod adapters;
 mod agreement;
 mod batches;
 mod bisecting;

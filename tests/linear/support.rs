@@ -1,54 +1,9 @@
 //! Sessions to run on, rows with targets, and what must be equal of two fits.
 
+use crate::numbers::number;
+pub(crate) use crate::sessions::{alone, cpu, on_every_device, session};
 use ndarray::Array2;
-use std::sync::{Mutex, MutexGuard, PoisonError};
-use superstep::queue::{DeviceChoice, OneDevice, adapters};
-use superstep::{LinearModel, LogisticModel, Result, Session};
-
-/// Runs a test on the CPU and on every adapter. Where there is none it says so, or fails if a GPU is required.
-pub(crate) fn on_every_device(test: impl Fn(&Session, &str) -> Result<()>) {
-    let run = |device: OneDevice, name: &str| {
-        if let Err(error) = test(&session(device, 2, 1), name) {
-            panic!("{name}: {error}");
-        }
-    };
-    run(OneDevice::Cpu, "the CPU");
-    let found = adapters();
-    if found.is_empty() {
-        let required = std::env::var("SUPERSTEP_REQUIRE_GPU").is_ok_and(|value| value == "1");
-        assert!(!(required && cfg!(feature = "gpu")), "SUPERSTEP_REQUIRE_GPU=1, and there is no adapter");
-        eprintln!("skipped: no adapter");
-    }
-    for number in 0..found.len() {
-        let _alone = alone();
-        run(OneDevice::Adapter(number), &format!("gpu:{number}"));
-    }
-}
-
-/// Keeps the adapters to one test: a software adapter serves one faster than two.
-pub(crate) fn alone() -> MutexGuard<'static, ()> {
-    static ADAPTERS: Mutex<()> = Mutex::new(());
-    ADAPTERS.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-/// A session on a device.
-pub(crate) fn session(device: OneDevice, threads: usize, partitions: usize) -> Session {
-    let builder = Session::builder().device(DeviceChoice::These(vec![device]));
-    builder.threads(threads).partitions(partitions).build().expect("the device opens")
-}
-
-pub(crate) fn cpu() -> Session {
-    session(OneDevice::Cpu, 2, 1)
-}
-
-/// Numbers that look random and are the same everywhere (the mixing function of SplitMix64), in [−1, 1).
-pub(crate) fn number(at: u64) -> f64 {
-    let mut bits = at.wrapping_add(1).wrapping_mul(0x9e37_79b9_7f4a_7c15);
-    bits = (bits ^ (bits >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-    bits = (bits ^ (bits >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-    bits ^= bits >> 31;
-    (bits >> 11) as f64 / (1_u64 << 52) as f64 - 1.0
-}
+use superstep::{LinearModel, LogisticModel};
 
 /// n rows of d columns, a number that follows from them but for noise, and one of `classes` that does.
 pub(crate) fn table(n: usize, d: usize, classes: usize) -> (Array2<f32>, Vec<f32>, Vec<f32>) {

@@ -3,6 +3,8 @@
 //! Every behaviour runs on the CPU and on each adapter that wgpu lists, with one partition and with three. Oracles are
 //! computed here, in plain f64 loops.
 
+#[path = "../support/adapters.rs"]
+mod adapters;
 mod alink;
 mod checkpoints;
 mod communication;

@@ -1,7 +1,8 @@
 //! Sessions to run on, sources to read from, and items that several tests use.
 
+use crate::adapters::at_hand;
 use ndarray::{Array1, Array2};
-use superstep::queue::{ComContext, Compute, ComputeFunction, DeviceChoice, Objects, OneDevice, Session, adapters};
+use superstep::queue::{ComContext, Compute, ComputeFunction, DeviceChoice, Objects, OneDevice, Session};
 use superstep::{Error, Result};
 
 /// A session with the words that name it in a failure.
@@ -25,15 +26,9 @@ pub(crate) fn everywhere() -> Vec<On> {
         .collect()
 }
 
-/// The adapters at hand. Where there is none the test says so, or fails if a GPU is required.
+/// The adapters at hand.
 pub(crate) fn gpus() -> Vec<usize> {
-    let found = adapters().len();
-    if found == 0 {
-        let required = std::env::var("SUPERSTEP_REQUIRE_GPU").is_ok_and(|value| value == "1");
-        assert!(!(required && cfg!(feature = "gpu")), "SUPERSTEP_REQUIRE_GPU=1, and there is no adapter");
-        eprintln!("skipped: no adapter");
-    }
-    (0..found).collect()
+    (0..at_hand()).collect()
 }
 
 /// A session on these devices, each with this many partitions.

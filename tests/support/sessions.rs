@@ -1,0 +1,36 @@
+//! Sessions to run on.
+
+use crate::adapters::at_hand;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use superstep::queue::{DeviceChoice, OneDevice};
+use superstep::{Result, Session};
+
+/// Runs a test on the CPU and on every adapter.
+pub(crate) fn on_every_device(test: impl Fn(&Session, &str) -> Result<()>) {
+    let run = |device: OneDevice, name: &str| {
+        if let Err(error) = test(&session(device, 2, 1), name) {
+            panic!("{name}: {error}");
+        }
+    };
+    run(OneDevice::Cpu, "the CPU");
+    for number in 0..at_hand() {
+        let _alone = alone();
+        run(OneDevice::Adapter(number), &format!("gpu:{number}"));
+    }
+}
+
+/// Keeps the adapters to one test: a software adapter serves one faster than two.
+pub(crate) fn alone() -> MutexGuard<'static, ()> {
+    static ADAPTERS: Mutex<()> = Mutex::new(());
+    ADAPTERS.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// A session on a device.
+pub(crate) fn session(device: OneDevice, threads: usize, partitions: usize) -> Session {
+    let builder = Session::builder().device(DeviceChoice::These(vec![device]));
+    builder.threads(threads).partitions(partitions).build().expect("the device opens")
+}
+
+pub(crate) fn cpu() -> Session {
+    session(OneDevice::Cpu, 2, 1)
+}
