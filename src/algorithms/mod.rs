@@ -3,7 +3,8 @@
 //!
 //! What several of them do stands beside their folders: `products` (rows times a small matrix, and the sums of products that come
 //! back from that), `measured` (a table whose rows ranks share out), `centred` (rows about their means), `project` (new rows times a model's
-//! matrix), `dense` (small matrices in f64), `model_file` (models as files), `workers`.
+//! matrix), `dense` (small matrices in f64), `model_file` (models as files), `workers`, `working` (devices and
+//! room to work in).
 
 pub mod bisecting;
 mod centred;
@@ -17,5 +18,6 @@ pub mod pca;
 pub mod products;
 mod project;
 mod workers;
+mod working;
 
 pub use model_file::ModelKind;

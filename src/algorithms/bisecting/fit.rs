@@ -7,6 +7,7 @@ use super::rows::Members;
 use super::tree::{Leaf, Split, Tree};
 use crate::Result;
 use crate::algorithms::kmeans::{KMeans, KMeansModel, Metric, Timings};
+use crate::algorithms::working::opened;
 use crate::data::{Dataset, RowSet, RowSource, Subset};
 use crate::queue::{Session, Streamed};
 use std::time::{Duration, Instant};
@@ -33,7 +34,7 @@ impl BisectingKMeans {
     /// When a setting cannot be obeyed, a value is not a finite number (with its row and column), there are fewer rows
     /// than clusters, or a device fails.
     pub fn fit(&self, rows: &(impl RowSource + ?Sized)) -> Result<BisectingKMeansModel> {
-        let (session, clock) = (self.opened()?, Instant::now());
+        let (session, clock) = (opened(self.session.as_ref())?, Instant::now());
         let dataset = session.install(|| self.kmeans(1, &session).dataset(rows))?;
         self.fit_measured(&session, &dataset, clock.elapsed())
     }
@@ -43,7 +44,7 @@ impl BisectingKMeans {
     /// # Errors
     /// As [`fit`](Self::fit).
     pub fn fit_dataset(&self, dataset: &Dataset) -> Result<BisectingKMeansModel> {
-        self.fit_measured(&self.opened()?, dataset, Duration::ZERO)
+        self.fit_measured(&opened(self.session.as_ref())?, dataset, Duration::ZERO)
     }
 
     /// Measures and checks a table, as [`KMeans::dataset`].
@@ -53,10 +54,6 @@ impl BisectingKMeans {
     pub fn dataset<'a>(&self, rows: &'a (impl RowSource + ?Sized)) -> Result<Dataset<'a>> {
         let kmeans = KMeans::new(1).metric(self.metric);
         self.session.as_ref().map_or(kmeans.clone(), |session| kmeans.session(session)).dataset(rows)
-    }
-
-    fn opened(&self) -> Result<Session> {
-        self.session.clone().map_or_else(Session::auto, Ok)
     }
 
     fn fit_measured(&self, session: &Session, dataset: &Dataset, measured: Duration) -> Result<BisectingKMeansModel> {

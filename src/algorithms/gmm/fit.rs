@@ -11,6 +11,7 @@ use crate::algorithms::centred::Centred;
 use crate::algorithms::kmeans::{KMeans, Timings};
 use crate::algorithms::measured::measured;
 use crate::algorithms::products::{BIAS, COLUMN_EXPONENTS, MATRIX, POINTS, SUMS, VALUE_EXPONENTS};
+use crate::algorithms::working::{opened, reserve};
 use crate::backend::cpu::PRODUCT_BLOCK;
 use crate::data::{Dataset, Origin, RowSource};
 use crate::queue::{AllReduce, ItemTime, IterativeComQueue, Run, Session, Stop};
@@ -45,7 +46,7 @@ impl GaussianMixture {
     /// When a setting cannot be obeyed, a value is not a finite number (with its row and column), there are fewer rows
     /// than components, a component collapses and `reg_covar` does not hold it, or a device fails.
     pub fn fit(&self, rows: &(impl RowSource + ?Sized)) -> Result<GaussianMixtureModel> {
-        let (session, clock) = (self.opened()?, Instant::now());
+        let (session, clock) = (opened(self.session.as_ref())?, Instant::now());
         let dataset = session.install(|| measured(rows, Some(&session), Origin::Chosen))?;
         self.fit_measured(&session, &dataset, clock.elapsed())
     }
@@ -55,7 +56,7 @@ impl GaussianMixture {
     /// # Errors
     /// As [`fit`](Self::fit); when its rows have weights.
     pub fn fit_dataset(&self, dataset: &Dataset) -> Result<GaussianMixtureModel> {
-        self.fit_measured(&self.opened()?, dataset, Duration::ZERO)
+        self.fit_measured(&opened(self.session.as_ref())?, dataset, Duration::ZERO)
     }
 
     /// Measures and checks a table. Where the session has several ranks, each reads its share of the rows, and all call this
@@ -67,20 +68,13 @@ impl GaussianMixture {
         measured(rows, self.session.as_ref(), Origin::Chosen)
     }
 
-    fn opened(&self) -> Result<Session> {
-        self.session.clone().map_or_else(Session::auto, Ok)
-    }
-
     fn fit_measured(&self, session: &Session, dataset: &Dataset, measured: Duration) -> Result<GaussianMixtureModel> {
         let collective = session.collective();
         let given = collective.agree(self.check(dataset))?;
         collective.same("the settings and the data's shape", &self.fingerprint(dataset))?;
         session.install(|| {
-            let working = session
-                .memory()
-                .reserve("parsed rows", dataset.source().held())
-                .and_then(|parsed| Ok((parsed, session.memory().reserve("sums", self.working(session, dataset))?)));
-            let _working = collective.agree(working)?;
+            let held = dataset.source().held();
+            let _working = reserve(session, held, "sums", self.working(session, dataset))?;
             self.best_of_starts(session, dataset, given.as_ref(), measured)
         })
     }

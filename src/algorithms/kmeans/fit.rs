@@ -16,6 +16,7 @@ use super::search::{self, Steer};
 use super::update::{Summarise, Update};
 use super::watch::Watch;
 use crate::algorithms::measured::{measured, other_program};
+use crate::algorithms::working::opened;
 use crate::backend::ReduceOp;
 use crate::data::{Dataset, Origin, RowSource};
 use crate::queue::{AllReduce, Device, IterativeComQueue, Reservation, Session, Stop, Streamed};
@@ -76,8 +77,8 @@ impl KMeans {
         measured(rows, self.session.as_ref(), origin)
     }
 
-    fn opened(&self) -> Result<Session> {
-        self.session.clone().map_or_else(Session::auto, Ok)
+    pub(super) fn opened(&self) -> Result<Session> {
+        opened(self.session.as_ref())
     }
 
     pub(super) fn tell(&self, progress: Progress) {

@@ -17,11 +17,11 @@ use super::reassign::{Reassign, Tally};
 use super::search::Steer;
 use super::update::Summarise;
 use super::watch::progress_of;
+use crate::algorithms::working::reserve;
 use crate::data::{Dataset, RowSource};
 use crate::metrics::{Distance, silhouette_score_sampled};
 use crate::queue::{
-    AllReduce, ComContext, ComputeFunction, IterationListener, IterativeComQueue, Key, Object, Objects, Reservation,
-    Session, Stop,
+    AllReduce, ComContext, ComputeFunction, IterationListener, IterativeComQueue, Key, Object, Objects, Session, Stop,
 };
 use crate::{Error, Result};
 use ndarray::Array2;
@@ -171,7 +171,7 @@ impl KMeansSweep {
     /// # Errors
     /// As [`KMeans::fit`], for any k; when there is no k, or one is named twice.
     pub fn fit(&self, rows: &(impl RowSource + ?Sized)) -> Result<Sweep> {
-        let session = self.kmeans.session.clone().map_or_else(Session::auto, Ok)?;
+        let session = self.kmeans.opened()?;
         let dataset = session.install(|| self.of(1, &session).dataset(rows))?;
         session.install(|| self.fit_here(&session, &dataset))
     }
@@ -181,7 +181,7 @@ impl KMeansSweep {
     /// # Errors
     /// As [`fit`](Self::fit).
     pub fn fit_dataset(&self, dataset: &Dataset) -> Result<Sweep> {
-        let session = self.kmeans.session.clone().map_or_else(Session::auto, Ok)?;
+        let session = self.kmeans.opened()?;
         session.install(|| self.fit_here(&session, dataset))
     }
 
@@ -214,7 +214,8 @@ impl KMeansSweep {
         collective.agree(self.check(session, dataset))?;
         let prepared = Prepared::new(dataset, self.kmeans.metric, collective)?;
         prepared.check_weights()?;
-        let _working = collective.agree(self.reserve(session, &prepared))?;
+        let held = dataset.source().held();
+        let _working = reserve(session, held, "labels of each k", self.working(session, &prepared))?;
         let tol = self.kmeans.tol * prepared.mean_variance()?;
         let fits = self.ks.iter().map(|k| Fit::new(self.of(*k, session), session, &prepared, self.restarts, tol));
         let fits = fits.collect::<Result<Vec<Fit>>>()?;
@@ -232,12 +233,11 @@ impl KMeansSweep {
         Ok(Sweep { models, silhouettes, interrupted })
     }
 
-    /// Memory for the best labels of each k, besides what the largest fit works with.
-    fn reserve(&self, session: &Session, prepared: &Prepared) -> Result<(Reservation, Reservation)> {
-        let parsed = session.memory().reserve("parsed rows", prepared.dataset().source().held())?;
+    /// The bytes of the best labels of each k, besides what the largest fit works with.
+    fn working(&self, session: &Session, prepared: &Prepared) -> u64 {
         let largest = self.of(self.ks.iter().copied().max().unwrap_or(1), session).working(session, prepared);
         let labels = prepared.own_rows().saturating_mul(self.ks.len() as u64 * size_of::<u32>() as u64);
-        Ok((parsed, session.memory().reserve("labels of each k", largest.saturating_add(labels))?))
+        largest.saturating_add(labels)
     }
 
     /// Restarts around all ks, and in each k-means.

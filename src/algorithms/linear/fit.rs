@@ -9,6 +9,7 @@ use super::targets::{Coding, Targets};
 use crate::algorithms::centred::Centred;
 use crate::algorithms::measured::measured;
 use crate::algorithms::products::{BIAS, COLUMN_EXPONENTS, MATRIX, POINTS, SUMS, VALUE_EXPONENTS};
+use crate::algorithms::working::{opened, reserve};
 use crate::backend::cpu::{PRODUCT_BLOCK, RowLoss};
 use crate::data::{ALL_ZERO, Dataset, Origin};
 use crate::queue::{AllReduce, IterativeComQueue, Reservation, Run, Session, Stop};
@@ -30,7 +31,7 @@ pub(super) struct Job<'a> {
 
 impl Settings {
     pub(super) fn opened(&self) -> Result<Session> {
-        self.session.clone().map_or_else(Session::auto, Ok)
+        opened(self.session.as_ref())
     }
 
     /// Supersteps until the gradient is small. Each is one trial of the optimiser, and one pass over the rows.
@@ -166,11 +167,7 @@ impl Job<'_> {
         let held = self.dataset.source().held() + self.targets.source.source().held();
         let numbers = ((self.dataset.columns() + 1) * (self.outputs + 1)) as u64 * (session.threads() as u64 + 4)
             + 30 * problem.size() as u64;
-        let both = session
-            .memory()
-            .reserve("parsed rows", held)
-            .and_then(|parsed| Ok((parsed, session.memory().reserve("sums", numbers * size_of::<f64>() as u64)?)));
-        session.collective().agree(both)
+        reserve(session, held, "sums", numbers * size_of::<f64>() as u64)
     }
 }
 

@@ -9,6 +9,7 @@ use crate::algorithms::measured::measured;
 use crate::algorithms::products::{
     BIAS, COLUMN_EXPONENTS, MATRIX, MultiplyBack, POINTS, Products, SUMS, VALUE_EXPONENTS,
 };
+use crate::algorithms::working::{opened, reserve};
 use crate::backend::cpu::{PRODUCT_BLOCK, ProductUnits};
 use crate::data::{Dataset, Origin, Philox, RowSource};
 use crate::queue::{AllReduce, IterativeComQueue, Session, Stop};
@@ -25,7 +26,7 @@ impl Pca {
     /// When a setting cannot be obeyed, a value is not a finite number (with its row and column), there are fewer rows or
     /// columns than components, or a device fails.
     pub fn fit(&self, rows: &(impl RowSource + ?Sized)) -> Result<PcaModel> {
-        let session = self.opened()?;
+        let session = opened(self.session.as_ref())?;
         let dataset = session.install(|| measured(rows, Some(&session), Origin::Zero))?;
         self.fit_measured(&session, &dataset)
     }
@@ -35,7 +36,7 @@ impl Pca {
     /// # Errors
     /// As [`fit`](Self::fit); when its rows have weights.
     pub fn fit_dataset(&self, dataset: &Dataset) -> Result<PcaModel> {
-        self.fit_measured(&self.opened()?, dataset)
+        self.fit_measured(&opened(self.session.as_ref())?, dataset)
     }
 
     /// Measures and checks a table. Where the session has several ranks, each reads its share of the rows, and all call this
@@ -47,20 +48,13 @@ impl Pca {
         measured(rows, self.session.as_ref(), Origin::Zero)
     }
 
-    fn opened(&self) -> Result<Session> {
-        self.session.clone().map_or_else(Session::auto, Ok)
-    }
-
     fn fit_measured(&self, session: &Session, dataset: &Dataset) -> Result<PcaModel> {
         let collective = session.collective();
         collective.agree(self.check(dataset))?;
         collective.same("the settings and the data's shape", &self.fingerprint(dataset))?;
         session.install(|| {
-            let working = session
-                .memory()
-                .reserve("parsed rows", dataset.source().held())
-                .and_then(|parsed| Ok((parsed, session.memory().reserve("sums", self.working(session, dataset))?)));
-            let _working = collective.agree(working)?;
+            let held = dataset.source().held();
+            let _working = reserve(session, held, "sums", self.working(session, dataset))?;
             self.iterate(session, dataset)
         })
     }

@@ -150,17 +150,13 @@ impl MiniBatchKMeans {
     /// # Errors
     /// As [`KMeans::fit`](crate::KMeans::fit).
     pub fn fit(&self, rows: &(impl RowSource + ?Sized)) -> Result<KMeansModel> {
-        let session = self.opened()?;
+        let session = self.kmeans.opened()?;
         session.install(|| self.fit_here(&session, rows))
     }
 
     /// Begins a fit whose batches are given one by one: scikit-learn's `partial_fit`.
     pub fn begin(&self) -> PartialFit {
         PartialFit { settings: self.clone(), session: None, fit: None, batches: 0, rows: 0, inertia: 0.0 }
-    }
-
-    fn opened(&self) -> Result<Session> {
-        self.kmeans.session.clone().map_or_else(Session::auto, Ok)
     }
 
     fn check(&self) -> Result<()> {
@@ -350,7 +346,7 @@ impl PartialFit {
     pub fn fit(&mut self, batch: &(impl RowSource + ?Sized)) -> Result<()> {
         let session = match &self.session {
             Some(session) => session.clone(),
-            None => self.settings.opened()?,
+            None => self.settings.kmeans.opened()?,
         };
         session.install(|| self.fit_here(&session, batch))?;
         self.session = Some(session);
@@ -376,7 +372,7 @@ impl PartialFit {
         let (begun, state) = self.fit.as_ref().ok_or_else(none)?;
         let told = Told {
             labels: Vec::new(),
-            sizes: state.masses.iter().map(|mass| mass.round() as u64).collect(),
+            sizes: state.sizes(),
             inertia: self.inertia,
             rows: self.rows,
             rounds: self.batches,

@@ -64,6 +64,13 @@ struct State {
     since: u64,
 }
 
+impl State {
+    /// How many rows each cluster was given, to the nearest one.
+    fn sizes(&self) -> Vec<u64> {
+        self.masses.iter().map(|mass| mass.round() as u64).collect()
+    }
+}
+
 impl Begun {
     /// Chooses the first centroids (or takes those given, k × d with their masses) from the first rows, and finds out how large rows are.
     fn new(

@@ -178,7 +178,7 @@ impl OnlineKMeans {
         batches: Batches<'_>,
         take: impl FnMut(&OnlineVersion) -> Result<()> + Send,
     ) -> Result<KMeansModel> {
-        let session = self.kmeans.session.clone().map_or_else(Session::auto, Ok)?;
+        let session = self.kmeans.opened()?;
         session.collective().agree(self.check())?;
         let mut batches = batches;
         let first = first_batch(&mut batches, &session)?;
@@ -196,7 +196,7 @@ impl OnlineKMeans {
             .run()?;
         let nothing = || Error::wiring("OnlineKMeans", CENTRES.name(), "no task ran");
         let (state, inertia) = run.results.into_iter().next().ok_or_else(nothing)?;
-        let sizes: Vec<u64> = state.masses.iter().map(|mass| mass.round() as u64).collect();
+        let sizes = state.sizes();
         let told = Told {
             labels: Vec::new(),
             rows: sizes.iter().sum(),
