@@ -7,7 +7,7 @@ use super::job::{Asked, Job, ended};
 use super::kmeans::in_words;
 use super::progress::Reporter;
 use crate::report::number::{counted, scaled};
-use crate::report::{BisectReport, Head, Seconds, seconds_per_iteration};
+use crate::report::{BisectReport, Head, seconds_per_iteration};
 use std::sync::Arc;
 use superstep::algorithms::bisecting::{Progress, Split};
 use superstep::algorithms::kmeans;
@@ -68,8 +68,6 @@ fn tell(reporter: &Reporter, Progress { split, splits, rows, step }: &Progress) 
 }
 
 fn told(model: &BisectingKMeansModel, head: Head) -> BisectReport {
-    let timings = model.timings();
-    let [pin, init, iterate] = [timings.pin, timings.init, timings.iterate].map(|time| time.as_secs_f64());
     BisectReport {
         head: Head {
             n: model.rows(),
@@ -77,7 +75,7 @@ fn told(model: &BisectingKMeansModel, head: Head) -> BisectReport {
             iterations: model.iterations(),
             converged: model.converged(),
             interrupted: model.interrupted(),
-            seconds: Seconds { pin, init, iterate, ..head.seconds },
+            seconds: head.seconds.with(&model.timings()),
             seconds_per_iteration: seconds_per_iteration(model.splits().iter().flat_map(Split::trace)),
             streamed: model.streamed(),
             ..head

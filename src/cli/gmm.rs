@@ -5,23 +5,18 @@ use super::args::GmmArgs;
 use super::failure::Failure;
 use super::job::{Asked, Job, ended};
 use super::kmeans;
-use super::outputs::{Outputs, given, write_points};
+use super::outputs::{Outputs, given, write_by_blocks, write_points};
 use super::progress::Reporter;
 use super::ranks;
 use super::window::Window;
 use crate::report::number::{counted, value};
-use crate::report::{GmmReport, Head, Seconds};
-use std::path::Path;
+use crate::report::{GmmReport, Head};
 use std::sync::Arc;
 use superstep::algorithms::gmm::Progress;
 use superstep::algorithms::kmeans::Progress as KMeansProgress;
 use superstep::collective::Collective;
-use superstep::data::output::{Block, Element, TableSpec, TableWriter};
-use superstep::data::{Dataset, RowSource};
+use superstep::data::Dataset;
 use superstep::{GaussianMixture, GaussianMixtureModel, Result};
-
-/// Probabilities that are made at a time on their way into a file.
-const BLOCK_VALUES: u64 = 1 << 22;
 
 /// Runs the job from its arguments to its results.
 pub(super) fn run(args: &GmmArgs, ranks: &Arc<dyn Collective>) -> Result<Ended, Failure> {
@@ -75,32 +70,12 @@ fn write(args: &GmmArgs, ranks: &dyn Collective, model: &GaussianMixtureModel, d
         ranks::write_labels(ranks, path, &labels)?;
     }
     ranks::once(ranks, || {
-        args.probabilities.as_ref().map_or(Ok(()), |path| write_probabilities(path, model, source))?;
+        if let Some(path) = &args.probabilities {
+            write_by_blocks(path, source, model.components(), |rows| model.predict_proba(rows))?;
+        }
         args.means.as_ref().map_or(Ok(()), |path| write_points(path, model.means(), dataset.is_wide()))?;
         args.model.as_ref().map_or(Ok(()), |path| model.save(path))
     })
-}
-
-/// Writes the probability of each component for each row, block by block.
-fn write_probabilities(path: &Path, model: &GaussianMixtureModel, source: &dyn RowSource) -> Result<()> {
-    let (rows, k) = (source.rows(), model.components());
-    let element = if source.is_wide() { Element::F64 } else { Element::F32 };
-    let mut file = TableWriter::create(path, TableSpec::matrix(rows, k, element))?;
-    let block = (BLOCK_VALUES / k.max(source.columns()) as u64).max(1);
-    let mut first = 0;
-    while first < rows {
-        let window = Window::new(source, first..first.saturating_add(block));
-        let probabilities: Vec<f64> = model.predict_proba(&window)?.into_iter().collect();
-        match element {
-            Element::F64 => file.push(Block::F64(&probabilities))?,
-            _ => {
-                let narrow: Vec<f32> = probabilities.iter().map(|value| *value as f32).collect();
-                file.push(Block::F32(&narrow))?;
-            }
-        }
-        first += window.rows();
-    }
-    file.finish()
 }
 
 /// Shows what a fit tells of itself: `round 7/100: log-likelihood -3.25, gained 0.0012`.
@@ -127,8 +102,7 @@ fn tell(reporter: &Reporter, progress: &Progress) {
 }
 
 fn told(model: &GaussianMixtureModel, head: Head) -> GmmReport {
-    let timings = model.timings();
-    let [pin, init, iterate] = [timings.pin, timings.init, timings.iterate].map(|time| time.as_secs_f64());
+    let seconds = head.seconds.with(&model.timings());
     GmmReport {
         head: Head {
             n: model.rows(),
@@ -136,8 +110,8 @@ fn told(model: &GaussianMixtureModel, head: Head) -> GmmReport {
             iterations: model.iterations(),
             converged: model.converged(),
             interrupted: model.interrupted(),
-            seconds: Seconds { pin, init, iterate, ..head.seconds },
-            seconds_per_iteration: (model.passes() > 0).then(|| iterate / f64::from(model.passes())),
+            seconds,
+            seconds_per_iteration: seconds.each_of(model.passes()),
             streamed: model.streamed(),
             ..head
         },

@@ -6,7 +6,7 @@ use super::failure::Failure;
 use super::job::{Asked, Job, ended};
 use super::progress::Reporter;
 use crate::report::number::{counted, value};
-use crate::report::{FitReport, Head, Seconds, seconds_per_iteration};
+use crate::report::{FitReport, Head, seconds_per_iteration};
 use std::sync::Arc;
 use superstep::algorithms::kmeans::{Progress, Round};
 use superstep::collective::Collective;
@@ -76,8 +76,6 @@ pub(super) fn in_words((start, starts): (usize, usize), round: &Round) -> String
 }
 
 fn told(args: &KMeansArgs, model: &KMeansModel, head: Head) -> FitReport {
-    let timings = model.timings();
-    let [pin, init, iterate] = [timings.pin, timings.init, timings.iterate].map(|time| time.as_secs_f64());
     FitReport {
         head: Head {
             n: model.rows(),
@@ -85,7 +83,7 @@ fn told(args: &KMeansArgs, model: &KMeansModel, head: Head) -> FitReport {
             iterations: model.iterations(),
             converged: model.converged(),
             interrupted: model.interrupted(),
-            seconds: Seconds { pin, init, iterate, ..head.seconds },
+            seconds: head.seconds.with(&model.timings()),
             seconds_per_iteration: seconds_per_iteration(model.trace()),
             streamed: model.streamed(),
             ..head

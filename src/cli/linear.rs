@@ -4,7 +4,7 @@ use super::Ended;
 use super::args::{InputArgs, LinearArgs, LinearShared, LogisticArgs};
 use super::failure::Failure;
 use super::job::{Asked, Job, ended};
-use super::outputs::Outputs;
+use super::outputs::{Outputs, given};
 use super::ranks;
 use crate::report::number::{counted, value};
 use crate::report::{Head, LinearReport, Seconds};
@@ -83,6 +83,7 @@ fn run(
     })?;
     let told = model.told();
     let head = job.head();
+    let seconds = Seconds { iterate, ..head.seconds };
     let report = LinearReport {
         head: Head {
             n: dataset.rows(),
@@ -90,13 +91,13 @@ fn run(
             iterations: told.head.iterations,
             converged: told.head.converged,
             interrupted: told.head.interrupted,
-            seconds: Seconds { iterate, ..head.seconds },
+            seconds,
+            seconds_per_iteration: seconds.each_of(told.head.iterations),
             streamed: told.head.streamed,
             ..head
         },
         ..told
     };
-    let report = report.timed();
     let settings = settings_in_words(args, max_iter, words, &job);
     job.print(|| report.json(), |data| report.summary(data, &settings))?;
     Ok(ended(report.head.interrupted))
@@ -188,7 +189,7 @@ fn targets(args: &LinearShared, memory: u64) -> Result<Box<dyn RowSource>> {
 
 fn outputs(args: &LinearShared) -> Outputs<'_> {
     Outputs {
-        tables: args.coefficients.iter().map(|path| ("--coefficients", path.as_path())).collect(),
+        tables: given([("--coefficients", &args.coefficients)]),
         model: args.model.as_deref(),
         ..Outputs::default()
     }

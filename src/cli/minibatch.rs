@@ -41,6 +41,7 @@ pub(super) fn run(args: &MiniBatchArgs, ranks: &Arc<dyn Collective>) -> Result<E
         files.write(ranks, model.labels(), (model.centroids(), source.is_wide()), |path| model.save(path))
     })?;
     let head = job.head();
+    let seconds = Seconds { iterate, ..head.seconds };
     let report = FitReport {
         head: Head {
             n: model.rows(),
@@ -48,8 +49,8 @@ pub(super) fn run(args: &MiniBatchArgs, ranks: &Arc<dyn Collective>) -> Result<E
             iterations: model.iterations(),
             converged: model.converged(),
             interrupted: model.interrupted(),
-            seconds: Seconds { iterate, ..head.seconds },
-            seconds_per_iteration: (model.iterations() > 0).then(|| iterate / f64::from(model.iterations())),
+            seconds,
+            seconds_per_iteration: seconds.each_of(model.iterations()),
             ..head
         },
         k: model.k(),

@@ -5,7 +5,7 @@ use super::args::{OnlineArgs, TimeUnit};
 use super::failure::Failure;
 use super::init::InitChoice;
 use super::job::{Asked, Job, ended};
-use super::outputs::Outputs;
+use super::outputs::{Outputs, given};
 use crate::report::number::{counted, scaled, value};
 use crate::report::{Head, OnlineReport, Seconds, version_json};
 use ndarray::Array2;
@@ -30,7 +30,7 @@ pub(super) fn run(args: &OnlineArgs, ranks: &Arc<dyn Collective>) -> Result<Ende
     let outputs = Outputs {
         model: args.model.as_deref(),
         lines: args.versions.as_deref().filter(|path| *path != Path::new(STANDARD)),
-        tables: args.centroids.iter().map(|path| ("--centroids", path.as_path())).collect(),
+        tables: given([("--centroids", &args.centroids)]),
         ..Outputs::default()
     };
     let mut job = Job::start(asked, &outputs, ranks)?;
@@ -80,14 +80,15 @@ pub(super) fn run(args: &OnlineArgs, ranks: &Arc<dyn Collective>) -> Result<Ende
         })
     })?;
     let head = job.head();
+    let seconds = Seconds { iterate, ..head.seconds };
     let report = OnlineReport {
         head: Head {
             n: rows,
             d: model.columns(),
             iterations: model.iterations(),
             interrupted: model.interrupted(),
-            seconds: Seconds { iterate, ..head.seconds },
-            seconds_per_iteration: (model.iterations() > 0).then(|| iterate / f64::from(model.iterations())),
+            seconds,
+            seconds_per_iteration: seconds.each_of(model.iterations()),
             ..head
         },
         k: model.k(),

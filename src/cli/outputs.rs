@@ -3,11 +3,16 @@
 use super::args::ClusterFiles;
 use super::failure::Failure;
 use super::ranks;
+use super::window::Window;
 use ndarray::Array2;
 use std::path::{Path, PathBuf};
 use superstep::collective::Collective;
-use superstep::data::{self, output, output::TableWriter};
+use superstep::data::output::{self, Block, Element, TableSpec, TableWriter};
+use superstep::data::{self, RowSource};
 use superstep::{Error, Result};
+
+/// Values that are made at a time on their way into a file.
+const BLOCK_VALUES: u64 = 1 << 22;
 
 /// The files a job is to write, each with its flag.
 #[derive(Default)]
@@ -132,6 +137,33 @@ pub(super) fn write_points(path: &Path, points: &Array2<f64>, is_wide: bool) -> 
         return output::write_matrix(path, points);
     }
     output::write_matrix(path, &points.mapv(|value| value as f32))
+}
+
+/// Writes `m` values for each row of a source, in the type of the input: of each block of rows what `of` makes of it.
+///
+/// # Errors
+/// Those of `of`, and when the file cannot be written.
+pub(super) fn write_by_blocks(
+    path: &Path,
+    source: &dyn RowSource,
+    m: usize,
+    of: impl Fn(&Window) -> Result<Array2<f64>>,
+) -> Result<()> {
+    let rows = source.rows();
+    let element = if source.is_wide() { Element::F64 } else { Element::F32 };
+    let mut file = TableWriter::create(path, TableSpec::matrix(rows, m, element))?;
+    let block = (BLOCK_VALUES / m.max(source.columns()).max(1) as u64).max(1);
+    let mut first = 0;
+    while first < rows {
+        let window = Window::new(source, first..first.saturating_add(block));
+        let values = of(&window)?;
+        match element {
+            Element::F64 => file.push(Block::F64(&values.into_iter().collect::<Vec<_>>()))?,
+            _ => file.push(Block::F32(&values.into_iter().map(|value| value as f32).collect::<Vec<_>>()))?,
+        }
+        first += window.rows();
+    }
+    file.finish()
 }
 
 /// The error of a path, under the flag that named it.

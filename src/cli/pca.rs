@@ -4,20 +4,14 @@ use super::Ended;
 use super::args::PcaArgs;
 use super::failure::Failure;
 use super::job::{Asked, Job, ended};
-use super::outputs::Outputs;
-use super::window::Window;
+use super::outputs::{Outputs, given, write_by_blocks, write_points};
 use crate::report::number::counted;
 use crate::report::{Head, PcaReport, Seconds};
-use std::path::Path;
 use std::sync::Arc;
 use std::time::Instant;
 use superstep::collective::Collective;
 use superstep::data::RowSource;
-use superstep::data::output::{self, Block, Element, TableSpec, TableWriter};
 use superstep::{Pca, PcaModel, Result};
-
-/// Values of the transformed table that are held at a time.
-const BLOCK_VALUES: u64 = 1 << 22;
 
 /// Runs the job from its arguments to its results.
 pub(super) fn run(args: &PcaArgs, ranks: &Arc<dyn Collective>) -> Result<Ended, Failure> {
@@ -46,9 +40,7 @@ pub(super) fn run(args: &PcaArgs, ranks: &Arc<dyn Collective>) -> Result<Ended, 
     let clock = Instant::now();
     let model = pca.fit_dataset(&dataset)?;
     let iterate = clock.elapsed().as_secs_f64();
-    job.write(model.warnings(), |ranks| {
-        super::ranks::once(ranks, || write_results(args, &model, &*source, dataset.is_wide()))
-    })?;
+    job.write(model.warnings(), |ranks| super::ranks::once(ranks, || write_results(args, &model, &*source)))?;
     let report = told(args, &model, job.head(), iterate);
     let settings = settings_in_words(args, &job);
     job.print(|| report.json(), |data| report.summary(data, &settings))?;
@@ -56,51 +48,24 @@ pub(super) fn run(args: &PcaArgs, ranks: &Arc<dyn Collective>) -> Result<Ended, 
 }
 
 fn outputs(args: &PcaArgs) -> Outputs<'_> {
-    let tables = [("--components-out", &args.components_out), ("--transformed", &args.transformed)];
     Outputs {
-        tables: tables.into_iter().filter_map(|(flag, path)| Some((flag, path.as_deref()?))).collect(),
+        tables: given([("--components-out", &args.components_out), ("--transformed", &args.transformed)]),
         model: args.model.as_deref(),
         ..Outputs::default()
     }
 }
 
 /// Writes the files asked for, in the type of the input: f64 or f32.
-fn write_results(args: &PcaArgs, model: &PcaModel, source: &dyn RowSource, is_wide: bool) -> Result<()> {
-    if let Some(path) = &args.components_out {
-        if is_wide {
-            output::write_matrix(path, model.components())?;
-        } else {
-            output::write_matrix(path, &model.components().mapv(|value| value as f32))?;
-        }
-    }
+fn write_results(args: &PcaArgs, model: &PcaModel, source: &dyn RowSource) -> Result<()> {
+    args.components_out.as_ref().map_or(Ok(()), |path| write_points(path, model.components(), source.is_wide()))?;
     if let Some(path) = &args.transformed {
-        write_transformed(path, model, source, is_wide)?;
+        write_by_blocks(path, source, model.components().nrows(), |rows| model.transform(rows))?;
     }
     args.model.as_ref().map_or(Ok(()), |path| model.save(path))
 }
 
-/// Writes all rows in the directions of the components, block by block.
-fn write_transformed(path: &Path, model: &PcaModel, source: &dyn RowSource, is_wide: bool) -> Result<()> {
-    let (rows, m) = (source.rows(), model.components().nrows());
-    let element = if is_wide { Element::F64 } else { Element::F32 };
-    let mut table = TableWriter::create(path, TableSpec::matrix(rows, m, element))?;
-    let block = (BLOCK_VALUES / (source.columns().max(m)) as u64).max(1);
-    let mut first = 0;
-    while first < rows {
-        let range = first..(first + block).min(rows);
-        first = range.end;
-        let transformed = model.transform(&Window::new(source, range))?;
-        if is_wide {
-            table.push(Block::F64(transformed.as_slice().unwrap_or(&[])))?;
-        } else {
-            let narrow = transformed.mapv(|value| value as f32);
-            table.push(Block::F32(narrow.as_slice().unwrap_or(&[])))?;
-        }
-    }
-    table.finish()
-}
-
 fn told(args: &PcaArgs, model: &PcaModel, head: Head, iterate: f64) -> PcaReport {
+    let seconds = Seconds { iterate, ..head.seconds };
     PcaReport {
         head: Head {
             n: model.rows(),
@@ -108,8 +73,8 @@ fn told(args: &PcaArgs, model: &PcaModel, head: Head, iterate: f64) -> PcaReport
             iterations: model.iterations(),
             converged: model.converged(),
             interrupted: model.interrupted(),
-            seconds: Seconds { iterate, ..head.seconds },
-            seconds_per_iteration: (model.iterations() > 0).then(|| iterate / f64::from(model.iterations())),
+            seconds,
+            seconds_per_iteration: seconds.each_of(model.iterations()),
             streamed: model.streamed(),
             ..head
         },

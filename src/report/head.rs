@@ -4,6 +4,7 @@
 use super::device::DeviceLine;
 use super::number::{count, counted, scaled, seconds};
 use serde_json::{Map, Value, json};
+use superstep::algorithms::kmeans::Timings;
 use superstep::queue::Streamed;
 
 /// The head of a report.
@@ -52,6 +53,19 @@ pub(crate) struct Seconds {
     pub(crate) write: f64,
     /// The whole job, from the start of the program's work to the last file written.
     pub(crate) total: f64,
+}
+
+impl Seconds {
+    /// The same with the phases that a fit has timed.
+    pub(crate) fn with(self, timings: &Timings) -> Self {
+        let [pin, init, iterate] = [timings.pin, timings.init, timings.iterate].map(|time| time.as_secs_f64());
+        Self { pin, init, iterate, ..self }
+    }
+
+    /// The mean time of so many rounds; `None` where there was none.
+    pub(crate) fn each_of(&self, rounds: u32) -> Option<f64> {
+        (rounds > 0).then(|| self.iterate / f64::from(rounds))
+    }
 }
 
 impl Head {

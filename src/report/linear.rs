@@ -28,14 +28,6 @@ pub(crate) struct LinearReport {
 }
 
 impl LinearReport {
-    /// The same, with the mean time of a step.
-    #[must_use]
-    pub(crate) fn timed(mut self) -> Self {
-        let steps = self.head.iterations;
-        self.head.seconds_per_iteration = (steps > 0).then(|| self.head.seconds.iterate / f64::from(steps));
-        self
-    }
-
     fn loss(&self) -> Option<f64> {
         self.trace.last().map(|round| round.loss)
     }
