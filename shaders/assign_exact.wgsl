@@ -17,7 +17,7 @@
 //   nearest       n, written
 //   distances     n, written: squared, or city block
 //   undecided     3·n: first the rows to take, where LISTED
-//   counts        4 + G: the second is how many these are
+//   counts        5 + G: the second is how many these are
 //   parts         FEW × CHUNKS × 2 words: of each row of a short list and each chunk of the centroids a distance (its bits) and a label,
 //                 of which `decide_rows` takes the nearest
 // Overrides

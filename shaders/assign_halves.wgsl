@@ -14,7 +14,7 @@
 //   centroid_halves, norms      of the centroids: see `halve_centroids` and `survey_centroids`; zeros from k to K' - 1
 //   points_shape                (n, d)
 //   lists                       (1 + G) × n: the rows that are shown all groups, and those that are shown one: see `skip_settled`
-//   counts                      4 + G: the fourth and those behind are how many rows each list has
+//   counts                      5 + G: the fourth and those behind are how many rows each list has
 //   entries                     G × n × 4 words, written for the rows of the lists
 // Overrides
 //   CLUSTERS                    k

@@ -8,12 +8,12 @@
 // a time in the lanes of a vector, at most four to a lane before a partial sum is closed. Distances must be finite:
 // differences stay below about 1e19.
 //
-// Joined by the part small_rows.
+// Joined by the parts columns, small_rows.
 //
 // Bindings
 //   points        n × d, row-major; n·d < 2²⁹ (a binding holds less than 2³¹ bytes), so indices fit u32
-//   points_shape  (n, d)
 //   centroids     k × d, row-major
+//   points_shape  (n, d)
 //   nearest       n, written
 //   distances     n, written: squared, or city block
 // Overrides
@@ -41,29 +41,17 @@ const FARTHEST: f32 = 0x1.fffffep+127;
 override QUADS: u32 = (DIMENSIONS + 3u) / 4u;
 override TILE: u32 = TILE_QUADS / QUADS;
 
-@group(0) @binding(0) var<storage, read> points: array<f32>;
-@group(0) @binding(1) var<uniform> points_shape: vec2<u32>;
-@group(0) @binding(2) var<storage, read> centroids: array<f32>;
+@group(0) @binding(2) var<uniform> points_shape: vec2<u32>;
 @group(0) @binding(3) var<storage, read_write> nearest: array<u32>;
 @group(0) @binding(4) var<storage, read_write> distances: array<f32>;
 
 var<workgroup> tile: array<vec4<f32>, TILE_QUADS>;
 
-fn coordinate(cluster: u32, column: u32) -> f32 {
-    if (column >= DIMENSIONS) {
-        return 0.0;
-    }
-    return centroids[cluster * DIMENSIONS + column];
-}
-
 fn load_tile(first: u32, count: u32, thread: u32) {
     for (var at = thread; at < count * QUADS; at += WORKGROUP) {
         let cluster = first + at / QUADS;
         let column = 4u * (at % QUADS);
-        tile[at] = vec4(
-            coordinate(cluster, column), coordinate(cluster, column + 1u),
-            coordinate(cluster, column + 2u), coordinate(cluster, column + 3u),
-        );
+        tile[at] = centroid_columns(cluster * DIMENSIONS, column);
     }
 }
 

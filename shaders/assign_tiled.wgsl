@@ -16,7 +16,7 @@
 //   points_shape  (n, d)
 //   norms         the squared lengths of the centroids: see `survey_centroids`
 //   lists         (1 + G) × n: the rows that are shown all groups, and those that are shown one: see `skip_settled`
-//   counts        4 + G: the fourth and those behind are how many rows each list has
+//   counts        5 + G: the fourth and those behind are how many rows each list has
 //   entries       G × n × 4 words, written for the rows of the lists
 // Overrides
 //   DIMENSIONS    d

@@ -10,9 +10,9 @@
 //   points_shape  (n, d)
 //   centroids     k × d, row-major
 //   undecided     3·n: from the n-th word on row numbers, each with its rival
-//   counts        4 + G: the third is how many these are
+//   counts        5 + G: the third is how many these are
 //   nearest       n, updated
-//   lower         n × G', G' being G or the next multiple of 4, updated
+//   lower         n × G', G' being G + 1 or the next multiple of 4, updated
 // Overrides
 //   DIMENSIONS    d
 //   GROUPS, WIDTH G, and the centroids in a group
@@ -26,7 +26,7 @@ override GROUPS: u32;
 override WIDTH: u32;
 
 // From the bounds of a row to those of the next.
-override BOUNDS: u32 = (GROUPS + 3u) / 4u * 4u;
+override BOUNDS: u32 = (GROUPS + 4u) / 4u * 4u;
 
 const THREADS: u32 = 256u;
 const ACROSS: u32 = 16u;           // threads that share a distance

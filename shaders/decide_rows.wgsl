@@ -5,7 +5,7 @@
 //
 // Bindings
 //   undecided     3·n: first the rows in doubt
-//   counts        4 + G: the second is how many these are
+//   counts        5 + G: the second is how many these are
 //   parts         FEW × CHUNKS × 2 words: of each row of the list and each chunk a distance (its bits) and a label
 //   nearest       n, written for the rows of the list
 // Overrides

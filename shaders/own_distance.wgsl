@@ -1,7 +1,7 @@
-// The squared distance of each row to the centroid it belongs to; or, of the rows of a list, for those that have changed
-// theirs. All rows have the same order of additions, whatever kernel has labelled them.
+// The squared distance of rows to the centroid they belong to: of all rows, or of those whose bounds leave something open. All rows have
+// the same order of additions, whatever kernel has labelled them.
 //
-//   distances[r] = sum over i of (points[r][i] - centroids[j][i])², j being labels[r], or nearest[r] where LISTED
+//   distances[r] = sum over i of (points[r][i] - centroids[j][i])², j being nearest[r]
 //
 // Joined by the part columns.
 //
@@ -9,11 +9,10 @@
 //   points        n × d, row-major; n·d < 2²⁹ (a binding holds less than 2³¹ bytes), so indices fit u32
 //   centroids     k × d, row-major
 //   points_shape  (n, d)
-//   labels        n: the clusters of the round before; k or more for none, whose distance is 0
-//   nearest       n: the clusters of this round, where LISTED
+//   nearest       n: the clusters of the rows; k or more for none, whose distance is 0
 //   distances     n, written
-//   open          n × 4: the rows to look at, where LISTED: see `skip_settled`
-//   counts        4 + G: how many these are, where LISTED; else set to 0, as no list has begun
+//   undecided     3·n: first the rows to look at, where LISTED: see `loosen_bounds`
+//   counts        5 + G: the last is how many these are, where LISTED
 // Overrides
 //   DIMENSIONS    d
 //   CLUSTERS      k
@@ -35,11 +34,10 @@ const THREADS: u32 = 256u;
 const ROWS: u32 = 4u * THREADS / ACROSS;
 
 @group(0) @binding(2) var<uniform> points_shape: vec2<u32>;
-@group(0) @binding(3) var<storage, read> labels: array<u32>;
-@group(0) @binding(4) var<storage, read> nearest: array<u32>;
-@group(0) @binding(5) var<storage, read_write> distances: array<f32>;
-@group(0) @binding(6) var<storage, read> open: array<vec4<u32>>;
-@group(0) @binding(7) var<storage, read_write> counts: array<u32>;
+@group(0) @binding(3) var<storage, read> nearest: array<u32>;
+@group(0) @binding(4) var<storage, read_write> distances: array<f32>;
+@group(0) @binding(5) var<storage, read> undecided: array<u32>;
+@group(0) @binding(6) var<storage, read> counts: array<u32>;
 
 // A thread's part of its four sums.
 var<workgroup> parts: array<vec4<f32>, THREADS>;
@@ -54,12 +52,11 @@ fn place_at(at: u32, end: u32) -> Place {
     if (at >= end) {
         return Place(0u, CLUSTERS);
     }
+    var row = at;
     if (LISTED) {
-        let listed = open[at];
-        let cluster = nearest[listed.x];
-        return Place(listed.x, select(cluster, CLUSTERS, cluster == listed.z));
+        row = undecided[at];
     }
-    return Place(at, min(labels[at], CLUSTERS));
+    return Place(row, min(nearest[row], CLUSTERS));
 }
 
 fn terms(place: Place, column: u32) -> vec4<f32> {
@@ -83,9 +80,7 @@ fn own_distance(
     let first = (group.x + group.y * groups.x) * ROWS;
     var end = points_shape.x;
     if (LISTED) {
-        end = counts[0];
-    } else if (first == 0u && thread < 4u + GROUPS) {
-        counts[thread] = 0u;
+        end = counts[4u + GROUPS];
     }
     if (first >= end) {
         return;
@@ -111,9 +106,6 @@ fn own_distance(
         return;
     }
     let place = place_at(first + thread, end);
-    if (LISTED && place.cluster >= CLUSTERS) {
-        return;
-    }
     var total = 0.0;
     for (var part = 0u; part < ACROSS; part++) {
         total += parts[thread / 4u * ACROSS + part][thread % 4u];

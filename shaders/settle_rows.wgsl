@@ -4,6 +4,7 @@
 //   nearest[r]   = argmin of s(r, j) over all j that the row was shown, and its own
 //   lower[r][g]  ≤ the distance of r to every centroid of group g but its nearest, for the groups it was shown; to all centroids of
 //                these groups where it is in doubt
+//   lower[r][G]  = unknown, where the row leaves its centroid or may do so
 //   pairs        = the rows with one other s(r, j) within the margin of the smallest, where its label is known
 //   doubtful     = other rows with a second s(r, j) within the margin of the smallest
 //
@@ -29,10 +30,11 @@
 //   entries             G × n × 4 words: what the product has found, see `assign_tiled`
 //   open                n × 4: the rows to label, each with a mask of the groups it was shown, its cluster, k or more for none, and the
 //                       squared distance to that one's centroid: see `skip_settled`
-//   counts              4 + G: the first is how many rows are open; the second and third, how many are in doubt and how many pairs, are
-//                       added to
+//   counts              5 + G: the first is how many rows are open; the second and third, how many are in doubt and how many pairs, are
+//                       added to; the last, how many were looked at, is set to 0 for the next search
 //   nearest             n, written for the rows of the list
-//   lower               n × G', G' being G or the next multiple of 4, written for the groups shown, and that of the centroid that a row leaves
+//   lower               n × G', G' being G + 1 or the next multiple of 4, written for the groups shown, and that of the centroid that a row
+//                       leaves; and its upper bound
 //   undecided           3·n, written: n row numbers in doubt, in any order; from the n-th word on pairs: row numbers, each with the label
 //                       beside `nearest`
 // Overrides
@@ -51,11 +53,13 @@ override WIDTH: u32;
 override ROUNDING: f32;
 
 // From the bounds of a row to those of the next.
-override BOUNDS: u32 = (GROUPS + 3u) / 4u * 4u;
+override BOUNDS: u32 = (GROUPS + 4u) / 4u * 4u;
 
 const THREADS: u32 = 256u;
 // Beyond this bound on (X + C)² products may overflow.
 const LARGEST: f32 = 0x1p+125;
+// An upper bound that says nothing: see `loosen_bounds`.
+const UNKNOWN: f32 = 0x1p+126;
 
 @group(0) @binding(0) var<uniform> points_shape: vec2<u32>;
 @group(0) @binding(1) var<storage, read> lengths: array<f32>;
@@ -115,6 +119,9 @@ fn settle_rows(
     @builtin(local_invocation_index) thread: u32,
 ) {
     let at = (workgroup.x + workgroup.y * workgroups.x) * THREADS + thread;
+    if (at == 0u) {
+        atomicStore(&counts[4u + GROUPS], 0u);
+    }
     if (at >= atomicLoad(&counts[0])) {
         return;
     }
@@ -138,6 +145,9 @@ fn settle_rows(
     let is_clear = limits.is_known && second - found.smallest > limits.margin;
     let is_pair = !is_clear && limits.is_known && found.third - found.smallest > limits.margin;
     nearest[row] = found.label;
+    if (!is_clear || found.label != own) {
+        lower[row * BOUNDS + GROUPS] = UNKNOWN;
+    }
 
     let square = lengths[2u * row] * (1.0 - (f32(DIMENSIONS) / 16.0 + 24.0) * 0x1p-23);
     for (var left = mask; left != 0u; left &= left - 1u) {

@@ -8,6 +8,8 @@
 // what underflows is below 2^-64 of it. Where S is zero (no rows, or rows that cancel) the old centroid stays, with shift
 // 0; a cluster without mass also counts into `empty`.
 //
+// Joined by the part held.
+//
 // Bindings
 //   partials   k·d + k + 3 integers of 64 bits, low word first, as sum_by_label leaves them with WORDS = 1:
 //              the sums (k × d), then the masses (k)
@@ -15,9 +17,13 @@
 //   centroids  k × d, row-major, each of length 1; read and written
 //   shifts     k, written: squared Euclidean (2 - 2·cos of the angle)
 //   empty      1, added to: clusters without mass; zero it before
+//   summary    8 words of the round before: see `summarise`
+//   unseen     1 in a round that was begun before that one was looked at: then, where held, no centroid moves
 // Overrides
 //   DIMENSIONS  d
 //   CLUSTERS    k
+//   TOLERANCE   shifts up to this end the iteration
+//   HOLDS_EMPTY whether clusters without mass are for the host to see
 //
 // A workgroup of 256 threads takes one cluster: dispatch k. A thread owns every 256th column and walks them three
 // times: for the largest, for the length, for the result.
@@ -26,6 +32,8 @@
 
 override DIMENSIONS: u32;
 override CLUSTERS: u32;
+override TOLERANCE: f32 = 0.0;
+override HOLDS_EMPTY: bool = false;
 
 const WORKGROUP: u32 = 256u;
 // Below the power of two of any sum: what a column of zero has.
@@ -38,6 +46,8 @@ const NEGLIGIBLE: i32 = -64;
 @group(0) @binding(2) var<storage, read_write> centroids: array<f32>;
 @group(0) @binding(3) var<storage, read_write> shifts: array<f32>;
 @group(0) @binding(4) var<storage, read_write> empty: array<atomic<u32>>;
+@group(0) @binding(5) var<storage, read> summary: array<u32>;
+@group(0) @binding(6) var<uniform> unseen: u32;
 
 var<workgroup> gathered: array<f32, WORKGROUP>;
 var<workgroup> powers: array<i32, WORKGROUP>;
@@ -147,7 +157,7 @@ fn update_direction(
     let length = sqrt(gather_sum(squares, thread));
 
     var shift = 0.0;
-    if (largest != NOTHING) {
+    if (largest != NOTHING && !is_held()) {
         for (var column = thread; column < DIMENSIONS; column += WORKGROUP) {
             let at = cluster * DIMENSIONS + column;
             let direction = relative(cluster, column, largest) / length;

@@ -6,6 +6,8 @@
 // The quotient is a long division of integers, so every device, and the host, gets the same bits. A cluster without
 // mass keeps its centroid, has shift 0 and counts into `empty`.
 //
+// Joined by the part held.
+//
 // Bindings
 //   partials   k·d + k + 3 integers of 64 bits, low word first, as sum_by_label leaves them with WORDS = 1:
 //              the sums (k × d), then the masses (k)
@@ -13,10 +15,14 @@
 //   centroids  k × d, row-major, in the space of the rows that were summed; read and written
 //   shifts     k, written: squared Euclidean
 //   empty      1, added to: clusters without mass; zero it before
+//   summary    8 words of the round before: see `summarise`
+//   unseen     1 in a round that was begun before that one was looked at: then, where held, no centroid moves
 // Overrides
 //   DIMENSIONS  d
 //   CLUSTERS    k
 //   WEIGHTED    whether masses are in units of 2^-exponents[d]; otherwise they count rows
+//   TOLERANCE   shifts up to this end the iteration
+//   HOLDS_EMPTY whether clusters without mass are for the host to see
 //
 // A workgroup of 256 threads takes one cluster: dispatch k. A thread owns every 256th column.
 // Traffic per cluster: 8d + 8 bytes of partials, 8d of centroids. Work: about 300 integer operations a column.
@@ -25,6 +31,8 @@
 override DIMENSIONS: u32;
 override CLUSTERS: u32;
 override WEIGHTED: bool = false;
+override TOLERANCE: f32 = 0.0;
+override HOLDS_EMPTY: bool = false;
 
 const WORKGROUP: u32 = 256u;
 // Bits of the quotient: 24 of an f32, and at least one to round by.
@@ -35,6 +43,8 @@ const QUOTIENT_BITS: u32 = 27u;
 @group(0) @binding(2) var<storage, read_write> centroids: array<f32>;
 @group(0) @binding(3) var<storage, read_write> shifts: array<f32>;
 @group(0) @binding(4) var<storage, read_write> empty: array<atomic<u32>>;
+@group(0) @binding(5) var<storage, read> summary: array<u32>;
+@group(0) @binding(6) var<uniform> unseen: u32;
 
 var<workgroup> gathered: array<f32, WORKGROUP>;
 
@@ -149,7 +159,7 @@ fn update_mean(
     }
 
     var shift = 0.0;
-    if (has_mass) {
+    if (has_mass && !is_held()) {
         for (var column = thread; column < DIMENSIONS; column += WORKGROUP) {
             let at = cluster * DIMENSIONS + column;
             let mean = quotient(partial(at), mass, weight_exponent - exponents[column]);

@@ -1,8 +1,12 @@
 // What rows change in the sums: adding 64-bit integers to `changes`, through cells of the workgroup's own where these have room, and
 // moving a row's mass and values from one cluster to another.
 //
-// Of the kernel it joins it takes `points`, `weights`, `exponents`, `changes`, `private_cells`, the part fixed_point, WORKGROUP, and
-// the overrides DIMENSIONS, CLUSTERS, WORDS, WEIGHTED, MASSES, PRIVATE_FROM and PRIVATE_WORDS.
+// Where FROM_SUMS, the inertia follows from the sums (see `inertia_around`): no row adds its distance, and one that comes from no
+// cluster brings its squared length.
+//
+// Of the kernel it joins it takes `row_value` (see the part columns), `weights`, `exponents`, `changes`, `private_cells`, the parts fixed_point and wide,
+// WORKGROUP, and the overrides DIMENSIONS, CLUSTERS, WORDS, BITS, WEIGHTED, FROM_SUMS, MASSES, INERTIA, PRIVATE_FROM and
+// PRIVATE_WORDS.
 
 fn add_private(cell: u32, value: vec2<u32>) {
     let at = 2u * (cell - PRIVATE_FROM);
@@ -58,10 +62,30 @@ fn move_mass(row: u32, before: u32, label: u32) {
     move_from_to(before, MASSES + before, MASSES + label, mass);
 }
 
-fn move_value(row: u32, column: u32, before: u32, label: u32) {
-    var value = points[row * DIMENSIONS + column];
+// The square of a value, exactly, in units of 2^-(exponents[d + 1] + BITS): below one it is cut off.
+fn square(value: f32) -> vec4<u32> {
+    let bits = bitcast<u32>(value);
+    let biased = (bits >> 23u) & 0xffu;
+    let mantissa = (bits & 0x7fffffu) | select(0u, 0x800000u, biased > 0u);
+    let power = 2 * (i32(max(biased, 1u)) - 150);
+    return wide_scaled(vec4(wide_product(mantissa, mantissa), 0u, 0u), power + exponents[DIMENSIONS + 1u] + i32(BITS));
+}
+
+// Adds what the values of rows that came from no cluster have brought.
+fn add_lengths(lengths: vec4<u32>) {
+    let whole = wide_scaled(lengths, -i32(BITS));
+    let rest = wide_add(lengths, wide_negate(wide_scaled(whole, i32(BITS))));
+    add_to(INERTIA, whole.xy);
+    add_to(INERTIA + 1u, rest.xy);
+}
+
+fn move_value(row: u32, column: u32, before: u32, label: u32, lengths: ptr<function, vec4<u32>>) {
+    var value = row_value(row * DIMENSIONS + column);
     if (WEIGHTED) {
         value *= weights[row];
+    }
+    if (FROM_SUMS && before >= CLUSTERS) {
+        *lengths = wide_add(*lengths, square(value));
     }
     let words = fixed_point(value, exponents[column]);
     let from_cell = before * DIMENSIONS + column;

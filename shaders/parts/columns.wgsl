@@ -5,17 +5,33 @@
 @group(0) @binding(0) var<storage, read> points: array<f32>;
 @group(0) @binding(1) var<storage, read> centroids: array<f32>;
 
+fn row_value(at: u32) -> f32 {
+    return points[at];
+}
+
+fn row_value_or_0(begin: u32, column: u32) -> f32 {
+    if (column >= DIMENSIONS) {
+        return 0.0;
+    }
+    return points[begin + column];
+}
+
+fn centroid_value_or_0(begin: u32, column: u32) -> f32 {
+    if (column >= DIMENSIONS) {
+        return 0.0;
+    }
+    return centroids[begin + column];
+}
+
 // Of the row whose first value is number `begin`; columns past the end are 0.
 fn row_columns(begin: u32, column: u32) -> vec4<f32> {
     let at = begin + column;
     if (column + 4u <= DIMENSIONS) {
         return vec4(points[at], points[at + 1u], points[at + 2u], points[at + 3u]);
     }
-    var values = vec4(0.0);
-    for (var i = 0u; column + i < DIMENSIONS; i++) {
-        values[i] = points[at + i];
-    }
-    return values;
+    return vec4(
+        row_value_or_0(begin, column), row_value_or_0(begin, column + 1u), row_value_or_0(begin, column + 2u), 0.0,
+    );
 }
 
 fn centroid_columns(begin: u32, column: u32) -> vec4<f32> {
@@ -23,9 +39,8 @@ fn centroid_columns(begin: u32, column: u32) -> vec4<f32> {
     if (column + 4u <= DIMENSIONS) {
         return vec4(centroids[at], centroids[at + 1u], centroids[at + 2u], centroids[at + 3u]);
     }
-    var values = vec4(0.0);
-    for (var i = 0u; column + i < DIMENSIONS; i++) {
-        values[i] = centroids[at + i];
-    }
-    return values;
+    return vec4(
+        centroid_value_or_0(begin, column), centroid_value_or_0(begin, column + 1u),
+        centroid_value_or_0(begin, column + 2u), 0.0,
+    );
 }

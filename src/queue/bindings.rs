@@ -11,10 +11,16 @@ use crate::{Error, Result};
 pub(crate) const SUPERSTEP: &str = "superstep";
 pub(crate) const SUPERSTEP_BYTES: u64 = 32;
 
+/// The uniform that tells whether the round was begun before the one before it was looked at: see
+/// [`IterativeComQueue::look_ahead`](super::IterativeComQueue::look_ahead).
+pub(crate) const UNSEEN: &str = "unseen";
+
 /// What a variable of WGSL is bound to.
 pub(crate) enum Bound<'n> {
     /// The round, the task and its first row.
     Superstep,
+    /// Whether the round looks ahead.
+    Unseen,
     /// Rows and columns of an object.
     ShapeOf(&'n str),
     /// An object or partitioned rows.
@@ -24,6 +30,7 @@ pub(crate) enum Bound<'n> {
 pub(crate) fn bound(name: &str) -> Bound<'_> {
     match (name, name.strip_suffix("_shape")) {
         (SUPERSTEP, _) => Bound::Superstep,
+        (UNSEEN, _) => Bound::Unseen,
         (_, Some(object)) => Bound::ShapeOf(object),
         _ => Bound::Object(name),
     }
@@ -65,6 +72,8 @@ fn check_binding(item: &str, objects: &Objects, pass: &Pass, binding: &Binding) 
     let name = match bound(&binding.name) {
         Bound::Superstep if binding.fixed_bytes == Some(SUPERSTEP_BYTES) => return Ok(()),
         Bound::Superstep => return fail(format!("`{SUPERSTEP}` must be a uniform of eight u32 in `{}`", pass.name)),
+        Bound::Unseen if binding.space == Space::Uniform && binding.fixed_bytes == Some(4) => return Ok(()),
+        Bound::Unseen => return fail(format!("`{UNSEEN}` must be a uniform u32 in `{}`", pass.name)),
         Bound::ShapeOf(object) if objects.names(object) => {
             let fits = binding.space == Space::Uniform && binding.fixed_bytes == Some(8);
             return if fits { Ok(()) } else { fail("a shape must be a uniform vec2<u32>".into()) };

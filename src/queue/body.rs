@@ -10,9 +10,11 @@ use super::session::Session;
 use crate::data::RowSource;
 use crate::{Error, Result};
 use std::sync::Arc;
+use std::time::Duration;
 
 pub(super) type Criterion<'a> = Box<dyn Fn(&ComContext) -> Result<bool> + Send + Sync + 'a>;
 pub(super) type Complete<'a, R> = Box<dyn Fn(&mut ComContext) -> Result<R> + Send + Sync + 'a>;
+pub(super) type GoesOn<'a> = Box<dyn Fn(&dyn AnyObject) -> Result<bool> + Send + Sync + 'a>;
 pub(super) type Deliver<'a> = Box<dyn Fn(&[u32], &dyn AnyObject) -> Result<()> + Send + Sync + 'a>;
 
 /// An item as it was added.
@@ -38,6 +40,14 @@ pub(crate) struct Watched<'a> {
     pub(super) to: Option<Deliver<'a>>,
 }
 
+/// What a queue that looks ahead leaves to be looked at of a round, and whether the round that was begun unseen did anything.
+pub(crate) struct Ahead<'a> {
+    pub(super) of: Declared,
+    /// Rounds that took longer are looked at before the next begins.
+    pub(super) within: Duration,
+    pub(super) goes_on: GoesOn<'a>,
+}
+
 /// The items of an iteration, what they start from, and when it ends.
 pub(crate) struct Body<'a> {
     pub(super) name: &'static str,
@@ -49,6 +59,7 @@ pub(crate) struct Body<'a> {
     pub(super) feedback: Vec<Declared>,
     pub(super) listeners: Vec<Box<dyn IterationListener + 'a>>,
     pub(super) outputs: Vec<Watched<'a>>,
+    pub(super) ahead: Option<Ahead<'a>>,
 }
 
 impl<'a> Body<'a> {
@@ -63,6 +74,7 @@ impl<'a> Body<'a> {
             feedback: Vec::new(),
             listeners: Vec::new(),
             outputs: Vec::new(),
+            ahead: None,
         }
     }
 

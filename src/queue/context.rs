@@ -36,6 +36,10 @@ pub struct ComContext<'a> {
     running: Option<Running>,
     pub(crate) communicated: Duration,
     is_first_here: bool,
+    /// Whether the round was begun before the one before it was looked at.
+    pub(crate) unseen: bool,
+    /// What is looked at of the round before, while this one runs.
+    seen: Option<(&'static str, Stored)>,
 }
 
 /// The round around a queue that runs inside another: when it began, and the objects that the inner one may write.
@@ -117,6 +121,8 @@ impl<'a> ComContext<'a> {
             running: None,
             communicated: Duration::ZERO,
             is_first_here: task_id == 0,
+            unseen: false,
+            seen: None,
         }
     }
 
@@ -435,7 +441,30 @@ impl<'a> ComContext<'a> {
         Ok(())
     }
 
+    /// Stands at the end of an earlier round, of which one object is left, until the round is given back.
+    pub(crate) fn look_back(&mut self, round: u32, name: &'static str, value: Stored) -> u32 {
+        let now = self.round_no();
+        self.resume(round);
+        self.seen = Some((name, value));
+        now
+    }
+
+    /// Stands in the present round again.
+    pub(crate) fn look_up(&mut self, round: u32) {
+        self.resume(round);
+        self.seen = None;
+    }
+
     fn current(&self, name: &'static str) -> Result<&Stored> {
+        match &self.seen {
+            Some((seen, value)) if *seen == name => return Ok(value),
+            Some((seen, _)) => {
+                let message =
+                    format!("the next round runs already: of the one before only `{seen}` is left to look at");
+                return Err(self.error(name, message));
+            }
+            None => {}
+        }
         self.slots.get(name).and_then(|slot| slot.current.as_ref()).ok_or_else(|| self.missing(name))
     }
 

@@ -26,6 +26,7 @@ pub struct Objects {
     pub(crate) scratch: Vec<Declared>,
     pub(crate) shapes: Vec<(&'static str, ShapeRule)>,
     pub(crate) once_per_device: bool,
+    pub(crate) only_when_seen: bool,
 }
 
 impl Objects {
@@ -82,6 +83,7 @@ impl Objects {
         self.scratch.extend(other.scratch);
         self.shapes.extend(other.shapes);
         self.once_per_device |= other.once_per_device;
+        self.only_when_seen |= other.only_when_seen;
         self
     }
 
@@ -90,6 +92,14 @@ impl Objects {
     #[must_use]
     pub fn once_per_device(mut self) -> Self {
         self.once_per_device = true;
+        self
+    }
+
+    /// Says that the item has nothing to do in a round that was begun before the one before it was looked at, where a queue
+    /// [looks ahead](super::IterativeComQueue::look_ahead): it is left out there.
+    #[must_use]
+    pub fn only_when_seen(mut self) -> Self {
+        self.only_when_seen = true;
         self
     }
 

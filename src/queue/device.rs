@@ -309,6 +309,11 @@ fn buffer(
             let words = [round[0], round[1], round[2], first as u32, (first >> 32) as u32, 0, 0, 0];
             uniform(format!("superstep of {} from {first}", item.name), &words, cx, gpu)
         }
+        // One buffer for each, so that none is ever written again.
+        Bound::Unseen => {
+            let unseen = u32::from(cx.unseen);
+            uniform(format!("{variable} {unseen}"), &[unseen], cx, gpu)
+        }
         Bound::ShapeOf(object) if declared(variable).is_none() => {
             let (rows, columns) = dimensions(object, cx).unwrap_or_default();
             match slice.filter(|_| is_of_rows(&item.objects, object)) {

@@ -175,6 +175,9 @@ fn run_chain(
 
 /// Runs an item on all tasks of a device, or on the first for all of them.
 pub(super) fn run_item(ready: &Ready, group: &mut [ComContext]) -> Result<()> {
+    if ready.item.objects.only_when_seen && group.first().is_some_and(|task| task.unseen) {
+        return Ok(());
+    }
     if ready.is_once() {
         if let Some(first) = group.first_mut() {
             ready.run(first)?;

@@ -1,6 +1,6 @@
 //! The queue itself: what it is built from, and how it is run.
 
-use super::body::{Body, Complete, Item, Nested, Watched};
+use super::body::{Ahead, Body, Complete, Item, Nested, Watched};
 use super::checkpoint::Checkpoint;
 use super::communicate::{AllReduce, Communicate};
 use super::context::ComContext;
@@ -14,6 +14,7 @@ use super::session::Session;
 use crate::data::{Batches, RowSource};
 use crate::{Error, Result};
 use std::sync::Arc;
+use std::time::Duration;
 
 /// A queue of items that runs once per superstep, over partitions pinned in device memory, until a criterion says stop:
 /// Alink's `IterativeComQueue`, Flink ML's bounded iteration.
@@ -346,6 +347,35 @@ impl<'a, R> IterativeComQueue<'a, R> {
             None => Err(Error::wiring("output", name, "it has another type than its key says")),
         };
         self.body.outputs.push(Watched { of: declare(&key), to: Some(Box::new(take)) });
+        self
+    }
+
+    /// Lets a round begin on a device before the one before it was looked at, so that the device need not wait for the criterion to
+    /// be asked: where rounds are short, that is a good part of their time.
+    ///
+    /// The criterion, and listeners at a round's end, then see of that round only the object of this key, whose value has been
+    /// fetched meanwhile. A round begun unseen may prove to be one too many, or one that the host had to see: `goes_on` says so of
+    /// the value before it, and is false at least where the criterion is met. The items must then have left every object as it was
+    /// (a variable `unseen` of their WGSL, a uniform `u32`, is 1 in such a round: an item that moves what all others follow from
+    /// reads the same value there, and moves nothing). Where the criterion is not met, the round is done again, seen. Items that do
+    /// something in such rounds alone are [`only_when_seen`](super::Objects::only_when_seen).
+    ///
+    /// It does so from the third round on, after rounds that took no longer than `within` (the last one may be in vain). Where there
+    /// are several devices or ranks, streamed rows, feedbacks, outputs, checkpoints, or a session that is profiled, the queue looks
+    /// at each round before the next, as without this.
+    #[must_use]
+    pub fn look_ahead<T: Object>(
+        mut self,
+        key: Key<T>,
+        within: Duration,
+        goes_on: impl Fn(&T) -> Result<bool> + Send + Sync + 'a,
+    ) -> Self {
+        let name = key.name();
+        let goes_on = move |value: &dyn AnyObject| match value.as_any().downcast_ref() {
+            Some(value) => goes_on(value),
+            None => Err(Error::wiring("look_ahead", name, "it has another type than its key says")),
+        };
+        self.body.ahead = Some(Ahead { of: declare(&key), within, goes_on: Box::new(goes_on) });
         self
     }
 

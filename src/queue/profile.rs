@@ -30,6 +30,11 @@ pub(crate) struct Profile {
 
 impl Profile {
     /// Runs an item's computation, and measures it where that is asked for.
+    #[cfg(feature = "gpu")]
+    pub(crate) fn is_on(&self) -> bool {
+        self.is_on.load(Ordering::Relaxed)
+    }
+
     pub(crate) fn run<T>(&self, device: usize, name: &str, run: impl FnOnce() -> T) -> T {
         if !self.is_on.load(Ordering::Relaxed) {
             return run();

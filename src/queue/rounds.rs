@@ -71,6 +71,10 @@ impl Engine<'_> {
             None | Some(Stop::MaxIter | Stop::EndOfData) if body.max_iter.is_none_or(|most| most > round) => {}
             ended => return Ok((round, ended.unwrap_or(Stop::MaxIter))),
         }
+        #[cfg(feature = "gpu")]
+        if let Some(ahead) = self.ahead(body, tasks, (feeding.is_some() || keeper.is_some(), verdict.is_ok())) {
+            return self.iterate_ahead(ahead, ready, tasks);
+        }
         let stop = loop {
             round += 1;
             tasks.iter_mut().for_each(|task| task.start_round(round, &ready.scope));
@@ -146,7 +150,7 @@ impl Engine<'_> {
     }
 
     /// Tells the listeners, on the rank that has task 0.
-    fn tell(
+    pub(super) fn tell(
         &self,
         body: &Body,
         round: u32,
@@ -179,7 +183,7 @@ impl Engine<'_> {
     }
 }
 
-fn is_met(body: &Body, round: u32, task: &ComContext) -> Result<bool> {
+pub(super) fn is_met(body: &Body, round: u32, task: &ComContext) -> Result<bool> {
     let met = body.criterion.as_ref().map_or(Ok(false), |stop| stop(task));
     met.map_err(|error| in_round(error, round, "criterion"))
 }

@@ -4,7 +4,7 @@ use crate::assign_exact::{SHAPES, assign_exact};
 use crate::assign_small::{Found, Given, check_hostile, check_shapes};
 use crate::launch::on_every_adapter;
 use crate::oracle::{Metric, Noise, distance};
-use crate::search::{Product, Search, WIDTH, bounds, check_lower, groups, padded};
+use crate::search::{Product, Search, WIDTH, bounds, check_bounds, groups, padded};
 use crate::survey_centroids::{check_above, half_at, unseen};
 use superstep::backend::gpu::GpuDevice;
 
@@ -94,7 +94,7 @@ fn assign_halves_labels_as_the_exact_kernel_does() {
             assert_eq!(labels, assign_exact(device, Metric::SquaredEuclidean, given).0, "{case}");
             assert!(doubtful <= n, "{case}");
             assert!(offset > 0.0 || size < 1e-20 || doubtful < n / 3 || n < 100, "{case}: {doubtful} in doubt");
-            check_lower(&case, given, &labels, &lower, 17);
+            check_bounds(&case, given, &labels, &lower, 17);
         }
     });
 }

@@ -10,6 +10,7 @@ mod assign_halves;
 mod assign_small;
 mod assign_tiled;
 mod decide_rows;
+mod inertia_around;
 mod median_digit;
 mod median_pick;
 mod multiply_rows;

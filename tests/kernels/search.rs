@@ -12,9 +12,9 @@ pub(crate) fn groups(k: usize) -> usize {
     k.div_ceil(WIDTH)
 }
 
-/// From the bounds of a row to those of the next.
+/// From the bounds of a row to those of the next: one for each group, and the upper one.
 pub(crate) fn bounds(k: usize) -> usize {
-    groups(k).next_multiple_of(4)
+    (groups(k) + 1).next_multiple_of(4)
 }
 
 /// Centroids there is room for, and columns in half precision.
@@ -81,6 +81,9 @@ impl Search {
     /// All buffers, and what is known of centroids and rows; no row has a cluster or a bound.
     pub(crate) fn begin<'d>(&self, device: &'d GpuDevice, given: Given) -> Launch<'d> {
         let (n, d, k, groups) = (self.n, self.d, self.k, groups(self.k));
+        // No row has been looked at, as a search before would leave it.
+        let mut counts = vec![u32::MAX; 5 + groups];
+        counts[4 + groups] = 0;
         let launch = launch(device, "survey_centroids", Metric::SquaredEuclidean, given)
             .bind("before", &vec![0.0_f32; k * d])
             .bind("norms", &vec![0.0_f32; 2 * room(k)])
@@ -92,7 +95,7 @@ impl Search {
             .bind("lists", &vec![u32::MAX; (1 + groups) * n])
             .bind("entries", &vec![u32::MAX; 4 * n * groups])
             .bind("undecided", &vec![u32::MAX; 3 * n])
-            .bind("counts", &vec![u32::MAX; 4 + groups])
+            .bind("counts", &counts)
             .bind("parts", &vec![u32::MAX; 2 * n * k.div_ceil(64)])
             .bind("lengths", &vec![f32::NAN; 2 * n])
             .bind("row_halves", &vec![u32::MAX; n * padded(d) / 2])
@@ -130,7 +133,9 @@ impl Search {
 
     /// The rows that must be searched.
     pub(crate) fn list<'d>(&self, launch: Launch<'d>) -> Launch<'d> {
-        let launch = self.kernel(launch, "own_distance", &["CLUSTERS", "DIMENSIONS", "GROUPS"]);
+        let launch = self.kernel(launch, "loosen_bounds", &["CLUSTERS", "DIMENSIONS", "GROUPS"]);
+        launch.run(self.n.div_ceil(256));
+        let launch = self.kernel(launch, "own_distance", &["CLUSTERS", "DIMENSIONS", "GROUPS"]).constant("LISTED", 1);
         launch.run(self.n.div_ceil(64));
         let launch = self.kernel(launch, "skip_settled", &["CLUSTERS", "DIMENSIONS", "GROUPS", "ALL_FROM"]);
         launch.run(self.n.div_ceil(256));
@@ -171,12 +176,12 @@ impl Search {
     }
 
     /// What is left: pairs and rows in doubt by their distances, these in parts where they are up to `few`; then the distances of
-    /// those that have changed their cluster.
+    /// all rows.
     pub(crate) fn decide<'d>(&self, launch: Launch<'d>, few: usize) -> Launch<'d> {
         let launch = self.kernel(launch, "decide_pairs", &["DIMENSIONS", "GROUPS", "WIDTH"]);
         launch.run(self.n.div_ceil(16));
         let launch = self.doubts(launch, few);
-        let launch = self.kernel(launch, "own_distance", &["CLUSTERS", "DIMENSIONS", "GROUPS"]).constant("LISTED", 1);
+        let launch = self.kernel(launch, "own_distance", &["CLUSTERS", "DIMENSIONS", "GROUPS"]);
         launch.run(self.n.div_ceil(64));
         launch
     }
@@ -199,13 +204,15 @@ impl Search {
     }
 }
 
-/// Checks that bounds hold for these labels, for the rows of a step.
-pub(crate) fn check_lower(case: &str, (points, centroids, d): Given, labels: &[u32], lower: &[f32], step: usize) {
+/// Checks that bounds hold for these labels, the lower ones and the upper one, for the rows of a step.
+pub(crate) fn check_bounds(case: &str, (points, centroids, d): Given, labels: &[u32], lower: &[f32], step: usize) {
     let k = centroids.len() / d;
     for row in (0..labels.len()).step_by(step) {
+        let to = |j: usize| distance(Metric::SquaredEuclidean, &points[row * d..][..d], &centroids[j * d..][..d]);
+        let (own, upper) = (to(labels[row] as usize).sqrt(), f64::from(lower[row * bounds(k) + groups(k)]));
+        assert!(upper >= own, "{case}: row {row}, its own centroid: {upper} for {own}");
         for group in 0..groups(k) {
             let others = (group * WIDTH..((group + 1) * WIDTH).min(k)).filter(|&j| j != labels[row] as usize);
-            let to = |j: usize| distance(Metric::SquaredEuclidean, &points[row * d..][..d], &centroids[j * d..][..d]);
             let truth = others.map(to).fold(f64::INFINITY, f64::min).sqrt();
             let bound = f64::from(lower[row * bounds(k) + group]);
             assert!(bound <= truth, "{case}: row {row}, group {group}: {bound} for {truth}");

@@ -3,14 +3,14 @@
 use crate::assign_exact::assign_exact;
 use crate::launch::on_every_adapter;
 use crate::oracle::{Metric, Noise};
-use crate::search::{Product, Search, check_lower, groups};
+use crate::search::{Product, Search, bounds, check_bounds, groups};
 use std::collections::BTreeSet;
 
 /// The rows of each list, the first being that of rows shown all groups.
 fn lists(launch: &crate::launch::Launch, n: usize, counts: &[u32]) -> Vec<BTreeSet<u32>> {
     let lists = launch.read::<u32>("lists");
     let of = |(list, &count): (usize, &u32)| lists[list * n..][..count as usize].iter().copied().collect();
-    counts[3..].iter().enumerate().map(of).collect()
+    counts[3..counts.len() - 1].iter().enumerate().map(of).collect()
 }
 
 /// Rounds of a search whose centroids wander: what is left out has the label that all distances would give it, bounds hold, each
@@ -18,9 +18,12 @@ fn lists(launch: &crate::launch::Launch, n: usize, counts: &[u32]) -> Vec<BTreeS
 #[test]
 fn what_is_left_out_keeps_its_nearest_centroid() {
     on_every_adapter(|device| {
-        for (n, d, k, step, least) in
-            [(700, 40, 9, 0.002, 300), (300, 33, 70, 0.02, 0), (260, 64, 1, 0.5, 250), (500, 36, 600, 0.002, 500)]
-        {
+        for (n, d, k, step, least, unread) in [
+            (700, 40, 9, 0.002, 300, 250),
+            (300, 33, 70, 0.02, 0, 0),
+            (260, 64, 1, 0.5, 250, 0),
+            (500, 36, 600, 0.002, 500, 300),
+        ] {
             let mut noise = Noise((n + k) as u64);
             let (points, mut centroids) = (noise.values(n * d), noise.values(k * d));
             // Half of the rows lie near a centroid.
@@ -32,7 +35,7 @@ fn what_is_left_out_keeps_its_nearest_centroid() {
             let given = (&points[..], &centroids[..], d);
             let search = Search::new(given, Product::Tiles(8, 8));
             let mut launch = search.begin(device, given);
-            let (mut skipped, mut shown_some) = (0, 0);
+            let (mut skipped, mut shown_some, mut unmeasured) = (0, 0, 0);
             for round in 0..6 {
                 let case = format!("{n} × {d}, k = {k}, round {round}");
                 let labels = if round == 0 { vec![u32::MAX; n] } else { launch.read::<u32>("nearest") };
@@ -40,6 +43,9 @@ fn what_is_left_out_keeps_its_nearest_centroid() {
                 launch.set("centroids", &centroids);
                 launch = search.list(search.survey(launch));
                 let (counts, all) = (launch.read::<u32>("counts"), (1_u32 << groups(k)) - 1);
+                let looked_at = *counts.last().unwrap() as usize;
+                assert!(looked_at <= n && counts[0] as usize <= looked_at, "{case}: {looked_at} are looked at");
+                unmeasured += n - looked_at;
                 let open = launch.read::<u32>("open");
                 let open: Vec<&[u32]> = open.chunks(4).take(counts[0] as usize).collect();
                 let rows: BTreeSet<u32> = open.iter().map(|one| one[0]).collect();
@@ -63,7 +69,7 @@ fn what_is_left_out_keeps_its_nearest_centroid() {
                 let (found, lower) = (launch.read::<u32>("nearest"), launch.read::<f32>("lower"));
                 let exact = assign_exact(device, Metric::SquaredEuclidean, (&points, &centroids, d));
                 assert_eq!(found, exact.0, "{case}");
-                check_lower(&case, (&points, &centroids, d), &found, &lower, 1);
+                check_bounds(&case, (&points, &centroids, d), &found, &lower, 1);
                 centroids.iter_mut().for_each(|value| *value += step * noise.value());
                 // One of them runs to a row: who keeps another centroid must hear of it.
                 if round % 2 == 1 {
@@ -72,12 +78,13 @@ fn what_is_left_out_keeps_its_nearest_centroid() {
                 }
             }
             assert!(skipped >= least, "{n} × {d}, k = {k}: {skipped} left out");
+            assert!(unmeasured >= unread, "{n} × {d}, k = {k}: {unmeasured} not even measured");
             assert!(groups(k) < 3 || shown_some >= 100, "{n} × {d}, k = {k}: {shown_some} were shown some groups");
         }
     });
 }
 
-/// Without bounds, and without a distance that is a number, every row is shown every group.
+/// Without bounds, and without a distance that is a number, every row is shown every group; where bounds hold, none is.
 #[test]
 fn lists_all_rows_where_nothing_is_known() {
     on_every_adapter(|device| {
@@ -86,17 +93,18 @@ fn lists_all_rows_where_nothing_is_known() {
         let (points, centroids) = (noise.values(n * d), noise.values(k * d));
         let given = (&points[..], &centroids[..], d);
         let search = Search::new(given, Product::Tiles(8, 8));
-        let launch = search
-            .begin(device, given)
-            .bind("labels", &noise.labels(n, k))
-            .bind("lower", &vec![1e6_f32; 4 * n])
-            .bind("distances", &vec![1.0_f32; n]);
+        let labels = noise.labels(n, k);
+        let launch = search.begin(device, given).bind("labels", &labels).bind("nearest", &labels);
+        let rows: Vec<u32> = (0..3 * n as u32).collect();
         for (bounded, distance, expected) in [(1, 1.0, 0), (0, 1.0, n as u32), (1, f32::INFINITY, n as u32)] {
-            let launch = launch.clone().bind("counts", &[0_u32; 6]).bind("distances", &vec![distance; n]);
+            let launch = launch.clone().bind("counts", &[0_u32, 0, 0, 0, 0, 0, n as u32]);
+            let launch = launch.bind("lower", &vec![1e6_f32; bounds(k) * n]).bind("undecided", &rows);
+            let launch = launch.bind("distances", &vec![distance; n]);
             let launch = search.kernel(launch, "skip_settled", &["CLUSTERS", "DIMENSIONS", "GROUPS", "ALL_FROM"]);
             let launch = launch.constant("BOUNDED", bounded);
             launch.run(n.div_ceil(256));
-            assert_eq!(launch.read::<u32>("counts"), [expected, 0, 0, expected, 0, 0], "{bounded} {distance}");
+            let counts = launch.read::<u32>("counts");
+            assert_eq!(counts, [expected, 0, 0, expected, 0, 0, n as u32], "{bounded} {distance}");
         }
     });
 }

@@ -21,6 +21,8 @@ struct Case {
     previous: Vec<u32>,
     labels: Vec<u32>,
     distances: Vec<f32>,
+    /// Whether squared lengths come in place of distances.
+    from_sums: bool,
     /// The largest (weighted) distance that the plan foresees, where it is not the largest there is.
     planned: Option<f32>,
 }
@@ -39,6 +41,7 @@ impl Case {
             previous: noise.labels(n, k).into_iter().enumerate().map(|(row, from)| nowhere(row, from)).collect(),
             labels: noise.labels(n, k),
             distances,
+            from_sums: false,
             planned: None,
         }
     }
@@ -51,6 +54,27 @@ impl Case {
     fn weights(mut self, weight: impl FnMut(usize) -> f32) -> Self {
         self.weights = Some((0..self.rows()).map(weight).collect());
         self
+    }
+
+    /// The inertia follows from the sums; squared lengths are planned for as distances are.
+    fn from_sums(mut self) -> Self {
+        self.from_sums = true;
+        let length = |row: &[f32]| row.iter().map(|value| value * value).sum::<f32>();
+        self.planned = Some(2.0 * self.points.chunks(self.d).map(length).fold(0.0, f32::max));
+        self
+    }
+
+    /// The square of a value in units of the last word of the inertia, by integers: below a unit it is cut off.
+    fn square(&self, value: f32) -> i128 {
+        let unit = self.exponents()[self.d + 1] + word_bits(self.rows());
+        // An f32's square is exact in f64, and has 53 bits.
+        let (square, mut bits) = (f64::from(value).powi(2), 0);
+        let mut whole = square;
+        while whole.fract() != 0.0 {
+            (whole, bits) = (2.0 * whole, bits + 1);
+        }
+        let shift = unit - bits;
+        if shift >= 0 { (whole as i128) << shift } else { (whole as i128) >> (-shift).min(127) }
     }
 
     fn points(mut self, mut change: impl FnMut(usize, f32) -> f32) -> Self {
@@ -99,9 +123,11 @@ impl Case {
                 let mass = if self.weights.is_some() { words(self.weight(row), exponents[d], bits)[0] } else { 1 };
                 all[k * d * w + cluster] += sign * i128::from(mass);
             }
-            let inertia = words(self.weight(row) * self.distances[row], exponents[d + 1], bits);
-            all[k * d * w + k] += i128::from(inertia[0]);
-            all[k * d * w + k + 1] += i128::from(inertia[1]);
+            if !self.from_sums {
+                let inertia = words(self.weight(row) * self.distances[row], exponents[d + 1], bits);
+                all[k * d * w + k] += i128::from(inertia[0]);
+                all[k * d * w + k + 1] += i128::from(inertia[1]);
+            }
             all[k * d * w + k + 2] += i128::from(self.previous[row] != self.labels[row]);
         }
         all.into_iter().map(|sum| i64::try_from(sum).expect("the plan leaves room")).collect()
@@ -132,6 +158,7 @@ impl Case {
             .constant("WORDS", self.words as u32)
             .constant("WEIGHTED", u8::from(self.weights.is_some()))
             .constant("BITS", word_bits(self.rows()))
+            .constant("FROM_SUMS", u8::from(self.from_sums))
             .constant("PRIVATE_FROM", private_from as u32)
             .bind("points", &self.points)
             .shape("points_shape", self.rows(), self.d)
@@ -190,6 +217,37 @@ fn equals_exact_integer_sums_wherever_it_gathers() {
                     assert_eq!(changes, expected, "{}, private from {private_from}, {groups} groups", case.name);
                     assert_eq!(labels, case.labels, "{}", case.name);
                 }
+            }
+        }
+    });
+}
+
+/// Rows from nowhere bring their squared lengths, to the last unit, cut into two words wherever they are added; distances count nothing.
+#[test]
+fn gathers_squared_lengths_where_the_inertia_follows_from_the_sums() {
+    on_every_adapter(|device| {
+        for case in [
+            Case::new("one row", (1, 1, 1), 41).from_sums(),
+            Case::new("few", (300, 2, 3), 42).from_sums(),
+            Case::new("off the workgroup", (1025, 16, 17), 43).from_sums(),
+            Case::new("many columns", (70, 512, 2), 44).from_sums(),
+            Case::new("a wide range", (900, 7, 3), 45)
+                .points(|at, value| value * 2f32.powi((at * 37 % 100) as i32 - 60))
+                .from_sums(),
+        ] {
+            let (k, d) = (case.clusters, case.d);
+            let expected = case.changes();
+            let from_nowhere = (0..case.rows()).filter(|&row| case.previous[row] == u32::MAX);
+            let squares = from_nowhere.flat_map(|row| (0..d).map(move |column| (row, column)));
+            let length: i128 = squares.map(|(row, column)| case.square(case.value(row, column))).sum();
+            let inertia = k * d + k;
+            for private_from in [0, k * d, inertia] {
+                let (changes, labels) = case.run(device, private_from, 3, &vec![0; expected.len()]);
+                let words = (i128::from(changes[inertia]) << word_bits(case.rows())) + i128::from(changes[inertia + 1]);
+                assert_eq!(words, length, "{}, private from {private_from}", case.name);
+                assert_eq!(changes[..inertia], expected[..inertia], "{}", case.name);
+                assert_eq!(changes[inertia + 2], expected[inertia + 2], "{}", case.name);
+                assert_eq!(labels, case.labels, "{}", case.name);
             }
         }
     });

@@ -7,6 +7,7 @@ use superstep::backend::gpu::GpuDevice;
 
 fn update(
     device: &GpuDevice,
+    unseen: u32,
     sums: &[i64],
     masses: &[i64],
     exponents: &[i32],
@@ -14,7 +15,8 @@ fn update(
 ) -> (Vec<f32>, Vec<f32>, u32) {
     let partials: Vec<i64> = sums.iter().chain(masses).chain(&[7, 7, 7]).copied().collect();
     let columns: Vec<i32> = exponents.iter().chain(&[99, 99]).copied().collect();
-    let launch = Launch::new(device, "update_direction")
+    let launch = Launch::new(device, "update_direction").bind("summary", &[0_u32; 8]).bind("unseen", &[unseen]);
+    let launch = launch
         .constant("DIMENSIONS", exponents.len() as u32)
         .constant("CLUSTERS", masses.len() as u32)
         .bind("partials", &partials)
@@ -53,7 +55,7 @@ fn centroids_have_length_1_and_point_along_the_sum() {
                 (0..k * d).map(|_| (noise.bits() >> (64 - bits)) as i64 * [1, -1][noise.below(2)]).collect();
             let exponents: Vec<i32> = first.iter().copied().cycle().take(d).collect();
             let old = noise.values(k * d);
-            let (centroids, shifts, empty) = update(device, &sums, &vec![5; k], &exponents, &old);
+            let (centroids, shifts, empty) = update(device, 0, &sums, &vec![5; k], &exponents, &old);
             assert_eq!(empty, 0);
             let twins = twin(&sums, &vec![5; k], &exponents);
             for j in 0..k {
@@ -81,9 +83,12 @@ fn sums_of_zero_keep_the_old_centroid() {
     on_every_adapter(|device| {
         // Of three clusters one has no rows, one has rows that cancel.
         let old = [0.6, 0.8, 0.0, -1.0, 1.0, 0.0];
-        let (centroids, shifts, empty) = update(device, &[0, 0, 0, 0, 0, -9], &[0, 2, 1], &[50, 50], &old);
+        let (centroids, shifts, empty) = update(device, 0, &[0, 0, 0, 0, 0, -9], &[0, 2, 1], &[50, 50], &old);
         assert_eq!(centroids, [0.6, 0.8, 0.0, -1.0, 0.0, -1.0]);
         assert_eq!(shifts, [0.0, 0.0, 2.0]);
         assert_eq!(empty, 1);
+        // No row has moved in the round before: one begun unseen leaves all as it was.
+        let (centroids, shifts, empty) = update(device, 1, &[0, 0, 0, 0, 0, -9], &[0, 2, 1], &[50, 50], &old);
+        assert_eq!((&centroids[..], &shifts[..], empty), (&old[..], &[0.0; 3][..], 1));
     });
 }

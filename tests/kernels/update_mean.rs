@@ -38,6 +38,11 @@ impl Case {
     }
 
     fn run(&self, device: &GpuDevice) -> Updated {
+        self.run_after(device, &[0; 8], 0)
+    }
+
+    /// Of a round that was begun seen or unseen, after one with this summary.
+    fn run_after(&self, device: &GpuDevice, summary: &[u32; 8], unseen: u32) -> Updated {
         let partials = self.partials();
         let mut exponents = self.exponents.clone();
         exponents.extend([self.weight_exponent.unwrap_or(99), 3]);
@@ -45,6 +50,10 @@ impl Case {
             .constant("DIMENSIONS", self.d as u32)
             .constant("CLUSTERS", self.clusters() as u32)
             .constant("WEIGHTED", u8::from(self.weight_exponent.is_some()))
+            .constant("TOLERANCE", 0.25)
+            .constant("HOLDS_EMPTY", 1)
+            .bind("summary", summary)
+            .bind("unseen", &[unseen])
             .bind("partials", &partials)
             .bind("exponents", &exponents)
             .bind("centroids", &self.old)
@@ -188,5 +197,30 @@ fn clusters_without_mass_keep_their_centroid_and_are_counted() {
             old: vec![1.5, -2.5, 0.0, 0.0, 0.0, 8.0],
         };
         assert_eq!(case.run(device), (vec![1.5, -2.5, 2.0, -0.5, 0.0, 8.0], vec![0.0, 4.25, 0.0], 2));
+    });
+}
+
+/// A round begun unseen moves nothing where the one before it was the last or must be seen; a shift of 0.25 ends this iteration.
+#[test]
+fn centroids_are_held_in_a_round_that_was_begun_in_vain() {
+    on_every_adapter(|device| {
+        let case = random("held", (5, 3), 9, 40, 10);
+        let moved = case.run(device).0;
+        let summary = |moves: u64, empty: u32, shift: f32| {
+            [1, 2, 3, 4, moves as u32, (moves >> 32) as u32, empty, shift.to_bits()]
+        };
+        for (given, is_held) in [
+            (summary(7, 0, 0.5), false),
+            (summary(1 << 32, 0, 0.5), false),
+            (summary(7, 0, 0.25_f32.next_up()), false),
+            (summary(7, 0, 0.25), true),
+            (summary(0, 0, 0.5), true),
+            (summary(7, 1, 0.5), true),
+        ] {
+            assert_eq!(case.run_after(device, &given, 0).0, moved, "{given:?}, seen");
+            let (centroids, shifts, _) = case.run_after(device, &given, 1);
+            assert_eq!(centroids, if is_held { case.old.clone() } else { moved.clone() }, "{given:?}, unseen");
+            assert!(!is_held || shifts == [0.0; 3], "{given:?}: {shifts:?}");
+        }
     });
 }

@@ -28,6 +28,8 @@ mod devices;
 #[cfg(feature = "gpu")]
 mod kernels;
 #[cfg(feature = "gpu")]
+mod look_ahead;
+#[cfg(feature = "gpu")]
 mod shaders;
 #[cfg(feature = "gpu")]
 mod slices;

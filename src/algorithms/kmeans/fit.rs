@@ -1,7 +1,8 @@
 //! Fitting: the queue of k-means, written as the loop of the paper.
 
 use super::begin::{NoLabels, NoSums};
-use super::keys::{CENTROIDS, CHANGES, EXPONENTS, LABELS, NO_WEIGHTS, POINTS, WEIGHTS};
+use super::held::{self, Held};
+use super::keys::{CENTROIDS, CHANGES, EXPONENTS, LABELS, NO_WEIGHTS, POINTS, SUMMARY, Summary, WEIGHTS};
 use super::median;
 use super::metric::Metric;
 use super::model::KMeansModel;
@@ -168,6 +169,7 @@ impl KMeans {
     ) -> Result<Outcome> {
         let wants_bounds = self.algorithm != Algorithm::Lloyd;
         let plan = Plan::new(session, prepared, self.metric, &init, wants_bounds)?;
+        let plan = Plan { held: Held::of(self, tol), ..plan };
         let bounds = if plan.steered { self.room_for_bounds(session, prepared) } else { None };
         let bounded_rows = bounds.as_ref().map_or(0, |_| prepared.own_rows());
         let watch = Watch::new(self, session, &plan, prepared.rows(), tol, start).after(iterations, trace);
@@ -179,6 +181,12 @@ impl KMeans {
         let queue = match checkpoint {
             Some(checkpoint) => queue.checkpoint(checkpoint),
             None => queue,
+        };
+        let queue = if self.metric == Metric::CityBlock || Update(plan.clone()).is_on_host() {
+            queue
+        } else {
+            let held = plan.held;
+            queue.look_ahead(SUMMARY, held::WITHIN, move |words| Ok(held.goes_on(&Summary::of_words(words)?)))
         };
         if self.profile {
             session.profile(true)?;

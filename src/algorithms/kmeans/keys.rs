@@ -36,10 +36,12 @@ pub(super) const SUMMARY: Key<Vec<u32>> = Key::new("summary");
 /// Device memory between assignment and sums: each row's nearest centroid and its distance.
 pub(super) const NEAREST: Key<Vec<u32>> = Key::new("nearest");
 pub(super) const DISTANCES: Key<Vec<f32>> = Key::new("distances");
-/// On devices, where rows are more than a few columns: a bound on each row's distance to every centroid of a group but its own, for
-/// each of a few groups, and the centroids for which it holds.
+/// On devices, where rows are more than a few columns: bounds on each row's distance to every centroid of a group but its own, for
+/// each of a few groups, and on that to its own; and the centroids for which they hold.
 pub(super) const LOWER: Key<Vec<f32>> = Key::new("lower");
 pub(super) const BEFORE: Key<Array2<f32>> = Key::new("before");
+/// Device memory where the inertia follows from the sums: what each cluster adds to it.
+pub(super) const AROUND: Key<Vec<u32>> = Key::new("around");
 /// Device memory within the assignment. Of the centroids: squared lengths, how far they have moved, the extremes of each group.
 pub(super) const NORMS: Key<Vec<f32>> = Key::new("norms");
 pub(super) const DRIFTS: Key<Vec<f32>> = Key::new("drifts");

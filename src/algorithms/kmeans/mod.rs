@@ -3,13 +3,24 @@
 //! `params` is the builder, `fit` its queue, `model` what comes out. The items of a superstep, in their order: `begin` (only
 //! in the first), `relocate` (empty clusters), `update` or `median` (the centroids), `search` (on processors: what bounds
 //! rule out), `reassign` (labels, and what the rows that moved change in the sums; its WGSL is put together in `shaders`), an
-//! all-reduce, `reassign::Tally` (the sums) and `update::Summarise`. `watch` decides when it is done, `resume` keeps where it stands. `prepare` brings rows
+//! all-reduce, `reassign::Tally` (the sums) and `update::Summarise`. `watch` decides when it is done, `held` whether a round may begin before that, `resume` keeps where it stands. `prepare` brings rows
 //! into the space of the kernels, `init` chooses the first centroids.
+
+/// The source of a kernel, and of the parts that it shares with others.
+macro_rules! kernel {
+    ($stem:literal $(, $part:literal)*) => {
+        concat!(
+            include_str!(concat!("../../../shaders/", $stem, ".wgsl"))
+            $(, include_str!(concat!("../../../shaders/parts/", $part, ".wgsl")))*
+        )
+    };
+}
 
 mod batches;
 mod begin;
 mod file;
 mod fit;
+mod held;
 mod init;
 mod keys;
 mod median;

@@ -1,5 +1,6 @@
 //! What all items of one fit share: shapes, the metric, how the sums are kept.
 
+use super::held::Held;
 use super::keys::{NO_WEIGHTS, WEIGHTS};
 use super::metric::Metric;
 use super::prepare::Prepared;
@@ -30,6 +31,11 @@ pub(super) struct Plan {
     pub(super) fixed: Arc<FixedPoint>,
     /// Whether `Steer` guides the search, by bounds perhaps: where all devices, of all ranks, are processors.
     pub(super) steered: bool,
+    /// Whether the inertia of a round is taken from the sums: where these hold the rows themselves, in one word, and the
+    /// distance is squared. Else every row's distance is measured in every round.
+    pub(super) inertia_from_sums: bool,
+    /// What a round that is begun unseen looks for, where the queue looks ahead.
+    pub(super) held: Held,
     /// Whether bounds may leave out rows, where devices keep them.
     pub(super) wants_bounds: bool,
     /// Whether a device has matrix units.
@@ -57,14 +63,19 @@ impl Plan {
         let ranks = prepared.collective().exchange(Ok([&flags, first.as_bytes()].concat()))?;
         let mixed_devices = ranks.iter().any(|rank| rank.first() == Some(&1) || Some(rank) != ranks.first());
         let steered = ranks.iter().all(|rank| rank.get(1) == Some(&1));
+        let weighted = prepared.dataset().weights().is_some();
+        let fixed = prepared.fixed_point(centroids.as_slice().unwrap_or(&[]))?;
+        let is_squared = metric.kernel_distance() == Distance::SquaredEuclidean;
         Ok(Self {
             rows: prepared.rows().cast_signed(),
             k: centroids.nrows(),
             d: prepared.columns(),
             metric,
-            weighted: prepared.dataset().weights().is_some(),
-            fixed: Arc::new(prepared.fixed_point(centroids.as_slice().unwrap_or(&[]))?),
+            weighted,
+            inertia_from_sums: !weighted && fixed.words() == 1 && is_squared,
+            fixed: Arc::new(fixed),
             steered,
+            held: Held::default(),
             wants_bounds,
             matrix_units: session.devices().iter().any(|device| device.info().matrix_units),
             largest: prepared.largest(),
@@ -88,12 +99,6 @@ impl Plan {
         Partials::new(&self.fixed, self.k)
     }
 
-    /// Whether the inertia of a round is taken from the sums: on processors, where these hold the rows themselves, in one
-    /// word, and the distance is squared. Else every row's distance is measured in every round.
-    pub(super) fn inertia_from_sums(&self) -> bool {
-        self.steered && !self.weighted && self.fixed.words() == 1 && self.distance() == Distance::SquaredEuclidean
-    }
-
     pub(super) fn distance(&self) -> Distance {
         self.metric.kernel_distance()
     }
@@ -112,6 +117,10 @@ impl Plan {
             "WORDS" => self.fixed.words() as f64,
             "BITS" => f64::from(self.fixed.bits()),
             "WEIGHTED" => f64::from(u8::from(self.weighted)),
+            "FROM_SUMS" => f64::from(u8::from(self.inertia_from_sums)),
+            "TOTALS" => self.layout().inertia(0) as f64,
+            "TOLERANCE" => f64::from(self.held.tolerance),
+            "HOLDS_EMPTY" => f64::from(u8::from(self.held.empty)),
             "BOUNDED" => f64::from(u8::from(self.wants_bounds)),
             "PADDED" => self.padded() as f64,
             "ROOM" => self.room() as f64,

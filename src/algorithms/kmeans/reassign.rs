@@ -3,7 +3,9 @@
 //! Sums are exact integers, so a row can be taken out of one and added to another, and rows that stay need not be summed
 //! again: the bits are those of sums begun anew. In the first round all rows come from nowhere.
 
-use super::keys::{BOUNDS, CENTROIDS, CHANGES, EXPONENTS, LABELS, NO_LABEL, PARTIALS, POINTS, SEARCH, SUMS, WEIGHTS};
+use super::keys::{
+    AROUND, BOUNDS, CENTROIDS, CHANGES, EXPONENTS, LABELS, NO_LABEL, PARTIALS, POINTS, SEARCH, SUMS, WEIGHTS,
+};
 use super::plan::Plan;
 use super::search::Search;
 use super::workers::{self, Workers};
@@ -112,7 +114,7 @@ struct Worker {
 impl Worker {
     fn new(plan: &Plan) -> Result<Self> {
         Ok(Self {
-            inertia_from_sums: plan.inertia_from_sums(),
+            inertia_from_sums: plan.inertia_from_sums,
             changes: plan.partials()?,
             scratch: Scratch::default(),
             bounded: BoundScratch::default(),
@@ -167,7 +169,11 @@ impl ComputeFunction for Tally {
             .shape(SUMS, shape())
             .shape(PARTIALS, shape())
             .once_per_device();
-        if self.0.inertia_from_sums() { objects.and(Objects::reads(CENTROIDS)) } else { objects }
+        if !self.0.inertia_from_sums {
+            return objects;
+        }
+        let around = ShapeRule::fixed([4 * self.0.k]);
+        objects.and(Objects::reads((CENTROIDS, EXPONENTS))).scratch(AROUND, around)
     }
 
     fn calc(&self, cx: &mut ComContext) -> Result<()> {
@@ -176,12 +182,12 @@ impl ComputeFunction for Tally {
         let changes = Partials::from_values(&self.0.fixed, self.0.k, cx.get(CHANGES)?.clone())?;
         sums.merge(&changes)?;
         cx.put(SUMS, sums.values().to_vec())?;
-        if self.0.inertia_from_sums() {
+        if self.0.inertia_from_sums {
             // What the sums have gathered is the squared length of all rows.
             let centroids = cx.get(CENTROIDS)?.as_standard_layout();
             let clusters = centroids.as_slice().unwrap_or(&[]).par_chunks(self.0.d).enumerate();
-            let around: Vec<f64> = clusters.map(|(cluster, c)| sums.inertia_around(cluster, c)).collect();
-            sums.set_totals(sums.inertia() + around.iter().sum::<f64>(), changes.moved());
+            let around = clusters.map(|(cluster, c)| sums.inertia_around(cluster, c)).reduce(|| 0, i128::wrapping_add);
+            sums.set_totals(around, changes.moved());
             return cx.put(PARTIALS, sums.into_values());
         }
         // The rows were all measured in this round: their totals are its own.
@@ -192,9 +198,6 @@ impl ComputeFunction for Tally {
     }
 
     fn shader(&self) -> Option<Shader> {
-        let shader =
-            Shader::wgsl(include_str!("../../../shaders/tally.wgsl")).named("tally").trusted().per_element(PARTIALS);
-        let shader = shader.constant("TOTALS", self.0.layout().inertia(0) as f64);
-        (!self.0.steered).then_some(shader)
+        (!self.0.steered).then(|| self.0.tally())
     }
 }

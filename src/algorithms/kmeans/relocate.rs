@@ -81,7 +81,7 @@ pub(super) struct FindFarthest(pub(super) Plan);
 
 impl ComputeFunction for FindFarthest {
     fn objects(&self) -> Objects {
-        let objects = Objects::reads((POINTS, LABELS, CENTROIDS, SUMMARY)).writes(FARTHEST);
+        let objects = Objects::reads((POINTS, LABELS, CENTROIDS, SUMMARY)).writes(FARTHEST).only_when_seen();
         if self.0.weighted { objects.and(Objects::reads(WEIGHTS)) } else { objects }
     }
 
@@ -149,7 +149,7 @@ pub(super) struct Relocate(pub(super) Plan);
 
 impl ComputeFunction for Relocate {
     fn objects(&self) -> Objects {
-        Objects::reads(FARTHEST).updates(PARTIALS).once_per_device()
+        Objects::reads(FARTHEST).updates(PARTIALS).once_per_device().only_when_seen()
     }
 
     fn calc(&self, cx: &mut ComContext) -> Result<()> {
@@ -200,7 +200,7 @@ pub(super) struct DropEmpty(pub(super) Plan);
 
 impl ComputeFunction for DropEmpty {
     fn objects(&self) -> Objects {
-        Objects::reads((PARTIALS, SUMMARY)).updates(CENTROIDS).once_per_device()
+        Objects::reads((PARTIALS, SUMMARY)).updates(CENTROIDS).once_per_device().only_when_seen()
     }
 
     fn calc(&self, cx: &mut ComContext) -> Result<()> {

@@ -2,7 +2,7 @@
 
 use super::keys::{
     BEFORE, CENTROID_HALVES, COUNTS, DISTANCES, DRIFTS, ENTRIES, EXTREMES, LENGTHS, LISTS, LOWER, NEAREST, NORMS, OPEN,
-    PARTS, POINTS, ROW_HALVES, UNDECIDED,
+    PARTIALS, PARTS, POINTS, ROW_HALVES, UNDECIDED,
 };
 use super::plan::Plan;
 use crate::backend::cpu::Distance;
@@ -17,6 +17,9 @@ const RUN: usize = 512;
 /// Workgroups of `reassign_small.wgsl` that keep any device busy; the rows each that repay the emptying of its cells.
 const BUSY: usize = 2048;
 const MOST_ROWS: usize = 8192;
+
+/// The columns and clusters from which on `reassign_small.wgsl` measures distances only where products leave a doubt.
+const SCREENED: usize = 8;
 
 /// The rows a workgroup of `assign_exact.wgsl`, `own_distance.wgsl`, `measure_rows.wgsl` and `halve_rows.wgsl` takes; of
 /// `skip_settled.wgsl` and `settle_rows.wgsl`.
@@ -54,13 +57,14 @@ const PAIRS_ROWS: usize = 8;
 const TILE: usize = 128;
 const HALVES_COLUMNS: usize = 64;
 
-/// Bounds that a row has, at most: a bit each in a mask; and with fewer columns fewer, one for so many, as their memory would
-/// outgrow that of the row. What a product finds of a group fits 16 bytes while labels in it take 16 bits.
-const MOST_GROUPS: usize = 16;
-const LEAST_GROUPS: usize = 4;
-const COLUMNS_A_GROUP: usize = 8;
+/// Bounds that a row has, at most: one for each group of centroids, and one for its own. With fewer columns fewer, one for so many, as
+/// their memory would outgrow that of the row; they lie in quads. What a product finds of a group fits 16 bytes while labels in it take
+/// 16 bits, and a row has a mask of its groups.
+const MOST_BOUNDS: usize = 16;
+const COLUMNS_A_BOUND: usize = 8;
+const QUAD: usize = 4;
 const MOST_WIDTH: usize = 1 << 16;
-const MASK_BITS: usize = 32;
+const MOST_GROUPS: usize = 31;
 
 /// Beyond these powers of two the scale of halves would outgrow f32 where it is squared.
 const MOST_SCALE: i32 = 40;
@@ -75,16 +79,6 @@ const TOGETHER: usize = 256;
 const VALUES_PER_WORKGROUP: usize = 4096;
 const PRIVATE_BYTES: usize = 12 << 10;
 const WORKGROUP_BYTES: usize = 16 << 10;
-
-/// The source of a kernel, and of the parts that it shares with others.
-macro_rules! kernel {
-    ($stem:literal $(, $part:literal)*) => {
-        concat!(
-            include_str!(concat!("../../../shaders/", $stem, ".wgsl"))
-            $(, include_str!(concat!("../../../shaders/parts/", $part, ".wgsl")))*
-        )
-    };
-}
 
 /// The same of one that takes four columns at a time: by one load where rows have a multiple of four.
 macro_rules! by_columns {
@@ -114,7 +108,7 @@ impl Plan {
         match self.distance() {
             _ if self.d <= SMALL && self.fits_one_pass() => Kind::SmallSummed,
             _ if self.d <= SMALL => Kind::Small,
-            Distance::SquaredEuclidean if self.k <= MASK_BITS * MOST_WIDTH => Kind::Product,
+            Distance::SquaredEuclidean if self.k <= MOST_GROUPS * MOST_WIDTH => Kind::Product,
             _ => Kind::Exact,
         }
     }
@@ -136,7 +130,7 @@ impl Plan {
             // Nothing is listed.
             Kind::Exact => {
                 let one = || ShapeRule::fixed([1]);
-                objects.scratch(UNDECIDED, one()).scratch(COUNTS, ShapeRule::fixed([4])).scratch(PARTS, one())
+                objects.scratch(UNDECIDED, one()).scratch(COUNTS, ShapeRule::fixed([5])).scratch(PARTS, one())
             }
             Kind::Product => self.search_memory(objects),
         }
@@ -148,7 +142,7 @@ impl Plan {
         let slice = |columns: usize| ShapeRule::slice_of(POINTS, columns, MOST_IN_SLICE);
         let objects = objects
             .updates((LOWER, BEFORE))
-            .shape(LOWER, rows_by(groups.next_multiple_of(4)))
+            .shape(LOWER, rows_by((groups + 1).next_multiple_of(QUAD)))
             .shape(BEFORE, ShapeRule::fixed([self.k, self.d]))
             .scratch(NORMS, ShapeRule::fixed([2 * room]))
             .scratch(DRIFTS, ShapeRule::fixed([self.k]))
@@ -157,7 +151,7 @@ impl Plan {
             .scratch(LISTS, slice(1 + groups))
             .scratch(ENTRIES, slice(4 * groups))
             .scratch(UNDECIDED, slice(3))
-            .scratch(COUNTS, ShapeRule::fixed([4 + groups]))
+            .scratch(COUNTS, ShapeRule::fixed([5 + groups]))
             .scratch(PARTS, ShapeRule::fixed([2 * FEW * self.chunks()]))
             .scratch(LENGTHS, rows_by(2));
         if !self.has_halves() {
@@ -190,31 +184,37 @@ impl Plan {
 
     /// A round around a product whose sums round so much a step, and which is shown all groups from so many on.
     fn search_by(&self, product: Shader, rounding: f64, all_from: usize) -> Shader {
-        let searched = self.own_distance(false).then(self.skip_settled(all_from)).then(product);
-        let settled = searched.then(self.settle_rows(rounding));
-        let decided = settled.then(self.decide_pairs()).then(self.exact(true)).then(self.decide_rows());
-        decided.then(self.own_distance(true)).then(self.sum()).in_slices(POINTS)
+        let loose = self.loosen_bounds();
+        let measured = if self.wants_bounds { loose.then(self.own_distance(true)) } else { loose };
+        let searched = measured.then(self.skip_settled(all_from)).then(product).then(self.settle_rows(rounding));
+        let decided = searched.then(self.decide_pairs()).then(self.exact(true)).then(self.decide_rows());
+        let lost = if self.inertia_from_sums { decided } else { decided.then(self.own_distance(false)) };
+        lost.then(self.sum()).in_slices(POINTS)
     }
 
     fn small(&self) -> Shader {
-        let source = kernel!("assign_small", "small_rows");
+        let source = by_columns!(self.d, "assign_small", "small_rows");
         let shader = Shader::wgsl(source).named("assign_small").trusted().rows_per_workgroup(POINTS, RUN);
         self.constants(shader, &["CLUSTERS", "DIMENSIONS", "CITYBLOCK"])
     }
 
     /// Labels and sums in one pass.
     fn small_summed(&self) -> Shader {
-        let source = kernel!("reassign_small", "small_rows", "fixed_point", "changes");
+        let source = by_columns!(self.d, "reassign_small", "small_rows", "best", "fixed_point", "wide", "changes");
         let rows = (self.rows as usize / BUSY).next_multiple_of(RUN).clamp(RUN, MOST_ROWS);
         let shader = Shader::wgsl(source).named("reassign_small").trusted().rows_per_workgroup(POINTS, rows);
-        self.constants(shader, &["CLUSTERS", "DIMENSIONS", "CITYBLOCK", "WORDS", "BITS", "WEIGHTED"])
+        let names = ["CLUSTERS", "DIMENSIONS", "CITYBLOCK", "WORDS", "BITS", "WEIGHTED", "FROM_SUMS"];
+        let is_squared = self.distance() == Distance::SquaredEuclidean;
+        let screens = is_squared && self.d >= SCREENED && self.k >= SCREENED;
+        self.constants(shader, &names).constant("PRODUCT", f64::from(u8::from(screens)))
     }
 
     /// Whether all integers of a workgroup, the centroids, and a list of rows that moved fit the 16 KiB every device has.
     fn fits_one_pass(&self) -> bool {
         let cells = (self.layout().moved() + 1) * size_of::<i64>();
         let centroids = self.k * self.d.div_ceil(4) * size_of::<[f32; 4]>();
-        cells + centroids + RUN * size_of::<u32>() + 64 <= WORKGROUP_BYTES
+        let norms = self.k * size_of::<f32>();
+        cells + centroids + norms + RUN * size_of::<u32>() + 64 <= WORKGROUP_BYTES
     }
 
     /// The distance itself, of all rows or of those in doubt.
@@ -270,12 +270,18 @@ impl Plan {
         self.constants(rows, &["DIMENSIONS", "PADDED", "SCALE"])
     }
 
-    /// The distance of each row to its own centroid; of all rows, or of those listed ones that have changed theirs.
+    /// The distance of each row to its own centroid; of all rows, or of those that are listed as loose.
     fn own_distance(&self, is_listed: bool) -> Shader {
         let source = by_columns!(self.d, "own_distance");
         let own = Shader::wgsl(source).named("own_distance").trusted().rows_per_workgroup(POINTS, EXACT_ROWS);
         let own = self.constants(own, &["CLUSTERS", "DIMENSIONS", "GROUPS"]);
         own.constant("LISTED", f64::from(u8::from(is_listed)))
+    }
+
+    fn loosen_bounds(&self) -> Shader {
+        let loosen = Shader::wgsl(kernel!("loosen_bounds")).named("loosen_bounds").trusted();
+        let loosen = loosen.rows_per_workgroup(POINTS, SETTLE_ROWS);
+        self.constants(loosen, &["CLUSTERS", "DIMENSIONS", "GROUPS", "BOUNDED"])
     }
 
     fn skip_settled(&self, all_from: usize) -> Shader {
@@ -337,7 +343,8 @@ impl Plan {
 
     /// The centroids in a group.
     pub(super) fn width(&self) -> usize {
-        let most = if self.wants_bounds { (self.d / COLUMNS_A_GROUP).clamp(LEAST_GROUPS, MOST_GROUPS) } else { 1 };
+        let bounds = (self.d / COLUMNS_A_BOUND).next_multiple_of(QUAD).clamp(QUAD, MOST_BOUNDS);
+        let most = if self.wants_bounds { bounds - 1 } else { 1 };
         self.k.div_ceil(most).next_multiple_of(TILE).min(MOST_WIDTH)
     }
 
@@ -375,12 +382,25 @@ impl Plan {
 
     /// Sums of the rows that moved.
     fn sum(&self) -> Shader {
-        let source = kernel!("sum_by_label", "fixed_point", "changes");
-        let names = ["CLUSTERS", "DIMENSIONS", "WORDS", "BITS", "WEIGHTED"];
+        let source = kernel!("sum_by_label", "fixed_point", "wide", "changes");
+        let names = ["CLUSTERS", "DIMENSIONS", "WORDS", "BITS", "WEIGHTED", "FROM_SUMS"];
         let shader = Shader::wgsl(source).named("sum_by_label").trusted().constant("PRIVATE_FROM", self.private_from());
         let rows = (VALUES_PER_WORKGROUP / self.d).max(1).next_multiple_of(TOGETHER);
         let shader = shader.rows_per_workgroup(POINTS, rows);
         self.constants(shader, &names)
+    }
+
+    /// The sums of all rounds, and what follows from them.
+    pub(super) fn tally(&self) -> Shader {
+        let tally = Shader::wgsl(kernel!("tally")).named("tally").trusted().per_element(PARTIALS);
+        let tally = self.constants(tally, &["TOTALS"]);
+        if !self.inertia_from_sums {
+            return tally;
+        }
+        let around = Shader::wgsl(kernel!("inertia_around", "wide")).named("inertia_around").trusted();
+        let around = self.constants(around.workgroups(self.k as u64), &["CLUSTERS", "DIMENSIONS", "BITS"]);
+        let total = Shader::wgsl(kernel!("inertia_total", "wide")).named("inertia_total").trusted().workgroups(1);
+        tally.then(around).then(self.constants(total, &["CLUSTERS", "BITS", "TOTALS"]))
     }
 
     /// The first of the partials that a workgroup gathers in its own memory: all where they fit, else the masses, else

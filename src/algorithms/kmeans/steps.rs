@@ -14,6 +14,7 @@
 //! order, with the bits that [`KMeans::fit`](super::KMeans::fit) finds in one process from the same centroids.
 
 use super::begin::NoLabels;
+use super::held::Held;
 use super::keys::{CENTROIDS, CHANGES, EXPONENTS, NO_WEIGHTS, PARTIALS, POINTS, SUMMARY, Summary, WEIGHTS};
 use super::metric::Metric;
 use super::plan::Plan;
@@ -250,6 +251,7 @@ impl Step {
             .init_with_broadcast_data(CENTROIDS, self.centroids.clone())
             .init_with_broadcast_data(EXPONENTS, self.fixed.exponents().to_vec())
             .init_with_broadcast_data(PARTIALS, partial.sums.clone())
+            .init_with_broadcast_data(SUMMARY, vec![0; Summary::WORDS])
             .add(Update(plan.clone()))
             .add(Summarise(plan))
             .close_with(|cx| Ok((cx.get(CENTROIDS)?.clone(), Summary::of_words(cx.get(SUMMARY)?)?)))
@@ -308,6 +310,8 @@ impl Step {
             fixed: Arc::new(self.fixed.clone()),
             // Every round begins anew.
             steered: false,
+            inertia_from_sums: false,
+            held: Held::default(),
             wants_bounds: false,
             matrix_units: false,
             largest: 0.0,

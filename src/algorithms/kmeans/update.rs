@@ -11,10 +11,18 @@ use rayon::prelude::*;
 /// centroid. In round 1 there are no sums yet, and nothing moves.
 pub(super) struct Update(pub(super) Plan);
 
+impl Update {
+    /// The division of two-word sums is done on the host, and so are roots where devices round them differently: each must go
+    /// on with the same centroids.
+    pub(super) fn is_on_host(&self) -> bool {
+        self.0.fixed.words() > 1 || (self.0.mixed_devices && self.0.metric.is_spherical())
+    }
+}
+
 impl ComputeFunction for Update {
     fn objects(&self) -> Objects {
         let Plan { k, d, .. } = self.0;
-        Objects::reads((PARTIALS, EXPONENTS))
+        Objects::reads((PARTIALS, EXPONENTS, SUMMARY))
             .updates(CENTROIDS)
             .writes(SHIFTS)
             .shape(CENTROIDS, ShapeRule::fixed([k, d]))
@@ -45,17 +53,15 @@ impl ComputeFunction for Update {
     }
 
     fn shader(&self) -> Option<Shader> {
-        // The division of two-word sums is done on the host, and so are roots where devices round them differently: each
-        // must go on with the same centroids.
-        if self.0.fixed.words() > 1 || (self.0.mixed_devices && self.0.metric.is_spherical()) {
+        if self.is_on_host() {
             return None;
         }
         let shader = if self.0.metric.is_spherical() {
-            let source = include_str!("../../../shaders/update_direction.wgsl");
-            self.0.constants(Shader::wgsl(source).named("update_direction"), &["CLUSTERS", "DIMENSIONS"])
+            let names = ["CLUSTERS", "DIMENSIONS", "TOLERANCE", "HOLDS_EMPTY"];
+            self.0.constants(Shader::wgsl(kernel!("update_direction", "held")).named("update_direction"), &names)
         } else {
-            let source = include_str!("../../../shaders/update_mean.wgsl");
-            self.0.constants(Shader::wgsl(source).named("update_mean"), &["CLUSTERS", "DIMENSIONS", "WEIGHTED"])
+            let names = ["CLUSTERS", "DIMENSIONS", "WEIGHTED", "TOLERANCE", "HOLDS_EMPTY"];
+            self.0.constants(Shader::wgsl(kernel!("update_mean", "held")).named("update_mean"), &names)
         };
         Some(shader.workgroups(self.0.k as u64))
     }

@@ -13,6 +13,7 @@ mod reseat;
 pub use mini_batch::{MiniBatchKMeans, PartialFit};
 pub use online::{Decay, OnlineKMeans, OnlineVersion};
 
+use super::held::Held;
 use super::init::Init;
 use super::keys::{CENTROIDS, CHANGES, EXPONENTS, LABELS, NO_LABEL, NO_WEIGHTS, POINTS};
 use super::metric::Metric;
@@ -123,6 +124,8 @@ impl Begun {
             fixed: Arc::new(fixed),
             // Every batch begins anew.
             steered: false,
+            inertia_from_sums: false,
+            held: Held::default(),
             wants_bounds: false,
             matrix_units: false,
             largest: most,

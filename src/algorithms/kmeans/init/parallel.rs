@@ -95,7 +95,9 @@ pub(super) fn choose(kmeans: &KMeans, session: &Session, prepared: &Prepared, se
 
 /// The mass of the rows nearest to each candidate: one assignment, as in the iteration itself.
 fn masses(kmeans: &KMeans, session: &Session, prepared: &Prepared, candidates: &Array2<f32>) -> Result<Vec<f32>> {
-    let plan = Plan { steered: false, ..Plan::new(session, prepared, kmeans.metric, candidates, false)? };
+    let plan = Plan::new(session, prepared, kmeans.metric, candidates, false)?;
+    // One round has no inertia.
+    let plan = Plan { steered: false, inertia_from_sums: false, ..plan };
     let queue = queue(session, prepared)
         .init_with_broadcast_data(CENTROIDS, candidates.clone())
         .init_with_broadcast_data(EXPONENTS, plan.fixed.exponents().to_vec());

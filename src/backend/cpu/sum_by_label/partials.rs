@@ -193,24 +193,32 @@ impl Partials {
     }
 
     /// What a cluster adds to the inertia around `centroid`, beyond the squared lengths of its rows: `m·|c|² − 2·c·S` with
-    /// its mass `m` and its sum `S`, in f64. Since `Σ|x − c|² = Σ|x|² − 2·c·Σx + m·|c|²`, the inertia of all rows follows
-    /// from the sums alone, to within about 2⁻⁵² of `Σ|x|²`.
-    pub fn inertia_around(&self, cluster: usize, centroid: &[f32]) -> f64 {
-        let mass = self.mass(cluster);
-        let terms = centroid.iter().enumerate().map(|(column, &c)| {
-            let c = f64::from(c);
-            c * (mass * c - 2.0 * self.sum(cluster, column))
+    /// its mass `m` and its sum `S`. Since `Σ|x − c|² = Σ|x|² − 2·c·Σx + m·|c|²`, the inertia of all rows follows from the
+    /// sums alone.
+    ///
+    /// It is in units of `2^−(e_I + B)`, of integers: a term is cut off below a unit, and `m·c` below a unit of `S`, as
+    /// `inertia_around.wgsl` does it, so that all devices come to the same. For sums of one word, of rows without weights.
+    pub fn inertia_around(&self, cluster: usize, centroid: &[f32]) -> i128 {
+        let mass = self.mass_units(cluster).unsigned_abs().into();
+        let unit = self.fixed.distance_exponent() + self.fixed.bits().cast_signed();
+        let terms = centroid.iter().zip(self.fixed.exponents()).enumerate().map(|(column, (&c, &exponent))| {
+            let (mantissa, power) = mantissa_and_power(c);
+            let product = signed(scaled(mantissa.wrapping_mul(mass), power + exponent), c.is_sign_negative());
+            let difference = product.wrapping_sub(2 * self.sum_exact(cluster, column));
+            let value = scaled(difference.unsigned_abs().wrapping_mul(mantissa), power - exponent + unit);
+            signed(value, c.is_sign_negative() != (difference < 0))
         });
-        terms.sum()
+        terms.fold(0, i128::wrapping_add)
     }
 
-    /// Sets the inertia and how many rows moved, in place of those added up.
-    pub fn set_totals(&mut self, inertia: f64, moved: i64) {
-        let scaled = inertia.max(0.0) * power_of_two(self.fixed.distance_exponent());
-        let whole = scaled.floor();
-        let rest = (scaled - whole) * power_of_two(self.fixed.bits().cast_signed());
-        self.values[self.layout.inertia(0)] = whole as i64;
-        self.values[self.layout.inertia(1)] = rest as i64;
+    /// Adds to the inertia, in units of its second word, and lets nothing be left where that would make it negative. Sets how
+    /// many rows moved.
+    pub fn set_totals(&mut self, more: i128, moved: i64) {
+        let words = [0, 1].map(|word| i128::from(self.values[self.layout.inertia(word)]));
+        let bits = self.fixed.bits();
+        let inertia = (words[0] << bits).wrapping_add(words[1]).wrapping_add(more).max(0);
+        self.values[self.layout.inertia(0)] = (inertia >> bits) as i64;
+        self.values[self.layout.inertia(1)] = (inertia & ((1 << bits) - 1)) as i64;
         self.values[self.layout.moved()] = moved;
     }
 
@@ -344,4 +352,25 @@ impl Partials {
         }
         Ok(())
     }
+}
+
+/// The integers m and p with |value| = m·2^p.
+fn mantissa_and_power(value: f32) -> (u128, i32) {
+    let bits = value.to_bits();
+    let biased = (bits >> 23) & 0xff;
+    let mantissa = (bits & 0x7f_ffff) | if biased > 0 { 0x80_0000 } else { 0 };
+    (mantissa.into(), biased.max(1).cast_signed() - 150)
+}
+
+/// value·2^shift: what falls below the point is cut off, what leaves 128 bits is lost.
+fn scaled(value: u128, shift: i32) -> u128 {
+    match shift.unsigned_abs() {
+        128.. => 0,
+        by if shift >= 0 => value << by,
+        by => value >> by,
+    }
+}
+
+fn signed(magnitude: u128, negative: bool) -> i128 {
+    if negative { magnitude.cast_signed().wrapping_neg() } else { magnitude.cast_signed() }
 }

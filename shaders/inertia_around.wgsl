@@ -1,0 +1,84 @@
+// What each cluster adds to the inertia around its centroid, beyond the squared lengths of its rows: since
+// Σ|x - c|² = Σ|x|² - 2·c·Σx + m·|c|², the inertia follows from the sums, and no row is measured for it.
+//
+//   around[j] = sum over i of c·(m·c - 2·S) in units of 2^-(exponents[d + 1] + BITS)
+//
+// with c = centroids[j][i], the sum S of the cluster's column and its mass m. All is of integers of 128 bits: a term is cut off below a
+// unit, and m·c below a unit of S. So the bits are the same on every device, and what they are off is far below what the units of the
+// sums leave out. On the processor `Partials::inertia_around` does the same, bit for bit.
+//
+// Joined by the part wide.
+//
+// Bindings
+//   sums       k·d + k + 3 integers of 64 bits, low word first: see `sum_by_label`, with WORDS = 1
+//   exponents  d + 2: see `sum_by_label`
+//   centroids  k × d, row-major
+//   around     k integers of 128 bits, written
+// Overrides
+//   DIMENSIONS  d
+//   CLUSTERS    k
+//   BITS        bits between the two words of the inertia
+//
+// A workgroup of 64 threads takes a cluster: dispatch k. Traffic: 12 bytes a value. Work: some 200 integer operations a value.
+// Workgroup memory: 1 KiB.
+
+override DIMENSIONS: u32;
+override CLUSTERS: u32;
+override BITS: u32;
+
+const THREADS: u32 = 64u;
+
+@group(0) @binding(0) var<storage, read> sums: array<u32>;
+@group(0) @binding(1) var<storage, read> exponents: array<i32>;
+@group(0) @binding(2) var<storage, read> centroids: array<f32>;
+@group(0) @binding(3) var<storage, read_write> around: array<vec4<u32>>;
+
+var<workgroup> parts: array<vec4<u32>, THREADS>;
+
+fn integer(cell: u32) -> vec2<u32> {
+    return vec2(sums[2u * cell], sums[2u * cell + 1u]);
+}
+
+// c·(m·c - 2·S), c being ±mantissa·2^power.
+fn term(mass: vec4<u32>, cell: u32, column: u32) -> vec4<u32> {
+    let bits = bitcast<u32>(centroids[cell]);
+    let negative = (bits >> 31u) == 1u;
+    let biased = (bits >> 23u) & 0xffu;
+    let mantissa = (bits & 0x7fffffu) | select(0u, 0x800000u, biased > 0u);
+    let power = i32(max(biased, 1u)) - 150;
+    let exponent = exponents[column];
+    // In units of S.
+    let product = wide_signed(wide_scaled(wide_times(mass, mantissa), power + exponent), negative);
+    let sum = wide_of(integer(cell));
+    let difference = wide_add(product, wide_negate(wide_add(sum, sum)));
+    let value = wide_times(wide_magnitude(difference), mantissa);
+    let scaled = wide_scaled(value, power - exponent + exponents[DIMENSIONS + 1u] + i32(BITS));
+    return wide_signed(scaled, negative != wide_is_negative(difference));
+}
+
+@compute @workgroup_size(THREADS)
+fn inertia_around(
+    @builtin(workgroup_id) group: vec3<u32>,
+    @builtin(num_workgroups) groups: vec3<u32>,
+    @builtin(local_invocation_index) thread: u32,
+) {
+    let cluster = group.x + group.y * groups.x;
+    if (cluster >= CLUSTERS) {
+        return;
+    }
+    let mass = wide_of(integer(CLUSTERS * DIMENSIONS + cluster));
+    var total = vec4(0u);
+    for (var column = thread; column < DIMENSIONS; column += THREADS) {
+        total = wide_add(total, term(mass, cluster * DIMENSIONS + column, column));
+    }
+    parts[thread] = total;
+    for (var half = THREADS / 2u; half > 0u; half /= 2u) {
+        workgroupBarrier();
+        if (thread < half) {
+            parts[thread] = wide_add(parts[thread], parts[thread + half]);
+        }
+    }
+    if (thread == 0u) {
+        around[cluster] = parts[0];
+    }
+}
