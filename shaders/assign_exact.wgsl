@@ -77,15 +77,19 @@ fn row_at(place: u32) -> u32 {
     return place;
 }
 
-fn row_quad(first: u32, last: u32, column: u32) -> vec4<f32> {
+// Where four rows begin; the last one stands for those past the end.
+fn begins_at(first: u32, last: u32) -> vec4<u32> {
+    return DIMENSIONS * vec4(
+        row_at(min(first, last)), row_at(min(first + 1u, last)), row_at(min(first + 2u, last)), row_at(min(first + 3u, last)),
+    );
+}
+
+fn row_quad(begins: vec4<u32>, column: u32) -> vec4<f32> {
     if (column >= DIMENSIONS) {
         return vec4(0.0);
     }
     return vec4(
-        points[row_at(min(first, last)) * DIMENSIONS + column],
-        points[row_at(min(first + 1u, last)) * DIMENSIONS + column],
-        points[row_at(min(first + 2u, last)) * DIMENSIONS + column],
-        points[row_at(min(first + 3u, last)) * DIMENSIONS + column],
+        points[begins.x + column], points[begins.y + column], points[begins.z + column], points[begins.w + column],
     );
 }
 
@@ -151,7 +155,8 @@ fn search(first_row: u32, rows: u32, begin: u32, end: u32, place: vec3<u32>, thr
     var best3 = Best(FARTHEST, 0u);
 
     // Neighbours along x read neighbouring columns of the same four rows.
-    var row_next = row_quad(first_row + BLOCK * place.y, rows - 1u, place.x);
+    let begins = begins_at(first_row + BLOCK * place.y, rows - 1u);
+    var row_next = row_quad(begins, place.x);
     var centroid_next = centroid_quad(begin + BLOCK * place.y, place.x);
     for (var first = begin; first < end; first += TILE) {
         var total0 = vec4(0.0);
@@ -166,7 +171,7 @@ fn search(first_row: u32, rows: u32, begin: u32, end: u32, place: vec3<u32>, thr
             // The next tile is on its way while this one is computed on: that matters where few rows are taken.
             let is_last = column + COLUMNS >= DIMENSIONS;
             let next_column = select(column + COLUMNS, 0u, is_last) + place.x;
-            row_next = row_quad(first_row + BLOCK * place.y, rows - 1u, next_column);
+            row_next = row_quad(begins, next_column);
             centroid_next = centroid_quad(select(first, first + TILE, is_last) + BLOCK * place.y, next_column);
 
             var part0 = vec4(0.0);

@@ -7,7 +7,7 @@
 // unit, and m·c below a unit of S. So the bits are the same on every device, and what they are off is far below what the units of the
 // sums leave out. On the processor `Partials::inertia_around` does the same, bit for bit.
 //
-// Joined by the part wide.
+// Joined by the parts wide, around.
 //
 // Bindings
 //   sums       k·d + k + 3 integers of 64 bits, low word first: see `sum_by_label`, with WORDS = 1
@@ -35,27 +35,6 @@ const THREADS: u32 = 64u;
 
 var<workgroup> parts: array<vec4<u32>, THREADS>;
 
-fn integer(cell: u32) -> vec2<u32> {
-    return vec2(sums[2u * cell], sums[2u * cell + 1u]);
-}
-
-// c·(m·c - 2·S), c being ±mantissa·2^power.
-fn term(mass: vec4<u32>, cell: u32, column: u32) -> vec4<u32> {
-    let bits = bitcast<u32>(centroids[cell]);
-    let negative = (bits >> 31u) == 1u;
-    let biased = (bits >> 23u) & 0xffu;
-    let mantissa = (bits & 0x7fffffu) | select(0u, 0x800000u, biased > 0u);
-    let power = i32(max(biased, 1u)) - 150;
-    let exponent = exponents[column];
-    // In units of S.
-    let product = wide_signed(wide_scaled(wide_times(mass, mantissa), power + exponent), negative);
-    let sum = wide_of(integer(cell));
-    let difference = wide_add(product, wide_negate(wide_add(sum, sum)));
-    let value = wide_times(wide_magnitude(difference), mantissa);
-    let scaled = wide_scaled(value, power - exponent + exponents[DIMENSIONS + 1u] + i32(BITS));
-    return wide_signed(scaled, negative != wide_is_negative(difference));
-}
-
 @compute @workgroup_size(THREADS)
 fn inertia_around(
     @builtin(workgroup_id) group: vec3<u32>,
@@ -66,7 +45,7 @@ fn inertia_around(
     if (cluster >= CLUSTERS) {
         return;
     }
-    let mass = wide_of(integer(CLUSTERS * DIMENSIONS + cluster));
+    let mass = integer(CLUSTERS * DIMENSIONS + cluster);
     var total = vec4(0u);
     for (var column = thread; column < DIMENSIONS; column += THREADS) {
         total = wide_add(total, term(mass, cluster * DIMENSIONS + column, column));

@@ -2,7 +2,7 @@
 //
 //   inertia = sums' inertia + sum over j of around[j], at least 0
 //
-// Joined by the part wide.
+// Joined by the parts wide, inertia.
 //
 // Bindings
 //   around    k integers of 128 bits: see `inertia_around`
@@ -27,12 +27,6 @@ const THREADS: u32 = 256u;
 
 var<workgroup> parts: array<vec4<u32>, THREADS>;
 
-// A word of the inertia.
-fn word(number: u32) -> vec4<u32> {
-    let at = 2u * (TOTALS + number);
-    return wide_of(vec2(sums[at], sums[at + 1u]));
-}
-
 @compute @workgroup_size(THREADS)
 fn inertia_total(@builtin(local_invocation_index) thread: u32) {
     var total = vec4(0u);
@@ -46,19 +40,7 @@ fn inertia_total(@builtin(local_invocation_index) thread: u32) {
             parts[thread] = wide_add(parts[thread], parts[thread + half]);
         }
     }
-    if (thread > 0u) {
-        return;
+    if (thread == 0u) {
+        write_inertia(parts[0]);
     }
-    // The words of a sum of rows are not negative.
-    let lengths = wide_add(wide_scaled(word(0u), i32(BITS)), word(1u));
-    var inertia = wide_add(lengths, parts[0]);
-    if (wide_is_negative(inertia)) {
-        inertia = vec4(0u);
-    }
-    let whole = wide_scaled(inertia, -i32(BITS));
-    let rest = wide_add(inertia, wide_negate(wide_scaled(whole, i32(BITS))));
-    partials[2u * TOTALS] = whole.x;
-    partials[2u * TOTALS + 1u] = whole.y;
-    partials[2u * TOTALS + 2u] = rest.x;
-    partials[2u * TOTALS + 3u] = rest.y;
 }

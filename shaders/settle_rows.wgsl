@@ -14,7 +14,8 @@
 // units add exact products of halves by a rounding of their own, of which 2⁻²² is taken (twice what cutting off would give). So it
 // is within ROUNDING·(d + 4)·(X + u)·(C + v) of x̂·ĉ. A norm is within (d/64 + 72)·2⁻²⁴·C² of its own, and the last step within
 // 2⁻²²·(X + C)². Together, twice where a product is, and 2⁻¹²⁰·d for what is flushed to zero: E. The own centroid's s is its distance less
-// |x|², where its group was not shown: within (d/16 + 24)·2⁻²²·(X + C)², which is then part of E too.
+// |x|², where its group was not shown: within (d/16 + 24)·2⁻²²·(X + C)², which is then part of E too; where that distance is a bound by
+// halves, it may be 2·E more than the true one, and half of E is added to E.
 //
 // A centroid whose s exceeds the smallest by more than 2·E is truly farther; `assign_exact`, which decides, is within h·(X + C)² of
 // true distances, h = (d/16 + 22)·2⁻²⁴: so labels are those that it would give to all rows where the margin is 2·E + 2·h·(X + C)². A
@@ -42,6 +43,7 @@
 //   CLUSTERS            k
 //   GROUPS, WIDTH       G, and the centroids in a group
 //   ROUNDING            of a step of the product's sums
+//   OWN_HALVES          whether own distances are bounds by halves: see `own_halves`; else they are distances
 //
 // A workgroup of 256 threads takes 256 rows: dispatch ceil(n / 256), those behind the end of the list have nothing to do.
 // Traffic per listed row: 20 bytes a group that it was shown, 24 besides. Work: some 20 operations a group.
@@ -51,6 +53,7 @@ override CLUSTERS: u32;
 override GROUPS: u32;
 override WIDTH: u32;
 override ROUNDING: f32;
+override OWN_HALVES: bool = false;
 
 // From the bounds of a row to those of the next.
 override BOUNDS: u32 = (GROUPS + 4u) / 4u * 4u;
@@ -92,8 +95,9 @@ fn limits_of(row: u32, has_own: bool) -> Limits {
     let halves = rest * farthest + (length + rest) * left_out;
     let sums = ROUNDING * (d + 4.0) * (length + rest) * (farthest + left_out);
     let norm = (d / 64.0 + 72.0) * 0x1p-24 * farthest * farthest;
-    let own = select(0.0, (d / 16.0 + 24.0) * 0x1p-22 * reach, has_own);
-    let error = 2.0 * (halves + sums) + norm + own + 0x1p-22 * reach + 0x1p-120 * d;
+    let product = 2.0 * (halves + sums) + norm;
+    let own = select(0.0, (d / 16.0 + 24.0) * 0x1p-22 * reach + select(0.0, 0.5625 * product, OWN_HALVES), has_own);
+    let error = product + own + 0x1p-22 * reach + 0x1p-120 * d;
     let exact = (d / 16.0 + 22.0) * 0x1p-24 * reach;
     let is_known = reach < LARGEST && left_out < LARGEST && ROUNDING * d < 0.25;
     return Limits(error, 2.125 * (error + exact), is_known);
@@ -162,7 +166,8 @@ fn settle_rows(
     if (is_own_unseen && !((is_clear || is_pair) && stays)) {
         let roundings = f32(DIMENSIONS / 16u + 24u) * 0x1p-24;
         let at = row * BOUNDS + own / WIDTH;
-        lower[at] = min(lower[at], sqrt(own_distance) * (1.0 - roundings - 0x1p-20));
+        let least = max(own_distance - select(0.0, 2.25 * limits.error, OWN_HALVES), 0.0);
+        lower[at] = min(lower[at], sqrt(least) * (1.0 - roundings - 0x1p-20));
     }
     if (is_pair) {
         let place = points_shape.x + 2u * atomicAdd(&counts[2], 1u);

@@ -15,6 +15,7 @@ mod median_digit;
 mod median_pick;
 mod multiply_rows;
 mod own_distance;
+mod own_halves;
 mod reassign_small;
 mod residuals;
 mod responsibilities;

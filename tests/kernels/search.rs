@@ -44,6 +44,8 @@ pub(crate) enum Product {
     Tiles(usize, usize),
     /// Matrix units.
     Halves,
+    /// Tiles in f32, and all else as around matrix units, which few adapters have.
+    HalvesByTiles,
 }
 
 /// The shape of a search, and the scale of its halves.
@@ -107,7 +109,9 @@ impl Search {
     pub(crate) fn measure<'d>(&self, launch: Launch<'d>) -> Launch<'d> {
         let launch = match self.product {
             Product::Tiles(..) => self.kernel(launch, "measure_rows", &["DIMENSIONS"]),
-            Product::Halves => self.kernel(launch, "halve_rows", &["DIMENSIONS", "PADDED", "SCALE"]),
+            Product::Halves | Product::HalvesByTiles => {
+                self.kernel(launch, "halve_rows", &["DIMENSIONS", "PADDED", "SCALE"])
+            }
         };
         launch.run(self.n.div_ceil(64));
         launch
@@ -119,7 +123,7 @@ impl Search {
         launch.run(room(self.k));
         let launch = match self.product {
             Product::Tiles(..) => launch,
-            Product::Halves => {
+            Product::Halves | Product::HalvesByTiles => {
                 let names = ["CLUSTERS", "DIMENSIONS", "PADDED", "ROOM", "SCALE"];
                 let launch = self.kernel(launch, "halve_centroids", &names);
                 launch.run(room(self.k));
@@ -135,17 +139,33 @@ impl Search {
     pub(crate) fn list<'d>(&self, launch: Launch<'d>) -> Launch<'d> {
         let launch = self.kernel(launch, "loosen_bounds", &["CLUSTERS", "DIMENSIONS", "GROUPS"]);
         launch.run(self.n.div_ceil(256));
-        let launch = self.kernel(launch, "own_distance", &["CLUSTERS", "DIMENSIONS", "GROUPS"]).constant("LISTED", 1);
-        launch.run(self.n.div_ceil(64));
+        let launch = self.own(launch);
         let launch = self.kernel(launch, "skip_settled", &["CLUSTERS", "DIMENSIONS", "GROUPS", "ALL_FROM"]);
         launch.run(self.n.div_ceil(256));
         launch
     }
 
+    /// The distances of rows whose bounds leave something open.
+    pub(crate) fn own<'d>(&self, launch: Launch<'d>) -> Launch<'d> {
+        let launch = match self.product {
+            Product::Tiles(..) => {
+                self.kernel(launch, "own_distance", &["CLUSTERS", "DIMENSIONS", "GROUPS"]).constant("LISTED", 1)
+            }
+            Product::Halves | Product::HalvesByTiles => {
+                let names = ["CLUSTERS", "DIMENSIONS", "GROUPS", "ROOM", "PADDED", "SCALE"];
+                self.kernel(launch, "own_halves", &names)
+            }
+        };
+        launch.run(self.n.div_ceil(64));
+        launch
+    }
+
     /// What the product finds of them, by fewer workgroups than there are blocks.
     pub(crate) fn multiply<'d>(&self, launch: Launch<'d>) -> Launch<'d> {
+        let tiles = if let Product::Tiles(across, down) = self.product { (across, down) } else { (8, 8) };
         let (launch, rows) = match self.product {
-            Product::Tiles(across, down) => {
+            Product::Tiles(..) | Product::HalvesByTiles => {
+                let (across, down) = tiles;
                 let launch = self.kernel(launch, "assign_tiled", &["CLUSTERS", "DIMENSIONS", "GROUPS", "WIDTH"]);
                 (launch.constant("ACROSS", across as u32).constant("DOWN", down as u32), 8 * down)
             }
@@ -161,11 +181,12 @@ impl Search {
     /// Labels and bounds where they are clear.
     pub(crate) fn settle<'d>(&self, launch: Launch<'d>) -> Launch<'d> {
         let rounding = match self.product {
-            Product::Tiles(..) => 2f64.powi(-24),
+            Product::Tiles(..) | Product::HalvesByTiles => 2f64.powi(-24),
             Product::Halves => 2f64.powi(-22),
         };
         let launch = self.kernel(launch, "settle_rows", &["CLUSTERS", "DIMENSIONS", "GROUPS", "WIDTH"]);
-        let launch = launch.constant("ROUNDING", rounding);
+        let own_halves = !matches!(self.product, Product::Tiles(..));
+        let launch = launch.constant("ROUNDING", rounding).constant("OWN_HALVES", u8::from(own_halves));
         launch.run(self.n.div_ceil(256));
         launch
     }

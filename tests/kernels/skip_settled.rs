@@ -18,12 +18,15 @@ fn lists(launch: &crate::launch::Launch, n: usize, counts: &[u32]) -> Vec<BTreeS
 #[test]
 fn what_is_left_out_keeps_its_nearest_centroid() {
     on_every_adapter(|device| {
-        for (n, d, k, step, least, unread) in [
+        for ((n, d, k, step, least, unread), product) in [
             (700, 40, 9, 0.002, 300, 250),
             (300, 33, 70, 0.02, 0, 0),
             (260, 64, 1, 0.5, 250, 0),
             (500, 36, 600, 0.002, 500, 300),
-        ] {
+        ]
+        .into_iter()
+        .flat_map(|case| [Product::Tiles(8, 8), Product::HalvesByTiles].map(|product| (case, product)))
+        {
             let mut noise = Noise((n + k) as u64);
             let (points, mut centroids) = (noise.values(n * d), noise.values(k * d));
             // Half of the rows lie near a centroid.
@@ -33,11 +36,11 @@ fn what_is_left_out_keeps_its_nearest_centroid() {
                 (0..d).for_each(|i| points[row * d + i] = centroids[near + i] + 0.2 * points[row * d + i]);
             }
             let given = (&points[..], &centroids[..], d);
-            let search = Search::new(given, Product::Tiles(8, 8));
+            let search = Search::new(given, product);
             let mut launch = search.begin(device, given);
             let (mut skipped, mut shown_some, mut unmeasured) = (0, 0, 0);
             for round in 0..6 {
-                let case = format!("{n} × {d}, k = {k}, round {round}");
+                let case = format!("{n} × {d}, k = {k}, {product:?}, round {round}");
                 let labels = if round == 0 { vec![u32::MAX; n] } else { launch.read::<u32>("nearest") };
                 launch.set("labels", &labels);
                 launch.set("centroids", &centroids);

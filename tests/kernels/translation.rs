@@ -29,7 +29,7 @@ const OVERRIDES: [(&str, f64); 9] = [
 
 /// Kernels for matrix units, which few adapters offer and only SPIR-V reaches from WGSL in these types, and what prepares
 /// their operands. They are tried beside `assign_tiled`, never needed.
-const MATRIX: [&str; 4] = ["assign_halves", "assign_halves_wide", "halve_centroids", "halve_rows"];
+const MATRIX: [&str; 5] = ["assign_halves", "assign_halves_wide", "halve_centroids", "halve_rows", "own_halves"];
 /// What adapters with matrix units offer at least.
 const MATRIX_WORKGROUP_BYTES: u32 = 48 * 1024;
 const MATRIX_STORAGE_BUFFERS: usize = 16;
@@ -107,12 +107,14 @@ fn kernels_of_the_algorithms_exist_and_name_their_entry_after_their_file() {
         "measure_rows",
         "settle_rows",
         "own_distance",
+        "own_halves",
         "reassign_small",
         "skip_settled",
         "survey_centroids",
         "survey_extremes",
         "sum_by_label",
         "tally",
+        "tally_few",
         "update_mean",
         "update_direction",
         "median_digit",

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 /// Rounds that take longer are looked at before the next begins: the last round is then not done in vain, which would cost more than
 /// waiting for a criterion some tens of times.
-pub(super) const WITHIN: Duration = Duration::from_millis(4);
+pub(super) const WITHIN: Duration = Duration::from_millis(6);
 
 /// What a round that was begun unseen looks for in the summary of the one before.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]

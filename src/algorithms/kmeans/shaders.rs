@@ -18,6 +18,9 @@ const RUN: usize = 512;
 const BUSY: usize = 2048;
 const MOST_ROWS: usize = 8192;
 
+/// So many sums are brought up to date by one workgroup.
+const FEW_SUMS: usize = 4096;
+
 /// The columns and clusters from which on `reassign_small.wgsl` measures distances only where products leave a doubt.
 const SCREENED: usize = 8;
 
@@ -175,18 +178,25 @@ impl Plan {
         // Where one tile holds all centroids, threads across it would be idle.
         let across = if self.k <= 8 * SIDES[0] { &SIDES[..1] } else { &SIDES };
         let sides = across.iter().rev().flat_map(|across| SIDES.iter().rev().map(|down| (*across, *down)));
-        let by_tiles = |sides| self.search_by(self.tiled(sides), F32_ROUNDING, self.groups());
-        let by_halves = || self.search_by(self.halves(), HALVES_ROUNDING, self.halves_show_all_from());
+        let by_tiles = |sides| {
+            let settle = self.settle_rows(F32_ROUNDING, false);
+            self.search_by(self.own_distance(true), (self.tiled(sides), self.groups()), settle)
+        };
+        let by_halves = || {
+            let settle = self.settle_rows(HALVES_ROUNDING, true);
+            self.search_by(self.own_halves(), (self.halves(), self.halves_show_all_from()), settle)
+        };
         let shaders = self.has_halves().then(by_halves).into_iter().chain(sides.map(by_tiles)).reduce(Shader::or);
         let shader = shaders.unwrap_or_else(|| by_tiles((SIDES[0], SIDES[0])));
         shader.after(self.survey()).derived_by(self.measure())
     }
 
-    /// A round around a product whose sums round so much a step, and which is shown all groups from so many on.
-    fn search_by(&self, product: Shader, rounding: f64, all_from: usize) -> Shader {
+    /// A round around a product, which is shown all groups from so many on: with what measures rows whose bounds leave something
+    /// open, and what makes labels of what is found.
+    fn search_by(&self, own: Shader, (product, all_from): (Shader, usize), settle: Shader) -> Shader {
         let loose = self.loosen_bounds();
-        let measured = if self.wants_bounds { loose.then(self.own_distance(true)) } else { loose };
-        let searched = measured.then(self.skip_settled(all_from)).then(product).then(self.settle_rows(rounding));
+        let measured = if self.wants_bounds { loose.then(own) } else { loose };
+        let searched = measured.then(self.skip_settled(all_from)).then(product).then(settle);
         let decided = searched.then(self.decide_pairs()).then(self.exact(true)).then(self.decide_rows());
         let lost = if self.inertia_from_sums { decided } else { decided.then(self.own_distance(false)) };
         lost.then(self.sum()).in_slices(POINTS)
@@ -278,6 +288,13 @@ impl Plan {
         own.constant("LISTED", f64::from(u8::from(is_listed)))
     }
 
+    /// A bound on it by halves.
+    fn own_halves(&self) -> Shader {
+        let own = Shader::wgsl(kernel!("own_halves", "root_above")).named("own_halves").trusted();
+        let own = own.rows_per_workgroup(POINTS, EXACT_ROWS);
+        self.constants(own, &["CLUSTERS", "DIMENSIONS", "GROUPS", "ROOM", "PADDED", "SCALE"])
+    }
+
     fn loosen_bounds(&self) -> Shader {
         let loosen = Shader::wgsl(kernel!("loosen_bounds")).named("loosen_bounds").trusted();
         let loosen = loosen.rows_per_workgroup(POINTS, SETTLE_ROWS);
@@ -290,11 +307,13 @@ impl Plan {
         self.constants(skip, &["CLUSTERS", "DIMENSIONS", "GROUPS", "BOUNDED"]).constant("ALL_FROM", all_from as f64)
     }
 
-    /// Labels and bounds, of what a product with this rounding has found.
-    fn settle_rows(&self, rounding: f64) -> Shader {
+    /// Labels and bounds, of what a product with this rounding has found, and of own distances or bounds on them by halves.
+    fn settle_rows(&self, rounding: f64, own_halves: bool) -> Shader {
         let source = kernel!("settle_rows", "best", "found", "root_above");
         let settle = Shader::wgsl(source).named("settle_rows").trusted().rows_per_workgroup(POINTS, SETTLE_ROWS);
-        self.constants(settle, &["CLUSTERS", "DIMENSIONS", "GROUPS", "WIDTH"]).constant("ROUNDING", rounding)
+        self.constants(settle, &["CLUSTERS", "DIMENSIONS", "GROUPS", "WIDTH"])
+            .constant("ROUNDING", rounding)
+            .constant("OWN_HALVES", f64::from(u8::from(own_halves)))
     }
 
     /// The product, by workgroups of so many threads along centroids and rows.
@@ -392,14 +411,19 @@ impl Plan {
 
     /// The sums of all rounds, and what follows from them.
     pub(super) fn tally(&self) -> Shader {
+        if self.inertia_from_sums && self.k * self.d <= FEW_SUMS {
+            let few = Shader::wgsl(kernel!("tally_few", "wide", "around", "inertia")).named("tally_few").trusted();
+            return self.constants(few.workgroups(1), &["CLUSTERS", "DIMENSIONS", "BITS", "TOTALS"]);
+        }
         let tally = Shader::wgsl(kernel!("tally")).named("tally").trusted().per_element(PARTIALS);
         let tally = self.constants(tally, &["TOTALS"]);
         if !self.inertia_from_sums {
             return tally;
         }
-        let around = Shader::wgsl(kernel!("inertia_around", "wide")).named("inertia_around").trusted();
+        let around = Shader::wgsl(kernel!("inertia_around", "wide", "around")).named("inertia_around").trusted();
         let around = self.constants(around.workgroups(self.k as u64), &["CLUSTERS", "DIMENSIONS", "BITS"]);
-        let total = Shader::wgsl(kernel!("inertia_total", "wide")).named("inertia_total").trusted().workgroups(1);
+        let total =
+            Shader::wgsl(kernel!("inertia_total", "wide", "inertia")).named("inertia_total").trusted().workgroups(1);
         tally.then(around).then(self.constants(total, &["CLUSTERS", "BITS", "TOTALS"]))
     }
 

@@ -18,9 +18,12 @@ const WAIT_SLICE: Duration = Duration::from_millis(100);
 const MAPPING_POLLS: u32 = 100;
 /// The pause between these polls: another thread may be about to report it.
 const MAPPING_SLICE: Duration = Duration::from_millis(10);
-/// How long a thread asks again and again whether a device is done before it sleeps: to be woken takes some 50 µs, a good part of a
-/// short round.
+/// How long a thread asks again and again whether a device is done before it pauses between: to be woken by a device takes some 50 µs
+/// at best, a good part of a short round, and 600 µs on a virtual machine.
 const SPIN: Duration = Duration::from_millis(5);
+/// The pauses then, and how long it goes on so before it sleeps until it is woken.
+const PAUSE: Duration = Duration::from_micros(40);
+const PAUSES: Duration = Duration::from_millis(200);
 
 /// What went wrong on a device outside of a call: shared with the callbacks that wgpu keeps.
 #[derive(Default)]
@@ -182,12 +185,13 @@ impl Fence {
     pub(super) fn mapped(&self, submission: &wgpu::SubmissionIndex, mapping: &Receiver<bool>) -> Result<()> {
         let clock = Instant::now();
         // Not of a device that computes on the same processors.
-        while self.is_hardware && clock.elapsed() < SPIN {
+        while self.is_hardware && clock.elapsed() < PAUSES {
             self.poll(wgpu::PollType::Poll)?;
             match mapping.try_recv() {
                 Ok(true) => return Ok(()),
                 Ok(false) | Err(TryRecvError::Disconnected) => return Err(self.unmapped()),
-                Err(TryRecvError::Empty) => std::thread::yield_now(),
+                Err(TryRecvError::Empty) if clock.elapsed() < SPIN => std::thread::yield_now(),
+                Err(TryRecvError::Empty) => std::thread::sleep(PAUSE),
             }
         }
         for _ in 0..MAPPING_POLLS {
