@@ -55,8 +55,8 @@ override WIDTH: u32;
 override ROUNDING: f32;
 override OWN_HALVES: bool = false;
 
-// From the bounds of a row to those of the next.
-override BOUNDS: u32 = (GROUPS + 4u) / 4u * 4u;
+// Bounds of a row, four to a quad.
+override QUADS: u32 = (GROUPS + 4u) / 4u;
 
 const THREADS: u32 = 256u;
 // Beyond this bound on (X + C)² products may overflow.
@@ -71,7 +71,7 @@ const UNKNOWN: f32 = 0x1p+126;
 @group(0) @binding(4) var<storage, read> open: array<vec4<u32>>;
 @group(0) @binding(5) var<storage, read_write> counts: array<atomic<u32>>;
 @group(0) @binding(6) var<storage, read_write> nearest: array<u32>;
-@group(0) @binding(7) var<storage, read_write> lower: array<f32>;
+@group(0) @binding(7) var<storage, read_write> lower: array<vec4<f32>>;
 @group(0) @binding(8) var<storage, read_write> undecided: array<u32>;
 
 // What is known of a row's values: how far they may be off, and by how much they must differ.
@@ -116,6 +116,26 @@ fn smallest_other(one: Found, found: Found, is_pair: bool) -> f32 {
     return select(min(one.rival, one.third), one.third, is_candidate(one.rival, one.rival_label, found, is_pair));
 }
 
+// What bounds follow from: the candidates, if they are known, and |x|² less what it and the values may be off.
+struct Known {
+    found: Found,
+    has_candidates: bool,
+    is_pair: bool,
+    square: f32,
+    is_known: bool,
+}
+
+// The bound for a group that the row was shown.
+fn bound_in(row: u32, group: u32, is_shown: bool, known: Known) -> f32 {
+    if (!is_shown) {
+        return 0.0;
+    }
+    let one = read_entry(row, group, points_shape.x);
+    let others = select(one.smallest, smallest_other(one, known.found, known.is_pair), known.has_candidates);
+    let bound = known.square + others;
+    return select(0.0, sqrt(bound) * (1.0 - 0x1p-19), bound > 0.0 && known.is_known);
+}
+
 @compute @workgroup_size(THREADS)
 fn settle_rows(
     @builtin(workgroup_id) workgroup: vec3<u32>,
@@ -149,25 +169,28 @@ fn settle_rows(
     let is_clear = limits.is_known && second - found.smallest > limits.margin;
     let is_pair = !is_clear && limits.is_known && found.third - found.smallest > limits.margin;
     nearest[row] = found.label;
-    if (!is_clear || found.label != own) {
-        lower[row * BOUNDS + GROUPS] = UNKNOWN;
-    }
 
     let square = lengths[2u * row] * (1.0 - (f32(DIMENSIONS) / 16.0 + 24.0) * 0x1p-23);
-    for (var left = mask; left != 0u; left &= left - 1u) {
-        let group = firstTrailingBit(left);
-        let one = read_entry(row, group, points_shape.x);
-        let others = select(one.smallest, smallest_other(one, found, is_pair), is_clear || is_pair);
-        let bound = square + others - 1.125 * limits.error;
-        lower[row * BOUNDS + group] = select(0.0, sqrt(bound) * (1.0 - 0x1p-19), bound > 0.0 && limits.is_known);
-    }
+    let known = Known(found, is_clear || is_pair, is_pair, square - 1.125 * limits.error, limits.is_known);
     // Of a pair that has the own centroid the loser's distance is known soon; else the row may leave it for another.
     let stays = own == found.label || (is_pair && own == found.rival_label);
+    var left_behind = UNKNOWN;
     if (is_own_unseen && !((is_clear || is_pair) && stays)) {
         let roundings = f32(DIMENSIONS / 16u + 24u) * 0x1p-24;
-        let at = row * BOUNDS + own / WIDTH;
         let least = max(own_distance - select(0.0, 2.25 * limits.error, OWN_HALVES), 0.0);
-        lower[at] = min(lower[at], sqrt(least) * (1.0 - roundings - 0x1p-20));
+        left_behind = sqrt(least) * (1.0 - roundings - 0x1p-20);
+    }
+    let is_lost = !is_clear || found.label != own;
+    for (var quad = 0u; quad < QUADS; quad++) {
+        let groups = vec4(4u * quad) + vec4(0u, 1u, 2u, 3u);
+        let shown = (groups < vec4(GROUPS)) & (((vec4(mask) >> (groups & vec4(31u))) & vec4(1u)) == vec4(1u));
+        let found_here = vec4(
+            bound_in(row, groups.x, shown.x, known), bound_in(row, groups.y, shown.y, known),
+            bound_in(row, groups.z, shown.z, known), bound_in(row, groups.w, shown.w, known),
+        );
+        let held = select(lower[row * QUADS + quad], found_here, shown);
+        let kept = select(held, min(held, vec4(left_behind)), groups == vec4(own / WIDTH));
+        lower[row * QUADS + quad] = select(kept, vec4(UNKNOWN), (groups == vec4(GROUPS)) & vec4(is_lost));
     }
     if (is_pair) {
         let place = points_shape.x + 2u * atomicAdd(&counts[2], 1u);
