@@ -1,41 +1,104 @@
-// A sparse matrix A times a vector x, in 64-bit fixed point:
+// A sparse matrix A of f32 times a vector x of 64-bit integers:
 //
-//   product[i] += sum over the entries of row i of round(f32(A[i][j]·x[j])·2^EXPONENT), half to even
+//   product[i] += sum over the entries of row i of round(A[i][j]·x[j]), half away from zero
 //
-// Products are rounded to integers before they are added, so the result is the same bits for any number of workgroups,
-// partitions and devices, and those of the twin. A product that is subnormal may be flushed.
-//
-// Joined by the part fixed_point.
+// A value is taken apart into mantissa and exponent, and all else is whole numbers: the result is the same bits on every device,
+// for any number of workgroups, partitions and devices, and those of the twin. No product and no sum may reach 2⁶³.
 //
 // Bindings
 //   entries        packs × 256 words, each a small matrix in compressed sparse rows (see data/sparse.rs): r, r rows, r ends
 //                  of their entries, e columns, e values as f32; e is the last end, and at most 126
 //   entries_shape  (packs, 256)
-//   vector         x, a value for each column
+//   vector         x, a 64-bit integer for each column, low word first
 //   product        a 64-bit integer for each row, low word first, added to
-// Overrides
-//   EXPONENT       of the unit; no sum may reach 2^(63 - EXPONENT)
-//   BITS           taken by the part; 0
 //
 // A workgroup of 128 threads takes a pack, a thread an entry of it. The sums of all entries up to each come from seven steps of
 // doubling length, and a row is the difference of two of them: a row of 126 entries takes no longer than 63 rows of one. A thread
 // then owns a row, and adds it to the product by atomics, since a long row is in several packs.
-// Traffic per pack: 1 KiB read, 4 bytes an entry gathered, 8 bytes a row added. Workgroup memory: 2 KiB.
-
-override EXPONENT: i32;
-override BITS: u32 = 0u;
+// Traffic per pack: 1 KiB read, 8 bytes an entry gathered, 8 bytes a row added. Work: some 50 integer operations an entry.
+// Workgroup memory: 2 KiB.
 
 const PACK: u32 = 256u;
 const WORKGROUP: u32 = 128u;
 
 @group(0) @binding(0) var<storage, read> entries: array<u32>;
 @group(0) @binding(1) var<uniform> entries_shape: vec2<u32>;
-@group(0) @binding(2) var<storage, read> vector: array<f32>;
+@group(0) @binding(2) var<storage, read> vector: array<vec2<u32>>;
 @group(0) @binding(3) var<storage, read_write> product: array<atomic<u32>>;
 
 var<workgroup> pack: array<u32, PACK>;
 // Of each entry the sum of all up to it.
 var<workgroup> sums: array<vec2<u32>, WORKGROUP>;
+
+// 64-bit integers in two's complement are vec2(low, high).
+
+fn add(a: vec2<u32>, b: vec2<u32>) -> vec2<u32> {
+    let low = a.x + b.x;
+    return vec2(low, a.y + b.y + u32(low < a.x));
+}
+
+fn negate(a: vec2<u32>) -> vec2<u32> {
+    return vec2(~a.x + 1u, ~a.y + u32(a.x == 0u));
+}
+
+fn signed(magnitude: vec2<u32>, negative: bool) -> vec2<u32> {
+    return select(magnitude, negate(magnitude), negative);
+}
+
+// a·b, by halves of 16 bits.
+fn product_of(a: u32, b: u32) -> vec2<u32> {
+    let low = (a & 0xffffu) * (b & 0xffffu);
+    let first = (a >> 16u) * (b & 0xffffu) + (low >> 16u);
+    let second = (a & 0xffffu) * (b >> 16u) + (first & 0xffffu);
+    return vec2((second << 16u) | (low & 0xffffu), (a >> 16u) * (b >> 16u) + (first >> 16u) + (second >> 16u));
+}
+
+// The low 64 bits of a·2^-shift for 96 bits a and a shift of 0 to 95.
+fn shifted_right(a: vec3<u32>, shift: u32) -> vec2<u32> {
+    var words = a;
+    if (shift >= 64u) {
+        words = vec3(a.z, 0u, 0u);
+    } else if (shift >= 32u) {
+        words = vec3(a.y, a.z, 0u);
+    }
+    let bits = shift & 31u;
+    // A shift by 32 is none, so that the word above goes in two steps.
+    let from_above = vec2(words.y << 1u, words.z << 1u) << vec2(31u - bits);
+    return (words.xy >> vec2(bits)) | from_above;
+}
+
+// The low 64 bits of a·2^shift.
+fn shifted_left(a: vec2<u32>, shift: u32) -> vec2<u32> {
+    if (shift >= 64u) {
+        return vec2(0u);
+    }
+    let words = select(a, vec2(0u, a.x), shift >= 32u);
+    let bits = shift & 31u;
+    return vec2(words.x << bits, (words.y << bits) | ((words.x >> 1u) >> (31u - bits)));
+}
+
+// round(value·x), half away from zero, for a magnitude of x of at most 63 bits.
+fn rounded_product(value: u32, x: vec2<u32>) -> vec2<u32> {
+    let biased = (value >> 23u) & 0xffu;
+    let mantissa = (value & 0x7fffffu) | select(0u, 0x800000u, biased > 0u);
+    let is_negative = (x.y >> 31u) == 1u;
+    let magnitude = signed(x, is_negative);
+    let low = product_of(magnitude.x, mantissa);
+    let high = product_of(magnitude.y, mantissa);
+    let middle = low.y + high.x;
+    let exact = vec3(low.x, middle, high.y + u32(middle < low.y));
+    // The value is mantissa·2^-shift.
+    let shift = 150 - i32(max(biased, 1u));
+    var result = vec2(0u);
+    if (shift <= 0) {
+        result = shifted_left(exact.xy, u32(-shift));
+    } else if (shift <= 96) {
+        // Of twice the result and one more, half is the result rounded.
+        let twice = add(shifted_right(exact, u32(shift - 1)), vec2(1u, 0u));
+        result = vec2((twice.x >> 1u) | (twice.y << 31u), twice.y >> 1u);
+    }
+    return signed(result, is_negative != ((value >> 31u) == 1u));
+}
 
 fn add_to_product(row: u32, value: vec2<u32>) {
     if (all(value == vec2(0u))) {
@@ -76,8 +139,7 @@ fn multiply_sparse(
     let columns = 1u + 2u * rows;
     var sum = vec2(0u);
     if (thread < count) {
-        let value = bitcast<f32>(pack[columns + count + thread]);
-        sum = fixed_point(value * vector[pack[columns + thread]], EXPONENT).xy;
+        sum = rounded_product(pack[columns + count + thread], vector[pack[columns + thread]]);
     }
     sums[thread] = sum;
     for (var step = 1u; step < WORKGROUP; step *= 2u) {

@@ -1,9 +1,10 @@
 //! A sparse matrix times a vector, as an item: what algorithms on graphs stand on.
 //!
-//! With a sparse matrix A (n × m, [`SparseRows`](crate::data::SparseRows)) and a vector x (m), [`MultiplySparse`] puts
-//! `y = A·x`, n 64-bit integers in units of 2^-`exponent`: those of the rows whose entries a task has, and 0 elsewhere.
-//! An [`AllReduce::sum`](crate::queue::AllReduce::sum) over [`PRODUCT`] makes it whole. Every product of an entry is rounded to
-//! a unit before it is added, so the result has the same bits for any number of threads, partitions, devices and ranks.
+//! With a sparse matrix A of f32 (n × m, [`SparseRows`](crate::data::SparseRows)) and a vector x of m 64-bit integers, numbers in
+//! a unit of the caller's choice, [`MultiplySparse`] puts `y = A·x`, n integers in the same unit: the sums over the entries that a
+//! task has. An [`AllReduce::sum`](crate::queue::AllReduce::sum) over [`PRODUCT`] makes them whole. The product of each entry is
+//! rounded to an integer before it is added, and all that is computed are whole numbers: the result has the same bits on every
+//! device, and for any number of threads, partitions, devices and ranks.
 //!
 //! ```
 //! use superstep::Session;
@@ -15,8 +16,8 @@
 //! let matrix = SparseRows::new((2, 2), entries)?;
 //! let product = IterativeComQueue::once(&Session::cpu()?)
 //!     .init_with_partitioned_data(ENTRIES, &matrix)
-//!     .init_with_broadcast_data(VECTOR, vec![1.0, 3.0])
-//!     .add(MultiplySparse::new(&matrix, 8)?)
+//!     .init_with_broadcast_data(VECTOR, vec![256, 768]) // 1 and 3
+//!     .add(MultiplySparse::new(&matrix)?)
 //!     .add(AllReduce::sum(PRODUCT))
 //!     .close_with(|cx| cx.take(PRODUCT))
 //!     .exec()?;
@@ -33,9 +34,9 @@ use std::sync::atomic::AtomicI64;
 
 /// The packs of the matrix.
 pub const ENTRIES: Key<Rows> = Key::new("entries");
-/// The vector, m values.
-pub const VECTOR: Key<Vec<f32>> = Key::new("vector");
-/// The product, n integers in units of 2^-`exponent`.
+/// The vector, m integers.
+pub const VECTOR: Key<Vec<i64>> = Key::new("vector");
+/// The product, n integers in the unit of the vector.
 pub const PRODUCT: Key<Vec<i64>> = Key::new("product");
 
 /// Packs that a thread of the processor takes at a time: 256 KiB.
@@ -46,24 +47,20 @@ const PACKS_A_THREAD: usize = 256;
 pub struct MultiplySparse {
     rows: usize,
     columns: usize,
-    exponent: i32,
 }
 
 impl MultiplySparse {
-    /// The product with a matrix of this shape, in units of 2^-`exponent`. No sum of a row's products may reach
-    /// 2^(63 − `exponent`) in magnitude; one that does wraps around.
+    /// The product with a matrix of this shape. No product of an entry and no sum may reach 2⁶³ in magnitude: one that does has lost
+    /// its high bits.
     ///
     /// # Errors
-    /// When the matrix has no rows or no columns, or the exponent is not from −500 to 500.
-    pub fn new(matrix: &SparseRows, exponent: i32) -> Result<Self> {
+    /// When the matrix has no rows or no columns.
+    pub fn new(matrix: &SparseRows) -> Result<Self> {
         let (rows, columns) = matrix.shape();
         if rows == 0 || columns == 0 {
             return Err(Error::parameter("matrix", format!("{rows} × {columns}: give 1 or more rows and columns")));
         }
-        if !(-500..=500).contains(&exponent) {
-            return Err(Error::parameter("exponent", format!("{exponent}: take one from -500 to 500")));
-        }
-        Ok(Self { rows: rows as usize, columns: columns as usize, exponent })
+        Ok(Self { rows: rows as usize, columns: columns as usize })
     }
 }
 
@@ -82,15 +79,13 @@ impl ComputeFunction for MultiplySparse {
         let pieces = (0..packs.len().div_ceil(PACKS_A_THREAD)).into_par_iter();
         pieces.try_for_each_init(Vec::new, |scratch, piece| {
             let range = piece * PACKS_A_THREAD..packs.len().min((piece + 1) * PACKS_A_THREAD);
-            multiply_sparse(packs.read(range, scratch)?, vector, self.exponent, &product)
+            multiply_sparse(packs.read(range, scratch)?, vector, &product)
         })?;
         cx.put(PRODUCT, product.into_par_iter().map(AtomicI64::into_inner).collect())
     }
 
     fn shader(&self) -> Option<Shader> {
-        let kernel = include_str!("../../shaders/multiply_sparse.wgsl");
-        let source = [kernel, include_str!("../../shaders/parts/fixed_point.wgsl")].concat();
-        let shader = Shader::wgsl(source).named("multiply_sparse").constant("EXPONENT", f64::from(self.exponent));
+        let shader = Shader::wgsl(include_str!("../../shaders/multiply_sparse.wgsl")).named("multiply_sparse");
         Some(shader.rows_per_workgroup(ENTRIES, 1).in_slices(ENTRIES))
     }
 }

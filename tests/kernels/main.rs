@@ -13,6 +13,7 @@ mod decide_rows;
 mod median_digit;
 mod median_pick;
 mod multiply_rows;
+mod multiply_sparse;
 mod own_distance;
 mod reassign_small;
 mod residuals;

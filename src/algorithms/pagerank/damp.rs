@@ -7,8 +7,8 @@ use crate::queue::{ComContext, ComputeFunction, Key, Object, Objects};
 use crate::{Error, Result};
 use rayon::prelude::*;
 
-/// The exponent of the unit of what comes over the links. All ranks together are 1, so no sum reaches 2.
-pub(super) const EXPONENT: i32 = 62;
+/// What is handed on over the links is counted in units of 2^-62. All ranks together are 1, so nothing reaches 2.
+const UNITS: f64 = (1_u64 << 62) as f64;
 
 /// What the rounds have come to.
 pub(super) const RANKS: Key<Ranks> = Key::new("ranks");
@@ -113,7 +113,6 @@ impl Damp<'_> {
             let message = format!("{} sums for {} nodes", product.len(), ranks.len());
             return Err(Error::wiring("Damp", PRODUCT.name(), message));
         }
-        let unit = 2.0_f64.powi(-EXPONENT);
         let length = BLOCK as usize;
         let blocks = ranks.par_chunks_mut(length).zip(product.par_chunks(length)).enumerate();
         let changes: Vec<f64> = blocks
@@ -123,7 +122,7 @@ impl Damp<'_> {
                 each.map(|(node, (rank, sum))| {
                     let again = self.personalization.at(node);
                     let lost = dangling * self.dangling.as_ref().map_or(again, |weights| weights.at(node));
-                    let new = self.damping * (*sum as f64 * unit + lost) + (1.0 - self.damping) * again;
+                    let new = self.damping * (*sum as f64 / UNITS + lost) + (1.0 - self.damping) * again;
                     (new - std::mem::replace(rank, new)).abs()
                 })
                 .sum()
@@ -141,9 +140,9 @@ impl Damp<'_> {
         })
     }
 
-    /// What each node hands on over a link of the weight 1, in units of its own.
-    pub(super) fn handed_on(&self, ranks: &[f64]) -> Vec<f32> {
+    /// What each node hands on over a link of the weight 1, in units.
+    pub(super) fn handed_on(&self, ranks: &[f64]) -> Vec<i64> {
         let each = ranks.par_iter().zip(self.graph.out());
-        each.map(|(rank, out)| if *out > 0.0 { (rank / out) as f32 } else { 0.0 }).collect()
+        each.map(|(rank, out)| if *out > 0.0 { (rank / out * UNITS).round() as i64 } else { 0 }).collect()
     }
 }

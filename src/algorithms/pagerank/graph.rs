@@ -2,6 +2,7 @@
 
 use crate::data::{Entry, SparseRows};
 use crate::{Error, Place, Result};
+use rayon::prelude::*;
 
 /// A directed graph of n nodes, numbered from 0, whose links may have weights.
 ///
@@ -35,45 +36,48 @@ impl Graph {
         Self::weighted(nodes, links.into_iter().map(|(from, to)| (from, to, 1.0)))
     }
 
-    /// The same, of links that have weights: a surfer takes a link in proportion to its weight.
+    /// The same, of links that have weights: a surfer takes a link in proportion to its weight. Of a weight 24 bits are kept.
     ///
     /// # Errors
-    /// As [`new`](Self::new); when a weight is negative or not finite, or those of a node's links add up to more than an f64 holds.
+    /// As [`new`](Self::new); when a weight is negative or not finite.
     pub fn weighted(nodes: usize, links: impl IntoIterator<Item = (u32, u32, f64)>) -> Result<Self> {
         let count = u32::try_from(nodes).ok().filter(|count| *count > 0).ok_or_else(|| {
             Error::parameter("nodes", format!("{nodes} nodes: give a graph of 1 to {} nodes", u32::MAX))
         })?;
-        let mut out = vec![0.0_f64; nodes];
+        let mut largest = vec![0.0_f64; nodes];
         let mut kept = Vec::new();
         for (at, (from, to, weight)) in links.into_iter().enumerate() {
             let fail = |message: String| Err(Error::data(Place::of("the links").row(at as u64), message));
-            if to >= count {
-                return fail(format!("node {to} is not there: the graph has {nodes} nodes, numbered from 0"));
-            }
             if !weight.is_finite() || weight < 0.0 {
                 return fail(format!("the weight {weight} is none: give a finite number that is not negative"));
             }
-            match out.get_mut(from as usize) {
-                Some(all) => *all += weight,
-                None => return fail(format!("node {from} is not there: the graph has {nodes} nodes, numbered from 0")),
+            match largest.get_mut(from as usize).filter(|_| to < count) {
+                Some(largest) => *largest = largest.max(weight),
+                None => {
+                    let node = if to < count { from } else { to };
+                    return fail(format!("node {node} is not there: the graph has {nodes} nodes, numbered from 0"));
+                }
             }
             if weight > 0.0 {
                 kept.push((from, to, weight));
             }
         }
-        if let Some(node) = out.iter().position(|all| all.is_infinite()) {
-            let message = "the weights of the links from it add up to more than an f64 holds: scale them down";
-            return Err(Error::data(Place::of("the nodes").row(node as u64), message));
-        }
-        let scales: Vec<f64> = out.iter().copied().map(scale).collect();
         let entry = |(from, to, weight): (u32, u32, f64)| {
-            let scale = scales.get(from as usize).copied().unwrap_or(1.0);
-            Entry { row: to, column: from, value: (weight * scale) as f32 }
+            let largest = largest.get(from as usize).copied().unwrap_or(1.0);
+            Entry { row: to, column: from, value: in_units_of(largest, weight) }
         };
-        let links = SparseRows::new((count, count), kept.into_iter().map(entry).collect())?;
-        out.iter_mut().zip(&scales).for_each(|(all, scale)| *all *= scale);
+        let mut entries: Vec<Entry> = kept.into_par_iter().map(entry).collect();
+        // One order, whatever that of the links is: floats are added below.
+        entries.par_sort_unstable_by_key(|entry| (entry.row, entry.column, entry.value.to_bits()));
+        let mut out = largest;
+        out.fill(0.0);
+        for Entry { column, value, .. } in &entries {
+            if let Some(all) = out.get_mut(*column as usize) {
+                *all += f64::from(*value);
+            }
+        }
         let dangling = out.iter().filter(|all| **all == 0.0).count();
-        Ok(Self { links, out, dangling })
+        Ok(Self { links: SparseRows::new((count, count), entries)?, out, dangling })
     }
 
     /// How many nodes there are.
@@ -102,9 +106,13 @@ impl Graph {
     }
 }
 
-/// The power of two that brings a sum of weights into [1, 2), so that the weights of a node's links keep their digits in f32, however
-/// large or small they are. (The reciprocal of the smallest subnormal is no f64: such a sum is brought to 2^-51 or more.)
-fn scale(all: f64) -> f64 {
-    let exponent = i32::from((all.to_bits() >> 52) as u16 & 0x7ff) - 1023;
-    if all == 0.0 { 1.0 } else { 2.0_f64.powi(-exponent) }
+/// A weight in units of the power of two that is at most the largest weight of its node, so that the largest is in [1, 2): f32 keeps the
+/// digits of weights however large or small they are.
+fn in_units_of(largest: f64, weight: f64) -> f32 {
+    let exponent = |value: f64| i32::from((value.to_bits() >> 52) as u16 & 0x7ff) - 1023;
+    let is_subnormal = largest < f64::MIN_POSITIVE;
+    let exponent = if is_subnormal { exponent(largest * 2.0_f64.powi(64)) - 64 } else { exponent(largest) };
+    // In two steps: the whole power of two may be beyond what an f64 holds.
+    let half = exponent / 2;
+    (weight * 2.0_f64.powi(-half) * 2.0_f64.powi(half - exponent)) as f32
 }
