@@ -18,9 +18,9 @@ impl Case {
 
     fn graph(&self) -> Graph {
         let whole = |value: &Value| u32::try_from(value.as_u64().expect("a node")).expect("few nodes");
-        let links = self.0["links"].as_array().expect("links").iter();
-        let links = links.map(|link| (whole(&link[0]), whole(&link[1]), link[2].as_f64().expect("a weight")));
-        Graph::weighted(whole(&self.0["nodes"]) as usize, links).expect("a graph")
+        let edges = self.0["edges"].as_array().expect("edges").iter();
+        let edges = edges.map(|edge| (whole(&edge[0]), whole(&edge[1]), edge[2].as_f64().expect("a weight")));
+        Graph::weighted(whole(&self.0["nodes"]) as usize, edges).expect("a graph")
     }
 
     fn settings(&self, session: &Session) -> PageRank {
@@ -98,16 +98,16 @@ fn ranks_and_rounds_are_those_of_networkx() -> Result<()> {
     Ok(())
 }
 
-/// So many links that a node's are in many packs, and packs in several pieces.
+/// So many edges that a node's are in many packs, and packs in several pieces.
 #[test]
 fn a_graph_with_hubs_has_the_ranks_of_the_definition() {
-    let (nodes, links) = (3000, 90_000);
-    let graph = skewed_graph(nodes, links);
+    let (nodes, edges) = (3000, 90_000);
+    let graph = skewed_graph(nodes, edges);
     assert!(graph.dangling() > 100, "{}", graph.dangling());
     on_every_device(|session, name| {
         let found = PageRank::new().tol(1e-15).session(session).fit(&graph)?;
         // One round more of the definition in f64 must leave the ranks as they are.
-        let next = by_definition(nodes, links, found.ranks());
+        let next = by_definition(nodes, edges, found.ranks());
         let off = furthest(found.ranks(), &next);
         assert!(found.converged() && off < NEAR_ROUNDED, "{name}: off by {off}");
         let top = found.top(3);
@@ -116,14 +116,14 @@ fn a_graph_with_hubs_has_the_ranks_of_the_definition() {
     });
 }
 
-/// The ranks after one more round: of the same links, in f64, one after the other.
-fn by_definition(nodes: usize, links: usize, ranks: &[f64]) -> Vec<f64> {
-    let links = crate::support::skewed_links(nodes, links);
+/// The ranks after one more round: of the same edges, in f64, one after the other.
+fn by_definition(nodes: usize, edges: usize, ranks: &[f64]) -> Vec<f64> {
+    let edges = crate::support::skewed_edges(nodes, edges);
     let mut out = vec![0.0; nodes];
-    links.iter().for_each(|(from, _, weight)| out[*from as usize] += weight);
+    edges.iter().for_each(|(from, _, weight)| out[*from as usize] += weight);
     let dangling: f64 = (0..nodes).filter(|node| out[*node] == 0.0).map(|node| ranks[node]).sum();
     let mut next = vec![(0.85 * dangling + 0.15) / nodes as f64; nodes];
-    for (from, to, weight) in links {
+    for (from, to, weight) in edges {
         next[to as usize] += 0.85 * ranks[from as usize] * weight / out[from as usize];
     }
     next
@@ -141,15 +141,15 @@ fn the_highest_ranks_come_first_and_of_equal_ones_the_lowest_number() -> Result<
 }
 
 #[test]
-fn links_add_up_and_those_of_weight_0_are_none() -> Result<()> {
+fn edges_add_up_and_those_of_weight_0_are_none() -> Result<()> {
     let session = crate::support::cpu();
     let rank = PageRank::new().session(&session);
     let one = Graph::weighted(3, [(0, 1, 3.0), (0, 2, 1.0), (1, 0, 2.5)])?;
     let many = Graph::weighted(3, [(1, 0, 2.5), (0, 1, 1.0), (0, 2, 1.0), (0, 1, 2.0), (2, 1, 0.0)])?;
-    assert_eq!((many.links(), many.dangling()), (4, 1));
+    assert_eq!((many.edges(), many.dangling()), (4, 1));
     let off = furthest(rank.fit(&many)?.ranks(), rank.fit(&one)?.ranks());
     assert!(off < 1e-15, "{off}");
-    // A surfer takes a link in proportion to its weight: the unit does not matter, though it be the smallest there is.
+    // A surfer takes an edge in proportion to its weight: the unit does not matter, though it be the smallest there is.
     let tiny = 2.0_f64.powi(-1022) / 4096.0;
     let scaled = Graph::weighted(3, [(0, 1, 3.0 * tiny), (0, 2, tiny), (1, 0, 2.5 * 2.0_f64.powi(1000))])?;
     crate::support::assert_same(&rank.fit(&scaled)?, &rank.fit(&one)?, "in other units");

@@ -29,14 +29,14 @@ fn settings_that_cannot_be_obeyed_are_refused() -> superstep::Result<()> {
 }
 
 #[test]
-fn links_that_are_none_are_named_by_their_number() {
+fn edges_that_are_none_are_named_by_their_number() {
     let cases = [
         (Graph::weighted(0, []), "nodes: 0 nodes"),
-        (Graph::weighted(2, [(0, 1, 1.0), (0, 2, 1.0)]), "the links, row 1: node 2 is not there"),
-        (Graph::weighted(2, [(5, 1, 1.0)]), "the links, row 0: node 5 is not there"),
-        (Graph::weighted(2, [(0, 1, 1.0), (0, 1, -0.5)]), "the links, row 1: the weight -0.5"),
-        (Graph::weighted(2, [(0, 1, f64::NAN)]), "the links, row 0: the weight NaN"),
-        (Graph::weighted(2, [(1, 0, f64::INFINITY)]), "the links, row 0: the weight inf"),
+        (Graph::weighted(2, [(0, 1, 1.0), (0, 2, 1.0)]), "the edges, row 1: node 2 is not there"),
+        (Graph::weighted(2, [(5, 1, 1.0)]), "the edges, row 0: node 5 is not there"),
+        (Graph::weighted(2, [(0, 1, 1.0), (0, 1, -0.5)]), "the edges, row 1: the weight -0.5"),
+        (Graph::weighted(2, [(0, 1, f64::NAN)]), "the edges, row 0: the weight NaN"),
+        (Graph::weighted(2, [(1, 0, f64::INFINITY)]), "the edges, row 0: the weight inf"),
     ];
     for (graph, expected) in cases {
         let message = graph.expect_err(expected).to_string();
@@ -45,7 +45,7 @@ fn links_that_are_none_are_named_by_their_number() {
 }
 
 #[test]
-fn memory_that_does_not_hold_the_links_is_refused() -> superstep::Result<()> {
+fn memory_that_does_not_hold_the_edges_is_refused() -> superstep::Result<()> {
     let graph = crate::support::skewed_graph(50, 2000);
     let session = Session::builder().device("cpu".parse()?).memory(10_000).build()?;
     let message = PageRank::new().session(&session).fit(&graph).expect_err("it is too little").to_string();

@@ -1,4 +1,4 @@
-//! The same bits for any number of threads, partitions, devices and ranks, and wherever the links are.
+//! The same bits for any number of threads, partitions, devices and ranks, and wherever the edges are.
 
 use crate::support::{alone, assert_same, cpu, on_every_device, session, skewed_graph};
 use crate::threads::on_ranks;
@@ -12,7 +12,7 @@ fn rank() -> PageRank {
 
 #[test]
 fn neither_threads_nor_partitions_of_the_cpu_change_a_bit() -> Result<()> {
-    // 90,000 links are more packs than a thread takes at a time.
+    // 90,000 edges are more packs than a thread takes at a time.
     let graph = skewed_graph(5000, 90_000);
     let expected = rank().session(&session(OneDevice::Cpu, 1, 1)).fit(&graph)?;
     assert!(expected.iterations() > 5);
@@ -24,12 +24,12 @@ fn neither_threads_nor_partitions_of_the_cpu_change_a_bit() -> Result<()> {
 }
 
 #[test]
-fn the_order_of_the_links_does_not_matter() -> Result<()> {
-    let links = crate::support::skewed_links(400, 6000);
+fn the_order_of_the_edges_does_not_matter() -> Result<()> {
+    let edges = crate::support::skewed_edges(400, 6000);
     // Weights are multiples of a quarter, so that their sums are exact in any order.
-    let links: Vec<_> = links.into_iter().map(|(from, to, weight)| (from, to, (4.0 * weight).round() / 4.0)).collect();
-    let expected = rank().session(&cpu()).fit(&Graph::weighted(400, links.clone())?)?;
-    let backwards = Graph::weighted(400, links.into_iter().rev())?;
+    let edges: Vec<_> = edges.into_iter().map(|(from, to, weight)| (from, to, (4.0 * weight).round() / 4.0)).collect();
+    let expected = rank().session(&cpu()).fit(&Graph::weighted(400, edges.clone())?)?;
+    let backwards = Graph::weighted(400, edges.into_iter().rev())?;
     assert_same(&rank().session(&cpu()).fit(&backwards)?, &expected, "backwards");
     Ok(())
 }
@@ -68,7 +68,7 @@ fn several_devices_have_the_bits_of_one() -> Result<()> {
 }
 
 #[test]
-fn links_that_a_device_cannot_hold_are_streamed_with_the_same_bits() -> Result<()> {
+fn edges_that_a_device_cannot_hold_are_streamed_with_the_same_bits() -> Result<()> {
     let graph = skewed_graph(1000, 80_000);
     let rank = rank().max_iter(4).tol(0.0);
     let expected = rank.clone().session(&cpu()).fit(&graph)?;

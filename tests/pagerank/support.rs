@@ -1,4 +1,4 @@
-//! Sessions to run on, and graphs with few nodes that most links lead to.
+//! Sessions to run on, and graphs with few nodes that most edges lead to.
 
 use crate::numbers::number;
 pub(crate) use crate::sessions::{alone, cpu, on_every_device, session};
@@ -11,19 +11,19 @@ fn skewed(at: u64, below: usize) -> u32 {
     u32::try_from((even.powi(4) * below as f64) as usize).expect("few nodes")
 }
 
-/// Links with weights, of which most lead to the first nodes and from them, and none from every third node of the second half.
-pub(crate) fn skewed_links(nodes: usize, links: usize) -> Vec<(u32, u32, f64)> {
-    let link = |at: usize| {
+/// Edges with weights, of which most lead to the first nodes and from them, and none from every third node of the second half.
+pub(crate) fn skewed_edges(nodes: usize, edges: usize) -> Vec<(u32, u32, f64)> {
+    let edge = |at: usize| {
         let at = 3 * at as u64;
         let from = skewed(at, nodes);
         let from = if from % 3 == 1 && from as usize > nodes / 2 { 0 } else { from };
         (from, skewed(at + 1, nodes), number(at + 2) + 1.0)
     };
-    (0..links).map(link).collect()
+    (0..edges).map(edge).collect()
 }
 
-pub(crate) fn skewed_graph(nodes: usize, links: usize) -> Graph {
-    Graph::weighted(nodes, skewed_links(nodes, links)).expect("the links are of its nodes")
+pub(crate) fn skewed_graph(nodes: usize, edges: usize) -> Graph {
+    Graph::weighted(nodes, skewed_edges(nodes, edges)).expect("the edges are of its nodes")
 }
 
 /// Everything that is said must be equal, to the bit.

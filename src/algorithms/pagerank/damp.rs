@@ -1,4 +1,4 @@
-//! The item of the host: what follows from the links is damped, and becomes the next ranks.
+//! The item of the host: what follows from the edges is damped, and becomes the next ranks.
 
 use super::graph::Graph;
 use crate::algorithms::sparse::{PRODUCT, VECTOR};
@@ -7,13 +7,13 @@ use crate::queue::{ComContext, ComputeFunction, Key, Object, Objects};
 use crate::{Error, Result};
 use rayon::prelude::*;
 
-/// What is handed on over the links is counted in units of 2^-62. All ranks together are 1, so nothing reaches 2.
+/// What is handed on over the edges is counted in units of 2^-62. All ranks together are 1, so nothing reaches 2.
 const UNITS: f64 = (1_u64 << 62) as f64;
 
 /// What the rounds have come to.
 pub(super) const RANKS: Key<Ranks> = Key::new("ranks");
 
-/// One round: a pass over the links.
+/// One round: a pass over the edges.
 #[derive(Debug, Clone, Copy, PartialEq)]
 #[non_exhaustive]
 pub struct PageRankRound {
@@ -79,9 +79,9 @@ pub(super) fn sum(nodes: usize, block: impl Fn(std::ops::Range<usize>) -> f64 + 
     sums.iter().sum()
 }
 
-/// Takes what came to each node over its links, and puts the ranks and what each node hands on over its own.
+/// Takes what came to each node over its edges, and puts the ranks and what each node hands on over its own.
 ///
-/// `r' = d·(s + D·w) + (1 − d)·p`, with the damping d, the sums s over the links, D what the ranks of dangling nodes add up to,
+/// `r' = d·(s + D·w) + (1 − d)·p`, with the damping d, the sums s over the edges, D what the ranks of dangling nodes add up to,
 /// and the distributions w, where these lead to, and p, where the surfer starts again.
 pub(super) struct Damp<'g> {
     pub(super) graph: &'g Graph,
@@ -140,7 +140,7 @@ impl Damp<'_> {
         })
     }
 
-    /// What each node hands on over a link of the weight 1, in units.
+    /// What each node hands on over an edge of the weight 1, in units.
     pub(super) fn handed_on(&self, ranks: &[f64]) -> Vec<i64> {
         let each = ranks.par_iter().zip(self.graph.out());
         each.map(|(rank, out)| if *out > 0.0 { (rank / out * UNITS).round() as i64 } else { 0 }).collect()

@@ -9,10 +9,11 @@ use crate::algorithms::working::{opened, reserve};
 use crate::data::RowSource;
 use crate::queue::{AllReduce, IterativeComQueue, Session, Stop};
 use crate::{Error, Result};
+use std::time::Duration;
 
 impl PageRank {
     /// Computes the ranks of a graph's nodes. Where the session has several ranks, all call this together, with the same graph;
-    /// each computes on its share of the links.
+    /// each computes on its share of the edges.
     ///
     /// # Errors
     /// When a setting cannot be obeyed, the memory allowed is too small, or a device fails.
@@ -23,11 +24,23 @@ impl PageRank {
         collective.same("the settings and the graph's shape", &self.fingerprint(graph))?;
         session.install(|| {
             let _working = reserve(&session, graph.matrix().held(), "ranks", working(&session, graph))?;
-            self.iterate(&session, graph)
+            self.profiled(&session, graph)
         })
     }
 
-    /// Supersteps until the ranks hardly change. Each hands them on over the links, and damps what came.
+    /// The ranks, with the time that items took where that is asked for.
+    fn profiled(&self, session: &Session, graph: &Graph) -> Result<PageRanks> {
+        if !self.profile {
+            return self.iterate(session, graph);
+        }
+        session.profile(true)?;
+        let ranks = self.iterate(session, graph);
+        let items = session.item_times()?;
+        session.profile(false)?;
+        Ok(PageRanks { items, ..ranks? })
+    }
+
+    /// Supersteps until the ranks hardly change. Each hands them on over the edges, and damps what came.
     fn iterate(&self, session: &Session, graph: &Graph) -> Result<PageRanks> {
         let nodes = graph.nodes();
         let damp = Damp {
@@ -59,7 +72,7 @@ impl PageRank {
             .run()?;
         let nothing = || Error::wiring("PageRank", RANKS.name(), "no task ran");
         let ranks = run.results.into_iter().flatten().next().ok_or_else(nothing)?;
-        Ok(PageRanks { streamed: run.streamed, ..self.result(ranks, run.stop) })
+        Ok(PageRanks { streamed: run.streamed, pin: run.pin, ..self.result(ranks, run.stop) })
     }
 
     fn result(&self, ranks: Ranks, stop: Stop) -> PageRanks {
@@ -83,6 +96,8 @@ impl PageRank {
             interrupted: stop == Stop::Interrupted,
             trace: rounds,
             streamed: None,
+            pin: Duration::ZERO,
+            items: Vec::new(),
             warnings,
         }
     }

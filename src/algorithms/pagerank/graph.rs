@@ -1,53 +1,53 @@
-//! A graph as PageRank sees it: for each node the links that come in, and what goes out in all.
+//! A graph as PageRank sees it: for each node the edges that come in, and what goes out in all.
 
 use crate::data::{Entry, SparseRows};
 use crate::{Error, Place, Result};
 use rayon::prelude::*;
 
-/// A directed graph of n nodes, numbered from 0, whose links may have weights.
+/// A directed graph of n nodes, numbered from 0, whose edges may have weights.
 ///
-/// Links between the same two nodes add up, as those of NetworkX's `MultiDiGraph` do; a link of a node to itself counts as any
-/// other. A link of weight 0 is as if there were none.
+/// Edges between the same two nodes add up, as those of NetworkX's `MultiDiGraph` do; an edge of a node to itself counts as any
+/// other. An edge of weight 0 is as if there were none.
 ///
 /// ```
 /// use superstep::algorithms::pagerank::Graph;
 ///
 /// let graph = Graph::new(3, [(0, 1), (1, 2), (0, 2)])?;
-/// assert_eq!((graph.nodes(), graph.links(), graph.dangling()), (3, 3, 1)); // nothing links from node 2
+/// assert_eq!((graph.nodes(), graph.edges(), graph.dangling()), (3, 3, 1)); // no edge leads from node 2
 /// let weighted = Graph::weighted(2, [(0, 1, 0.5), (0, 0, 1.5)])?;
-/// assert_eq!(weighted.links(), 2);
+/// assert_eq!(weighted.edges(), 2);
 /// # Ok::<(), superstep::Error>(())
 /// ```
 #[derive(Debug, Clone, PartialEq)]
 pub struct Graph {
-    links: SparseRows,
+    edges: SparseRows,
     out: Vec<f64>,
     dangling: usize,
 }
 
 impl Graph {
-    /// A graph of so many nodes and these links, each from its first node to its second.
+    /// A graph of so many nodes and these edges, each from its first node to its second.
     ///
-    /// Takes 8 bytes a link and 16 a node; while it is made, 28 more a link.
+    /// Takes 8 bytes an edge and 16 a node; while it is made, 28 more an edge.
     ///
     /// # Errors
-    /// When there are no nodes or more than 2³² − 1, or a link names a node that is not there; rows of the place count links.
-    pub fn new(nodes: usize, links: impl IntoIterator<Item = (u32, u32)>) -> Result<Self> {
-        Self::weighted(nodes, links.into_iter().map(|(from, to)| (from, to, 1.0)))
+    /// When there are no nodes or more than 2³² − 1, or an edge names a node that is not there; rows of the place count edges.
+    pub fn new(nodes: usize, edges: impl IntoIterator<Item = (u32, u32)>) -> Result<Self> {
+        Self::weighted(nodes, edges.into_iter().map(|(from, to)| (from, to, 1.0)))
     }
 
-    /// The same, of links that have weights: a surfer takes a link in proportion to its weight. Of a weight 24 bits are kept.
+    /// The same, of edges that have weights: a surfer takes an edge in proportion to its weight. Of a weight 24 bits are kept.
     ///
     /// # Errors
     /// As [`new`](Self::new); when a weight is negative or not finite.
-    pub fn weighted(nodes: usize, links: impl IntoIterator<Item = (u32, u32, f64)>) -> Result<Self> {
+    pub fn weighted(nodes: usize, edges: impl IntoIterator<Item = (u32, u32, f64)>) -> Result<Self> {
         let count = u32::try_from(nodes).ok().filter(|count| *count > 0).ok_or_else(|| {
             Error::parameter("nodes", format!("{nodes} nodes: give a graph of 1 to {} nodes", u32::MAX))
         })?;
         let mut largest = vec![0.0_f64; nodes];
         let mut kept = Vec::new();
-        for (at, (from, to, weight)) in links.into_iter().enumerate() {
-            let fail = |message: String| Err(Error::data(Place::of("the links").row(at as u64), message));
+        for (at, (from, to, weight)) in edges.into_iter().enumerate() {
+            let fail = |message: String| Err(Error::data(Place::of("the edges").row(at as u64), message));
             if !weight.is_finite() || weight < 0.0 {
                 return fail(format!("the weight {weight} is none: give a finite number that is not negative"));
             }
@@ -67,7 +67,7 @@ impl Graph {
             Entry { row: to, column: from, value: in_units_of(largest, weight) }
         };
         let mut entries: Vec<Entry> = kept.into_par_iter().map(entry).collect();
-        // One order, whatever that of the links is: floats are added below.
+        // One order, whatever that of the edges is: floats are added below.
         entries.par_sort_unstable_by_key(|entry| (entry.row, entry.column, entry.value.to_bits()));
         let mut out = largest;
         out.fill(0.0);
@@ -77,7 +77,7 @@ impl Graph {
             }
         }
         let dangling = out.iter().filter(|all| **all == 0.0).count();
-        Ok(Self { links: SparseRows::new((count, count), entries)?, out, dangling })
+        Ok(Self { edges: SparseRows::new((count, count), entries)?, out, dangling })
     }
 
     /// How many nodes there are.
@@ -85,22 +85,22 @@ impl Graph {
         self.out.len()
     }
 
-    /// How many links there are, those of weight 0 not counted.
-    pub fn links(&self) -> u64 {
-        self.links.entries()
+    /// How many edges there are, those of weight 0 not counted.
+    pub fn edges(&self) -> u64 {
+        self.edges.entries()
     }
 
-    /// How many nodes are dangling: no link leads away from them.
+    /// How many nodes are dangling: no edge leads away from them.
     pub fn dangling(&self) -> usize {
         self.dangling
     }
 
-    /// The matrix whose rows have the links that lead to a node: the weight of each, in units of the node that it comes from.
+    /// The matrix whose rows have the edges that lead to a node: the weight of each, in units of the node that it comes from.
     pub(super) fn matrix(&self) -> &SparseRows {
-        &self.links
+        &self.edges
     }
 
-    /// For each node, what the weights of the links from it add up to, in units of its own; 0 where it is dangling.
+    /// For each node, what the weights of the edges from it add up to, in units of its own; 0 where it is dangling.
     pub(super) fn out(&self) -> &[f64] {
         &self.out
     }

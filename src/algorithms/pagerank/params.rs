@@ -9,14 +9,14 @@ use std::sync::Arc;
 
 /// PageRank, ready to run on a graph.
 ///
-/// A surfer takes one of the links of the node where it is, in proportion to their weights, with the probability `damping`; else,
-/// and where there is no link, it starts again at a node drawn from a distribution of choice. The rank of a node is the part
+/// A surfer takes one of the edges of the node where it is, in proportion to their weights, with the probability `damping`; else,
+/// and where there is no edge, it starts again at a node drawn from a distribution of choice. The rank of a node is the part
 /// of its time that the surfer is there: the ranks are not negative and add up to 1. (L. Page, S. Brin, R. Motwani and
 /// T. Winograd, "The PageRank citation ranking: bringing order to the Web", Stanford InfoLab 1999-66.) They are found by power
-/// iteration: each round is one product of the links, as a sparse matrix, with the ranks.
+/// iteration: each round is one product of the edges, as a sparse matrix, with the ranks.
 ///
 /// Definitions are those of NetworkX's `pagerank`: it stops once the ranks have changed by less than `tol` a node in all, and
-/// dangling nodes, which have no links, lead to the nodes where the surfer starts again unless it is said where.
+/// dangling nodes, which have no edges, lead to the nodes where the surfer starts again unless it is said where.
 ///
 /// What a round sums are exact integers (see [`sparse`](crate::algorithms::sparse)): the same graph gives the same bits for any
 /// number of threads, partitions, devices and ranks of a job.
@@ -39,6 +39,7 @@ pub struct PageRank {
     pub(super) personalization: Option<Vec<f64>>,
     pub(super) dangling: Option<Vec<f64>>,
     pub(super) start: Option<Vec<f64>>,
+    pub(super) profile: bool,
     pub(super) session: Option<Session>,
     pub(super) progress: Option<Arc<dyn Fn(PageRankRound) + Send + Sync>>,
 }
@@ -59,12 +60,13 @@ impl PageRank {
             personalization: None,
             dangling: None,
             start: None,
+            profile: false,
             session: None,
             progress: None,
         }
     }
 
-    /// The probability that the surfer follows a link, from 0 to 1; 0.85 by default. NetworkX calls it `alpha`.
+    /// The probability that the surfer follows an edge, from 0 to 1; 0.85 by default. NetworkX calls it `alpha`.
     #[must_use]
     pub fn damping(mut self, probability: f64) -> Self {
         self.damping = probability;
@@ -79,7 +81,7 @@ impl PageRank {
         self
     }
 
-    /// The most rounds, each a pass over the links; 100 by default.
+    /// The most rounds, each a pass over the edges; 100 by default.
     #[must_use]
     pub fn max_iter(mut self, rounds: u32) -> Self {
         self.max_iter = rounds;
@@ -105,6 +107,13 @@ impl PageRank {
     #[must_use]
     pub fn start(mut self, weights: impl Into<Vec<f64>>) -> Self {
         self.start = Some(weights.into());
+        self
+    }
+
+    /// Whether [`items`](super::PageRanks::items) are to say how long the kernels took; off by default. Rounds take longer then.
+    #[must_use]
+    pub fn profile(mut self, on: bool) -> Self {
+        self.profile = on;
         self
     }
 
@@ -153,13 +162,13 @@ impl PageRank {
             values.iter().for_each(|value| value.to_bits().hash(&mut hasher));
         }
         format!(
-            "superstep {}, pagerank, damping {:e}, tol {:e}, max_iter {}, {} nodes, {} links, weights {:016x}",
+            "superstep {}, pagerank, damping {:e}, tol {:e}, max_iter {}, {} nodes, {} edges, weights {:016x}",
             env!("CARGO_PKG_VERSION"),
             self.damping,
             self.tol,
             self.max_iter,
             graph.nodes(),
-            graph.links(),
+            graph.edges(),
             hasher.finish(),
         )
     }

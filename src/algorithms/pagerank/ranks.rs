@@ -1,7 +1,8 @@
 //! What PageRank finds.
 
 use super::damp::PageRankRound;
-use crate::queue::Streamed;
+use crate::queue::{ItemTime, Streamed};
+use std::time::Duration;
 
 /// The ranks of a graph's nodes, and how they were found.
 #[derive(Debug, Clone)]
@@ -11,6 +12,8 @@ pub struct PageRanks {
     pub(super) interrupted: bool,
     pub(super) trace: Vec<PageRankRound>,
     pub(super) streamed: Option<Streamed>,
+    pub(super) pin: Duration,
+    pub(super) items: Vec<ItemTime>,
     pub(super) warnings: Vec<String>,
 }
 
@@ -52,9 +55,20 @@ impl PageRanks {
         &self.trace
     }
 
-    /// What was streamed to the devices; `None` where they had all links.
+    /// What was streamed to the devices; `None` where they had all edges.
     pub fn streamed(&self) -> Option<&Streamed> {
         self.streamed.as_ref()
+    }
+
+    /// How long it took to bring the edges to the devices.
+    pub fn pin(&self) -> Duration {
+        self.pin
+    }
+
+    /// How long the items of all rounds took together, kernels by their device's own clock, where
+    /// [`PageRank::profile`](super::PageRank::profile) asked for it.
+    pub fn items(&self) -> &[ItemTime] {
+        &self.items
     }
 
     /// What a person should know of the result, one sentence each; empty where all is well.
