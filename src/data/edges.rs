@@ -155,7 +155,8 @@ impl EdgeList {
         let weighted = *self.weighted.get_or_insert(weight.is_some());
         if weighted != weight.is_some() {
             let (this, before) = if weighted { ("no weight", "weights") } else { ("a weight", "none") };
-            let message = format!("the edge has {this} and the edges of the files before it have {before}: give all or none");
+            let message =
+                format!("the edge has {this} and the edges of the files before it have {before}: give all or none");
             return Err(Error::data(place(), message));
         }
         self.edges.push((source, target, weight.unwrap_or(1.0)));

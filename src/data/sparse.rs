@@ -218,7 +218,9 @@ impl RowSource for SparseRows {
         }
         let rows = rows_of_read(self.rows(), PACK_WORDS, first, origin, out.len())?;
         let words = self.in_memory(rows.start as u64..rows.end as u64);
-        words.map(|words| out.copy_from_slice(words)).ok_or_else(|| Error::data(self.place(first, 0), "there is no such pack"))
+        words
+            .map(|words| out.copy_from_slice(words))
+            .ok_or_else(|| Error::data(self.place(first, 0), "there is no such pack"))
     }
 
     fn place(&self, row: u64, column: usize) -> Place {

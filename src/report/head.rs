@@ -76,7 +76,8 @@ impl Head {
     pub(crate) fn json(&self, shape: Value, result: Value, details: Value) -> Value {
         let Seconds { load, pin, init, iterate, write, total } = self.seconds;
         let parts = [
-            self.edges.map_or_else(|| json!({ "n": self.n, "d": self.d }), |edges| json!({ "n": self.n, "edges": edges })),
+            self.edges
+                .map_or_else(|| json!({ "n": self.n, "d": self.d }), |edges| json!({ "n": self.n, "edges": edges })),
             shape,
             json!({
                 "device": self.device,

@@ -30,9 +30,7 @@ impl PageRankReport {
     /// The object that `pagerank --json` prints; the order of its keys is part of the contract.
     pub(crate) fn json(&self) -> Value {
         let top = |(node, rank): &(String, f64)| json!({ "node": node, "rank": rank });
-        let round = |round: &PageRankRound| {
-            json!({ "iteration": round.iteration, "change": round.change, "dangling": round.dangling })
-        };
+        let round = |round: &PageRankRound| json!({ "iteration": round.iteration, "change": round.change, "dangling": round.dangling });
         let mut details = json!({ "trace": self.trace.iter().map(round).collect::<Vec<_>>() });
         if !self.items.is_empty() {
             details["items"] = self.items.iter().map(item_json).collect();
@@ -68,8 +66,7 @@ impl PageRankReport {
             let what = "<p>By how much each round changed the ranks, summed over all nodes; by powers of ten.</p>\n";
             body += &section("Change", &format!("{what}{chart}"));
         }
-        let rows: Vec<Vec<String>> =
-            self.top.iter().map(|(node, rank)| vec![escape(node), value(*rank)]).collect();
+        let rows: Vec<Vec<String>> = self.top.iter().map(|(node, rank)| vec![escape(node), value(*rank)]).collect();
         if !rows.is_empty() {
             body += &section("Highest ranks", &table(&["node", "rank"], &rows));
         }
@@ -124,7 +121,8 @@ mod tests {
     #[test]
     fn the_summary_lists_the_highest_and_the_page_escapes_their_names() {
         let summary = report().summary("edges.txt", "damping 0.85");
-        for text in ["edges.txt: 3 nodes, 4 edges", "3 ranks, converged", "1 node without an edge away", "<a>", "0.25"] {
+        for text in ["edges.txt: 3 nodes, 4 edges", "3 ranks, converged", "1 node without an edge away", "<a>", "0.25"]
+        {
             assert!(summary.contains(text), "{text} is not in\n{summary}");
         }
         let none = PageRankReport { top: Vec::new(), ..report() }.summary("edges.txt", "");

@@ -132,7 +132,11 @@ fn mistakes_are_told() {
         ("pagerank negative.txt --device cpu", 1, "negative.txt, row 2, column 3: the weight -2"),
         ("pagerank none.txt --device cpu", 1, "none.txt: there is no edge"),
         ("pagerank edges.txt --personalization other.txt --device cpu", 1, "other.txt, row 1, column 1: node `9`"),
-        ("pagerank edges.txt --personalization zero.txt --device cpu", 1, "--personalization: the weights of all nodes add up to 0"),
+        (
+            "pagerank edges.txt --personalization zero.txt --device cpu",
+            1,
+            "--personalization: the weights of all nodes add up to 0",
+        ),
         ("pagerank edges.txt --dangling bad.txt --device cpu", 1, "bad.txt, row 1"),
         ("pagerank edges.txt --device cpu --memory 100", 1, "--memory"),
     ] {

@@ -66,7 +66,10 @@ fn names_are_any_words_and_weights_any_numbers() {
     assert_eq!(names(&list), ["New York, NY", "say \"hi\"", "Århus", "01", "1", "A\u{30a}rhus"]);
     assert_eq!(list.edges(), [(0, 1, 2.5), (2, 3, 0.001), (4, 5, 0.0)]);
     assert!(list.is_weighted());
-    assert_eq!((list.nodes().number("01"), list.nodes().number("1"), list.nodes().number("2")), (Some(3), Some(4), None));
+    assert_eq!(
+        (list.nodes().number("01"), list.nodes().number("1"), list.nodes().number("2")),
+        (Some(3), Some(4), None)
+    );
 }
 
 #[test]
@@ -100,7 +103,12 @@ fn several_files_are_one_list_and_long_ones_keep_their_lines() {
     let list = read("long.txt", &text, &ReadOptions::default());
     assert_eq!((list.edges().len(), list.nodes().len()), (200_000, 200_000));
     let name = |number: u32| list.nodes().name(number).expect("a node").parse::<u64>().expect("a number");
-    assert!(list.edges().iter().zip(0..).all(|((source, target, _), at)| (name(*source), name(*target)) == (at, at * 7 % 1000)));
+    assert!(
+        list.edges()
+            .iter()
+            .zip(0..)
+            .all(|((source, target, _), at)| (name(*source), name(*target)) == (at, at * 7 % 1000))
+    );
     let message = refused("long.txt", format!("{text}1\n"), &ReadOptions::default());
     assert!(message.starts_with("long.txt, row 200001: has 1 cell, and the first line has 2"), "{message}");
 }

@@ -57,7 +57,12 @@ impl Case {
 }
 
 /// Entries anywhere, of values up to 2^`most` and vectors up to 2^`bits`.
-fn anywhere(seed: u64, (rows, columns): (usize, usize), count: usize, (most, bits): (i32, u32)) -> (Vec<i64>, Vec<Entry>) {
+fn anywhere(
+    seed: u64,
+    (rows, columns): (usize, usize),
+    count: usize,
+    (most, bits): (i32, u32),
+) -> (Vec<i64>, Vec<Entry>) {
     let mut noise = Noise(seed);
     let entries = (0..count).map(|_| Entry {
         row: noise.below(rows) as u32,
@@ -81,7 +86,21 @@ fn cases() -> Vec<Case> {
     };
     let row = |row, columns: std::ops::Range<u32>, value| columns.map(move |column| Entry { row, column, value });
     let long = row(7, 0..1000, 0.25).chain(row(6, 5..6, 1.0)).chain(row(8, 0..2, -0.75));
-    let sizes = [0.5, -0.5, 0.25, 1.5, -1.5, 3.0, 8_388_608.0, 16_777_216.0, -1_048_577.0, 1e-30, -1e-45, f32::MIN_POSITIVE, 0.0];
+    let sizes = [
+        0.5,
+        -0.5,
+        0.25,
+        1.5,
+        -1.5,
+        3.0,
+        8_388_608.0,
+        16_777_216.0,
+        -1_048_577.0,
+        1e-30,
+        -1e-45,
+        f32::MIN_POSITIVE,
+        0.0,
+    ];
     let each = sizes.iter().enumerate().map(|(row, value)| Entry { row: row as u32, column: 0, value: *value });
     let halves = [1, -1, 3, -3, 5, i64::from(i32::MAX), (1 << 33) + 1];
     let of_halves = (0..halves.len() as u32).map(|at| Entry { row: at, column: at, value: 0.5 });
@@ -96,7 +115,12 @@ fn cases() -> Vec<Case> {
         Case::new("halves go away from zero", 7, halves.to_vec(), of_halves.collect()),
         Case::new("a pack that is full", 1, vec![3; 126], row(0, 0..126, 1.0).collect()),
         Case::new("a pack and an entry", 1, vec![3; 127], row(0, 0..127, 1.0).collect()),
-        Case::new("rows of one entry that fill a pack", 63, vec![-9], (0..63).flat_map(|at| row(at, 0..1, 1.0)).collect()),
+        Case::new(
+            "rows of one entry that fill a pack",
+            63,
+            vec![-9],
+            (0..63).flat_map(|at| row(at, 0..1, 1.0)).collect(),
+        ),
         Case::new("nothing", 4, vec![5, 6], Vec::new()),
     ]
 }

@@ -143,7 +143,9 @@ impl PageRank {
             return Err(Error::parameter("max_iter", "0 rounds: take 1 or more"));
         }
         let given = self.given();
-        given.iter().try_for_each(|(name, weights)| weights.map_or(Ok(()), |weights| check_weights(name, weights, graph)))
+        given
+            .iter()
+            .try_for_each(|(name, weights)| weights.map_or(Ok(()), |weights| check_weights(name, weights, graph)))
     }
 
     fn given(&self) -> [(&'static str, Option<&[f64]>); 3] {

@@ -6,7 +6,9 @@ use clap::Args;
 use std::path::PathBuf;
 
 #[derive(Debug, Args)]
-#[command(after_help = "Ctrl-C stops after the round that runs and writes the ranks there are; a second one ends at once.")]
+#[command(
+    after_help = "Ctrl-C stops after the round that runs and writes the ranks there are; a second one ends at once."
+)]
 pub(in crate::cli) struct PageRankArgs {
     /// Lists of edges, several are read as one: text with a source, a target and maybe a weight a line (also with .gz behind), or
     /// tables of two or three columns of numbers (.npy, .npz, .parquet, .arrow, …)

@@ -94,7 +94,8 @@ impl<'o> Lines<'o> {
         let found = || DELIMITERS.into_iter().find(|delimiter| line.as_bytes().contains(delimiter)).unwrap_or(b' ');
         let delimiter = self.options.delimiter.unwrap_or_else(found);
         let cells: Vec<Cow<str>> = split(line, delimiter).into_iter().map(unquoted).collect();
-        let is_title = |(cell, titles): (&Cow<str>, &&[&str])| titles.iter().any(|title| cell.eq_ignore_ascii_case(title));
+        let is_title =
+            |(cell, titles): (&Cow<str>, &&[&str])| titles.iter().any(|title| cell.eq_ignore_ascii_case(title));
         let has_titles = self.options.header.unwrap_or_else(|| cells.iter().zip(titles).take(2).all(is_title));
         let picked: Vec<usize> = match &self.options.columns {
             None if counts.contains(&cells.len()) => (0..cells.len()).collect(),
@@ -147,7 +148,8 @@ impl<'l> Cells<'l> {
     pub(super) fn weight(&self, at: usize) -> Result<f64> {
         let text = unquoted(self.get(at).unwrap_or_default());
         let weight = fast_float2::parse::<f64, _>(text.as_bytes());
-        let weight = weight.map_err(|_| format!("`{text}` is no number: give a weight, or name the columns that are wanted"));
+        let weight =
+            weight.map_err(|_| format!("`{text}` is no number: give a weight, or name the columns that are wanted"));
         weight.and_then(checked_weight).map_err(|message| Error::data(self.place(at), message))
     }
 }
