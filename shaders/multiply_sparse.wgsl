@@ -5,6 +5,8 @@
 // A value is taken apart into mantissa and exponent, and all else is whole numbers: the result is the same bits on every device,
 // for any number of workgroups, partitions and devices, and those of the twin. No product and no sum may reach 2⁶³.
 //
+// Joined by the part whole.
+//
 // Bindings
 //   entries        packs × 256 words, each a small matrix in compressed sparse rows (see data/sparse.rs): r, r rows, r ends
 //                  of their entries, e columns, e values as f32; e is the last end, and at most 126
@@ -29,29 +31,6 @@ const WORKGROUP: u32 = 128u;
 var<workgroup> pack: array<u32, PACK>;
 // Of each entry the sum of all up to it.
 var<workgroup> sums: array<vec2<u32>, WORKGROUP>;
-
-// 64-bit integers in two's complement are vec2(low, high).
-
-fn add(a: vec2<u32>, b: vec2<u32>) -> vec2<u32> {
-    let low = a.x + b.x;
-    return vec2(low, a.y + b.y + u32(low < a.x));
-}
-
-fn negate(a: vec2<u32>) -> vec2<u32> {
-    return vec2(~a.x + 1u, ~a.y + u32(a.x == 0u));
-}
-
-fn signed(magnitude: vec2<u32>, negative: bool) -> vec2<u32> {
-    return select(magnitude, negate(magnitude), negative);
-}
-
-// a·b, by halves of 16 bits.
-fn product_of(a: u32, b: u32) -> vec2<u32> {
-    let low = (a & 0xffffu) * (b & 0xffffu);
-    let first = (a >> 16u) * (b & 0xffffu) + (low >> 16u);
-    let second = (a & 0xffffu) * (b >> 16u) + (first & 0xffffu);
-    return vec2((second << 16u) | (low & 0xffffu), (a >> 16u) * (b >> 16u) + (first >> 16u) + (second >> 16u));
-}
 
 // The low 64 bits of a·2^-shift for 96 bits a and a shift of 0 to 95.
 fn shifted_right(a: vec3<u32>, shift: u32) -> vec2<u32> {

@@ -83,7 +83,7 @@ impl<'a> Job<'a> {
     /// # Errors
     /// When a file cannot be read, on any rank.
     pub(super) fn load(&mut self) -> Result<Box<dyn RowSource>> {
-        let source = self.load_as(|files, options| data::open(files, options))?;
+        let source = self.load_as(data::open)?;
         source.notes().iter().for_each(|note| self.reporter.warn(note));
         Ok(source)
     }

@@ -33,7 +33,7 @@ pub type Edge = (u32, u32, f64);
 /// (`source`, `target`, `from`, `to`, `src`, `dst`), or [`ReadOptions::header`] says that it is one; [`ReadOptions::columns`]
 /// names the two or three columns where there are others. Compressed text ends in `.gz`.
 ///
-/// Files of other formats, as [`open`](super::open) reads them, are tables of two or three columns: whole numbers from 0 as names, and
+/// Files of other formats, as [`open`](fn@super::open) reads them, are tables of two or three columns: whole numbers from 0 as names, and
 /// weights.
 #[derive(Debug, Clone, Default)]
 pub struct EdgeList {

@@ -9,6 +9,7 @@ mod assign_exact;
 mod assign_halves;
 mod assign_small;
 mod assign_tiled;
+mod damp_ranks;
 mod decide_rows;
 mod median_digit;
 mod median_pick;

@@ -171,3 +171,25 @@ fn rounds_are_counted_told_and_limited() -> Result<()> {
     assert!(!few.converged() && few.warnings()[0].contains("not converged in 2 rounds"), "{:?}", few.warnings());
     Ok(())
 }
+
+#[test]
+fn all_that_there_is_may_move_in_every_round() {
+    on_every_device(|session, name| {
+        let graph = Graph::new(2, [(0, 1), (1, 0)])?;
+        let rank = PageRank::new().damping(1.0).start([1.0, 0.0]).max_iter(3).session(session);
+        let found = rank.fit(&graph)?;
+        assert_eq!(found.ranks(), [0.0, 1.0], "{name}");
+        assert!(found.trace().iter().all(|round| round.change == 2.0), "{name}: {:?}", found.trace());
+        // One of two nodes has no edges, and what it has is lost to the other.
+        let graph = Graph::new(2, [(0, 1)])?;
+        let found = PageRank::new()
+            .damping(1.0)
+            .dangling([1.0, 0.0])
+            .start([0.0, 1.0])
+            .max_iter(1)
+            .session(session)
+            .fit(&graph)?;
+        assert_eq!((found.ranks(), found.trace()[0].dangling), (&[1.0, 0.0][..], 1.0), "{name}");
+        Ok(())
+    });
+}

@@ -1,17 +1,25 @@
-//! The item of the host: what follows from the edges is damped, and becomes the next ranks.
+//! The items that end a round: what came over the edges is damped and becomes the next ranks, and the round is kept.
 
 use super::graph::Graph;
-use crate::algorithms::sparse::{PRODUCT, VECTOR};
+use crate::algorithms::sparse::{PRODUCT, VECTOR, whole};
+use crate::backend::cpu::{Damping, RANK_UNITS, damp_ranks};
 use crate::data::BLOCK;
-use crate::queue::{ComContext, ComputeFunction, Key, Object, Objects};
+use crate::queue::{ComContext, ComputeFunction, Key, Object, Objects, Shader, ShapeRule};
 use crate::{Error, Result};
 use rayon::prelude::*;
 
-/// What is handed on over the edges is counted in units of 2^-62. All ranks together are 1, so nothing reaches 2.
-const UNITS: f64 = (1_u64 << 62) as f64;
-
-/// What the rounds have come to.
-pub(super) const RANKS: Key<Ranks> = Key::new("ranks");
+/// The ranks, n numbers in [`RANK_UNITS`].
+pub(super) const RANKS: Key<Vec<i64>> = Key::new("ranks");
+/// One by what leads away from each node, n.
+pub(super) const INVERSE: Key<Vec<i64>> = Key::new("inverse");
+/// Where the surfer starts again, times 1 − d: n numbers, or one for all nodes.
+pub(super) const AGAIN: Key<Vec<i64>> = Key::new("again");
+/// Where what dangling nodes lose goes to, times d: n numbers, or one for all nodes.
+pub(super) const LEADS: Key<Vec<i64>> = Key::new("leads");
+/// By how much the ranks changed, which is 2 at most, and what dangling nodes have lost.
+const TALLY: Key<Vec<u64>> = Key::new("tally");
+/// The rounds until now.
+pub(super) const ROUNDS: Key<Rounds> = Key::new("rounds");
 
 /// One round: a pass over the edges.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -21,128 +29,125 @@ pub struct PageRankRound {
     pub iteration: u32,
     /// By how much it changed the ranks: the magnitudes, summed over all nodes.
     pub change: f64,
-    /// What the ranks of the dangling nodes add up to after it.
+    /// What the ranks of the dangling nodes added up to before it.
     pub dangling: f64,
 }
 
-/// The ranks, and the rounds until now.
+/// What the rounds have come to.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Ranks {
-    pub(super) values: Vec<f64>,
-    /// What those of the dangling nodes add up to.
-    pub(super) dangling: f64,
-    pub(super) rounds: Vec<PageRankRound>,
-}
+pub(super) struct Rounds(pub(super) Vec<PageRankRound>);
 
-impl Object for Ranks {}
+impl Object for Rounds {}
 
-impl Ranks {
-    /// By how much the last round changed them.
+impl Rounds {
+    /// By how much the last round changed the ranks.
     pub(super) fn change(&self) -> f64 {
-        self.rounds.last().map_or(f64::INFINITY, |round| round.change)
+        self.0.last().map_or(f64::INFINITY, |round| round.change)
     }
 }
 
-/// A distribution over the nodes.
-#[derive(Debug, Clone)]
-pub(super) enum Distribution {
-    /// All of n nodes alike.
-    Uniform(f64),
-    Weights(Vec<f64>),
-}
-
-impl Distribution {
-    /// That of some weights, which must not be all 0; else all nodes alike.
-    pub(super) fn of(weights: Option<&[f64]>, nodes: usize) -> Self {
-        match weights {
-            Some(weights) => {
-                let all = sum(nodes, |range| weights.iter().take(range.end).skip(range.start).sum());
-                Self::Weights(weights.iter().map(|weight| weight / all).collect())
-            }
-            None => Self::Uniform(1.0 / nodes as f64),
+/// A distribution over n nodes, scaled, in [`RANK_UNITS`]: a number for each, or one for all of them. Weights must not be all 0.
+pub(super) fn distribution(weights: Option<&[f64]>, nodes: usize, scale: f64) -> Vec<i64> {
+    let units = |part: f64| (part * scale * RANK_UNITS as f64).round() as i64;
+    match weights {
+        Some(weights) => {
+            let all: f64 = weights.iter().sum();
+            weights.iter().map(|weight| units(weight / all)).collect()
         }
-    }
-
-    pub(super) fn at(&self, node: usize) -> f64 {
-        match self {
-            Self::Uniform(each) => *each,
-            Self::Weights(weights) => weights.get(node).copied().unwrap_or(0.0),
-        }
+        None => vec![units(1.0 / nodes as f64)],
     }
 }
 
-/// A sum over n nodes whose shape depends on n alone: of blocks, one after the other.
-pub(super) fn sum(nodes: usize, block: impl Fn(std::ops::Range<usize>) -> f64 + Sync) -> f64 {
-    let length = BLOCK as usize;
-    let blocks = (0..nodes.div_ceil(length)).into_par_iter();
-    let sums: Vec<f64> = blocks.map(|at| block(at * length..nodes.min((at + 1) * length))).collect();
-    sums.iter().sum()
-}
-
-/// Takes what came to each node over its edges, and puts the ranks and what each node hands on over its own.
+/// Puts the next ranks, and what each node hands on over its edges.
 ///
 /// `r' = d·(s + D·w) + (1 − d)·p`, with the damping d, the sums s over the edges, D what the ranks of dangling nodes add up to,
 /// and the distributions w, where these lead to, and p, where the surfer starts again.
-pub(super) struct Damp<'g> {
-    pub(super) graph: &'g Graph,
-    pub(super) damping: f64,
-    pub(super) personalization: Distribution,
-    /// `None` where it is that of the personalization.
-    pub(super) dangling: Option<Distribution>,
+pub(super) struct Damp {
+    pub(super) nodes: usize,
+    /// d.
+    pub(super) damping: i64,
+    /// Whether p and w have a number for each node.
+    pub(super) each: [bool; 2],
 }
 
-impl ComputeFunction for Damp<'_> {
+impl Damp {
+    fn shape_of(&self, each: bool) -> ShapeRule {
+        ShapeRule::fixed([if each { self.nodes } else { 1 }])
+    }
+}
+
+impl ComputeFunction for Damp {
     fn objects(&self) -> Objects {
-        Objects::reads(PRODUCT).writes(VECTOR).updates(RANKS).once_per_device()
+        let of_nodes = || ShapeRule::fixed([self.nodes]);
+        let [again, leads] = self.each;
+        Objects::reads((PRODUCT, INVERSE, AGAIN, LEADS))
+            .writes((VECTOR, TALLY))
+            .updates(RANKS)
+            .shape(PRODUCT, ShapeRule::fixed([self.nodes + 1]))
+            .shape(INVERSE, of_nodes())
+            .shape(AGAIN, self.shape_of(again))
+            .shape(LEADS, self.shape_of(leads))
+            .shape(VECTOR, of_nodes())
+            .shape(TALLY, ShapeRule::fixed([2]))
+            .shape(RANKS, of_nodes())
+            .once_per_device()
     }
 
     fn calc(&self, cx: &mut ComContext) -> Result<()> {
-        let Ranks { mut values, dangling, mut rounds } = cx.take(RANKS)?;
-        let change = self.next(cx.get(PRODUCT)?, dangling, &mut values)?;
-        let dangling = self.dangling_of(&values);
-        rounds.push(PageRankRound { iteration: rounds.len() as u32 + 1, change, dangling });
-        cx.put(VECTOR, self.handed_on(&values))?;
-        cx.put(RANKS, Ranks { values, dangling, rounds })
+        let mut ranks = cx.take(RANKS)?;
+        let mut vector = vec![0; ranks.len()];
+        let damping = Damping {
+            damping: self.damping,
+            product: cx.get(PRODUCT)?,
+            inverse: cx.get(INVERSE)?,
+            again: cx.get(AGAIN)?,
+            leads: cx.get(LEADS)?,
+        };
+        let length = BLOCK as usize;
+        let blocks = ranks.par_chunks_mut(length).zip(vector.par_chunks_mut(length)).enumerate();
+        let change: u64 = blocks
+            .map(|(block, (ranks, vector))| damp_ranks(&damping, block * length, ranks, vector))
+            .try_reduce(|| 0, |a, b| Ok(a.wrapping_add(b)))?;
+        let lost = damping.product.last().map_or(0, |lost| lost.unsigned_abs());
+        cx.put(TALLY, vec![change, lost])?;
+        cx.put(VECTOR, vector)?;
+        cx.put(RANKS, ranks)
+    }
+
+    fn shader(&self) -> Option<Shader> {
+        let [again, leads] = self.each.map(|each| f64::from(u8::from(each)));
+        let shader = Shader::wgsl(whole(include_str!("../../../shaders/damp_ranks.wgsl"))).named("damp_ranks");
+        let shader = shader
+            .constant("NODES", self.nodes as f64)
+            .constant("AGAIN_EACH", again)
+            .constant("LEADS_EACH", leads)
+            .constant("DAMPING_LOW", f64::from(self.damping as u32))
+            .constant("DAMPING_HIGH", f64::from((self.damping >> 32) as u32));
+        Some(shader.per_element(RANKS))
     }
 }
 
-impl Damp<'_> {
-    /// Puts the next ranks in place of `ranks`, and says by how much they changed.
-    fn next(&self, product: &[i64], dangling: f64, ranks: &mut [f64]) -> Result<f64> {
-        if product.len() != ranks.len() {
-            let message = format!("{} sums for {} nodes", product.len(), ranks.len());
-            return Err(Error::wiring("Damp", PRODUCT.name(), message));
-        }
-        let length = BLOCK as usize;
-        let blocks = ranks.par_chunks_mut(length).zip(product.par_chunks(length)).enumerate();
-        let changes: Vec<f64> = blocks
-            .map(|(block, (ranks, product))| {
-                let nodes = block * length..;
-                let each = nodes.zip(ranks.iter_mut().zip(product));
-                each.map(|(node, (rank, sum))| {
-                    let again = self.personalization.at(node);
-                    let lost = dangling * self.dangling.as_ref().map_or(again, |weights| weights.at(node));
-                    let new = self.damping * (*sum as f64 / UNITS + lost) + (1.0 - self.damping) * again;
-                    (new - std::mem::replace(rank, new)).abs()
-                })
-                .sum()
-            })
-            .collect();
-        Ok(changes.iter().sum())
+/// Keeps what the round came to: two numbers are all that leaves a device.
+pub(super) struct Keep;
+
+impl ComputeFunction for Keep {
+    fn objects(&self) -> Objects {
+        Objects::reads(TALLY).updates(ROUNDS).once_per_device()
     }
 
-    /// What the ranks of the dangling nodes add up to.
-    pub(super) fn dangling_of(&self, ranks: &[f64]) -> f64 {
-        let out = self.graph.out();
-        sum(ranks.len(), |nodes| {
-            let each = ranks.iter().zip(out).take(nodes.end).skip(nodes.start);
-            each.filter(|(_, out)| **out == 0.0).map(|(rank, _)| rank).sum()
-        })
+    fn calc(&self, cx: &mut ComContext) -> Result<()> {
+        let [change, dangling] = cx.get(TALLY)?[..] else {
+            return Err(Error::wiring("Keep", TALLY.name(), "it has not two numbers"));
+        };
+        let [change, dangling] = [change, dangling].map(|units| units as f64 / RANK_UNITS as f64);
+        let Rounds(rounds) = cx.get_mut(ROUNDS)?;
+        rounds.push(PageRankRound { iteration: rounds.len() as u32 + 1, change, dangling });
+        Ok(())
     }
+}
 
-    /// What each node hands on over an edge of the weight 1, in units.
-    pub(super) fn handed_on(&self, ranks: &[f64]) -> Vec<i64> {
-        let each = ranks.par_iter().zip(self.graph.out());
-        each.map(|(rank, out)| if *out > 0.0 { (rank / out * UNITS).round() as i64 } else { 0 }).collect()
-    }
+/// One by what leads away from each node; 1 for dangling ones, which hand all they have on to what is lost.
+pub(super) fn inverse(graph: &Graph) -> Vec<i64> {
+    let one_by = |out: &f64| if *out > 0.0 { (RANK_UNITS as f64 / out).round() as i64 } else { RANK_UNITS };
+    graph.out().par_iter().map(one_by).collect()
 }

@@ -1,11 +1,12 @@
 //! The power iteration, written as the loop of the paper.
 
-use super::damp::{Damp, Distribution, RANKS, Ranks};
+use super::damp::{AGAIN, Damp, INVERSE, Keep, LEADS, RANKS, ROUNDS, Rounds, distribution, inverse};
 use super::graph::Graph;
 use super::params::PageRank;
 use super::ranks::PageRanks;
 use crate::algorithms::sparse::{ENTRIES, MultiplySparse, PRODUCT, VECTOR};
 use crate::algorithms::working::{opened, reserve};
+use crate::backend::cpu::{RANK_UNITS, rank_product};
 use crate::data::RowSource;
 use crate::queue::{AllReduce, IterativeComQueue, Session, Stop};
 use crate::{Error, Result};
@@ -42,59 +43,70 @@ impl PageRank {
 
     /// Supersteps until the ranks hardly change. Each hands them on over the edges, and damps what came.
     fn iterate(&self, session: &Session, graph: &Graph) -> Result<PageRanks> {
-        let nodes = graph.nodes();
+        let (nodes, inverse) = (graph.nodes(), inverse(graph));
+        let again = self.personalization.as_deref();
+        let leads = self.dangling.as_deref().or(again);
+        let ranks = self.begin(nodes);
+        let handed_on = ranks.iter().zip(&inverse).map(|(rank, inverse)| rank_product(*rank, *inverse)).collect();
         let damp = Damp {
-            graph,
-            damping: self.damping,
-            personalization: Distribution::of(self.personalization.as_deref(), nodes),
-            dangling: self.dangling.as_deref().map(|weights| Distribution::of(Some(weights), nodes)),
+            nodes,
+            damping: (self.damping * RANK_UNITS as f64) as i64,
+            each: [again, leads].map(|weights| weights.is_some()),
         };
-        let start = Distribution::of(self.start.as_deref(), nodes);
-        let values: Vec<f64> = (0..nodes).map(|node| start.at(node)).collect();
-        let (dangling, handed_on) = (damp.dangling_of(&values), damp.handed_on(&values));
         let run = IterativeComQueue::new(session)
             .share_by_speed()
             .init_with_partitioned_data(ENTRIES, graph.matrix())
             .init_with_broadcast_data(VECTOR, handed_on)
-            .init_with_broadcast_data(RANKS, Ranks { values, dangling, rounds: Vec::new() })
+            .init_with_broadcast_data(RANKS, ranks)
+            .init_with_broadcast_data(INVERSE, inverse)
+            .init_with_broadcast_data(AGAIN, distribution(again, nodes, 1.0 - self.damping))
+            .init_with_broadcast_data(LEADS, distribution(leads, nodes, self.damping))
+            .init_with_broadcast_data(ROUNDS, Rounds::default())
             .add(MultiplySparse::new(graph.matrix())?)
             .add(AllReduce::sum(PRODUCT))
             .add(damp)
+            .add(Keep)
             .set_compare_criterion(|cx| {
-                let ranks = cx.get(RANKS)?;
-                if let (Some(tell), Some(round)) = (&self.progress, ranks.rounds.last()) {
+                let rounds = cx.get(ROUNDS)?;
+                if let (Some(tell), Some(round)) = (&self.progress, rounds.0.last()) {
                     tell(*round);
                 }
-                Ok(ranks.change() < nodes as f64 * self.tol)
+                Ok(rounds.change() < nodes as f64 * self.tol)
             })
             .set_max_iter(self.max_iter)
-            .close_with(|cx| if cx.is_first_here() { cx.take(RANKS).map(Some) } else { Ok(None) })
+            .close_with(|cx| if cx.is_first_here() { Ok(Some((cx.take(RANKS)?, cx.take(ROUNDS)?))) } else { Ok(None) })
             .run()?;
         let nothing = || Error::wiring("PageRank", RANKS.name(), "no task ran");
-        let ranks = run.results.into_iter().flatten().next().ok_or_else(nothing)?;
-        Ok(PageRanks { streamed: run.streamed, pin: run.pin, ..self.result(ranks, run.stop) })
+        let (ranks, rounds) = run.results.into_iter().flatten().next().ok_or_else(nothing)?;
+        Ok(PageRanks { streamed: run.streamed, pin: run.pin, ..self.result(&ranks, rounds, run.stop) })
     }
 
-    fn result(&self, ranks: Ranks, stop: Stop) -> PageRanks {
-        let change = ranks.change();
-        let Ranks { mut values, rounds, .. } = ranks;
-        // Rounding on the way leaves the sum off by some 1e-16 a round.
-        let all: f64 = super::damp::sum(values.len(), |nodes| values.iter().take(nodes.end).skip(nodes.start).sum());
-        values.iter_mut().for_each(|rank| *rank /= all);
+    /// The ranks to begin with.
+    fn begin(&self, nodes: usize) -> Vec<i64> {
+        let mut start = distribution(self.start.as_deref(), nodes, 1.0);
+        let each = start.first().copied().unwrap_or(0);
+        start.resize(nodes, each);
+        start
+    }
+
+    fn result(&self, ranks: &[i64], rounds: Rounds, stop: Stop) -> PageRanks {
+        // Rounding leaves the sum off by half a unit a node and round.
+        let all = ranks.iter().sum::<i64>() as f64;
         let mut warnings = Vec::new();
         if stop == Stop::MaxIter && self.tol > 0.0 {
             warnings.push(format!(
-                "the ranks have not converged in {} rounds: the last changed them by {change:.1e}, and less than {:.1e} was asked \
+                "the ranks have not converged in {} rounds: the last changed them by {:.1e}, and less than {:.1e} was asked \
                  for: allow more rounds, or a larger tolerance",
                 self.max_iter,
-                values.len() as f64 * self.tol
+                rounds.change(),
+                ranks.len() as f64 * self.tol
             ));
         }
         PageRanks {
-            ranks: values,
+            ranks: ranks.iter().map(|rank| *rank as f64 / all).collect(),
             converged: stop == Stop::Criterion,
             interrupted: stop == Stop::Interrupted,
-            trace: rounds,
+            trace: rounds.0,
             streamed: None,
             pin: Duration::ZERO,
             items: Vec::new(),
@@ -106,5 +118,5 @@ impl PageRank {
 /// The bytes of the ranks and of what is made of them: the sums of each task, and copies while these are merged.
 fn working(session: &Session, graph: &Graph) -> u64 {
     let tasks = (session.partitions() * session.devices().len()) as u64;
-    (graph.nodes() as u64).saturating_mul(8 * (tasks + 6))
+    (graph.nodes() as u64).saturating_mul(8 * (tasks + 8))
 }

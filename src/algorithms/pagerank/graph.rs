@@ -20,7 +20,8 @@ use rayon::prelude::*;
 /// ```
 #[derive(Debug, Clone, PartialEq)]
 pub struct Graph {
-    edges: SparseRows,
+    matrix: SparseRows,
+    edges: u64,
     out: Vec<f64>,
     dangling: usize,
 }
@@ -31,7 +32,7 @@ impl Graph {
     /// Takes 8 bytes an edge and 16 a node; while it is made, 28 more an edge.
     ///
     /// # Errors
-    /// When there are no nodes or more than 2³² − 1, or an edge names a node that is not there; rows of the place count edges.
+    /// When there are no nodes or more than 2³² − 2, or an edge names a node that is not there; rows of the place count edges.
     pub fn new(nodes: usize, edges: impl IntoIterator<Item = (u32, u32)>) -> Result<Self> {
         Self::weighted(nodes, edges.into_iter().map(|(from, to)| (from, to, 1.0)))
     }
@@ -41,11 +42,71 @@ impl Graph {
     /// # Errors
     /// As [`new`](Self::new); when a weight is negative or not finite.
     pub fn weighted(nodes: usize, edges: impl IntoIterator<Item = (u32, u32, f64)>) -> Result<Self> {
-        let count = u32::try_from(nodes).ok().filter(|count| *count > 0).ok_or_else(|| {
-            Error::parameter("nodes", format!("{nodes} nodes: give a graph of 1 to {} nodes", u32::MAX))
-        })?;
-        let mut largest = vec![0.0_f64; nodes];
-        let mut kept = Vec::new();
+        let Checked { edges, largest } = Checked::of(nodes, edges)?;
+        let entry = |(from, to, weight): (u32, u32, f64)| {
+            let largest = largest.get(from as usize).copied().unwrap_or(1.0);
+            Entry { row: to, column: from, value: in_units_of(largest, weight) }
+        };
+        let mut entries: Vec<Entry> = edges.into_par_iter().map(entry).collect();
+        // One order, whatever that of the edges is: floats are added below.
+        entries.par_sort_unstable_by_key(|entry| (entry.row, entry.column, entry.value.to_bits()));
+        let mut out = largest;
+        out.fill(0.0);
+        for Entry { column, value, .. } in &entries {
+            if let Some(all) = out.get_mut(*column as usize) {
+                *all += f64::from(*value);
+            }
+        }
+        bring_to_one(&mut entries, &mut out);
+        let dangling: Vec<u32> = (0..).zip(&out).filter(|(_, all)| **all == 0.0).map(|(node, _)| node).collect();
+        let (count, edges) = (nodes as u32, entries.len() as u64);
+        entries.extend(dangling.iter().map(|node| Entry { row: count, column: *node, value: 1.0 }));
+        let matrix = SparseRows::new((count + 1, count), entries)?;
+        Ok(Self { matrix, edges, out, dangling: dangling.len() })
+    }
+
+    /// How many nodes there are.
+    pub fn nodes(&self) -> usize {
+        self.out.len()
+    }
+
+    /// How many edges there are, those of weight 0 not counted.
+    pub fn edges(&self) -> u64 {
+        self.edges
+    }
+
+    /// How many nodes are dangling: no edge leads away from them.
+    pub fn dangling(&self) -> usize {
+        self.dangling
+    }
+
+    /// The matrix whose rows have the edges that lead to a node: the weight of each, in units of the node that it comes from. A last
+    /// row, of no node, has an edge of the weight 1 from each dangling node: what these have is what it gets.
+    pub(super) fn matrix(&self) -> &SparseRows {
+        &self.matrix
+    }
+
+    /// For each node, what the weights of the edges from it add up to, in units of its own, from 1 to 2; 0 where it is
+    /// dangling.
+    pub(super) fn out(&self) -> &[f64] {
+        &self.out
+    }
+}
+
+/// Edges whose nodes are there and whose weights are some, less those of weight 0; and the largest weight of each node's.
+struct Checked {
+    edges: Vec<(u32, u32, f64)>,
+    largest: Vec<f64>,
+}
+
+impl Checked {
+    fn of(nodes: usize, edges: impl IntoIterator<Item = (u32, u32, f64)>) -> Result<Self> {
+        let most = u32::MAX - 1;
+        let count = u32::try_from(nodes)
+            .ok()
+            .filter(|count| (1..=most).contains(count))
+            .ok_or_else(|| Error::parameter("nodes", format!("{nodes} nodes: give a graph of 1 to {most} nodes")))?;
+        let (mut largest, mut kept) = (vec![0.0_f64; nodes], Vec::new());
         for (at, (from, to, weight)) in edges.into_iter().enumerate() {
             let fail = |message: String| Err(Error::data(Place::of("the edges").row(at as u64), message));
             if !weight.is_finite() || weight < 0.0 {
@@ -62,54 +123,28 @@ impl Graph {
                 kept.push((from, to, weight));
             }
         }
-        let entry = |(from, to, weight): (u32, u32, f64)| {
-            let largest = largest.get(from as usize).copied().unwrap_or(1.0);
-            Entry { row: to, column: from, value: in_units_of(largest, weight) }
-        };
-        let mut entries: Vec<Entry> = kept.into_par_iter().map(entry).collect();
-        // One order, whatever that of the edges is: floats are added below.
-        entries.par_sort_unstable_by_key(|entry| (entry.row, entry.column, entry.value.to_bits()));
-        let mut out = largest;
-        out.fill(0.0);
-        for Entry { column, value, .. } in &entries {
-            if let Some(all) = out.get_mut(*column as usize) {
-                *all += f64::from(*value);
-            }
-        }
-        let dangling = out.iter().filter(|all| **all == 0.0).count();
-        Ok(Self { edges: SparseRows::new((count, count), entries)?, out, dangling })
+        Ok(Self { edges: kept, largest })
     }
+}
 
-    /// How many nodes there are.
-    pub fn nodes(&self) -> usize {
-        self.out.len()
-    }
+/// Scales the weights of each node's edges by a power of two, so that their sum is from 1 to 2: one by it then has all its digits, and
+/// none of what is handed on is larger than the rank.
+fn bring_to_one(entries: &mut [Entry], out: &mut [f64]) {
+    let scales: Vec<f32> = out.iter().map(|all| 2.0_f32.powi(-exponent(all.max(1.0)))).collect();
+    entries.par_iter_mut().for_each(|entry| {
+        entry.value *= scales.get(entry.column as usize).copied().unwrap_or(1.0);
+    });
+    out.iter_mut().zip(scales).for_each(|(all, scale)| *all *= f64::from(scale));
+}
 
-    /// How many edges there are, those of weight 0 not counted.
-    pub fn edges(&self) -> u64 {
-        self.edges.entries()
-    }
-
-    /// How many nodes are dangling: no edge leads away from them.
-    pub fn dangling(&self) -> usize {
-        self.dangling
-    }
-
-    /// The matrix whose rows have the edges that lead to a node: the weight of each, in units of the node that it comes from.
-    pub(super) fn matrix(&self) -> &SparseRows {
-        &self.edges
-    }
-
-    /// For each node, what the weights of the edges from it add up to, in units of its own; 0 where it is dangling.
-    pub(super) fn out(&self) -> &[f64] {
-        &self.out
-    }
+/// The exponent of the largest power of two that a number, which is positive and normal, is not below.
+fn exponent(value: f64) -> i32 {
+    i32::from((value.to_bits() >> 52) as u16 & 0x7ff) - 1023
 }
 
 /// A weight in units of the power of two that is at most the largest weight of its node, so that the largest is in [1, 2): f32 keeps the
 /// digits of weights however large or small they are.
 fn in_units_of(largest: f64, weight: f64) -> f32 {
-    let exponent = |value: f64| i32::from((value.to_bits() >> 52) as u16 & 0x7ff) - 1023;
     let is_subnormal = largest < f64::MIN_POSITIVE;
     let exponent = if is_subnormal { exponent(largest * 2.0_f64.powi(64)) - 64 } else { exponent(largest) };
     // In two steps: the whole power of two may be beyond what an f64 holds.

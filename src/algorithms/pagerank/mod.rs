@@ -1,7 +1,7 @@
 //! PageRank: how much of a random surfer's time each node of a graph gets, and of one who starts again at nodes of choice.
 //!
 //! `params` are the settings, `graph` the graph as the sparse matrix of its edges, `fit` the queue of the power iteration, `damp`
-//! the item that ends a round, `ranks` the result.
+//! the items that end a round, `ranks` the result.
 
 mod damp;
 mod fit;
