@@ -1,6 +1,6 @@
 //! A sparse matrix times a vector, as an item: what algorithms on graphs stand on.
 //!
-//! With a sparse matrix A of f32 (n × m, [`SparseRows`](crate::data::SparseRows)) and a vector x of m 64-bit integers, numbers in
+//! With a sparse matrix A of f32 (n × m, [`SparseRows`]) and a vector x of m 64-bit integers, numbers in
 //! a unit of the caller's choice, [`MultiplySparse`] puts `y = A·x`, n integers in the same unit: the sums over the entries that a
 //! task has. An [`AllReduce::sum`](crate::queue::AllReduce::sum) over [`PRODUCT`] makes them whole. The product of each entry is
 //! rounded to an integer before it is added, and all that is computed are whole numbers: the result has the same bits on every

@@ -117,7 +117,7 @@ fn told(
             interrupted: found.interrupted(),
             seconds,
             seconds_per_iteration: seconds.each_of(found.iterations()),
-            streamed: found.streamed().cloned(),
+            streamed: found.streamed().copied(),
             ..head
         },
         damping: args.damping,

@@ -210,7 +210,7 @@ pub(super) mod tests {
         assert_eq!(stream(&streamed, "1,797 rows"), expected);
         let slow = Streamed { reading: 3 * second, ..streamed };
         assert!(stream(&slow, "1,797 rows").ends_with("bound by reading (reading 75 %)"));
-        let text = Head { streamed: Some(slow.clone()), ..head() }.summary("digits.csv", &[]);
+        let text = Head { streamed: Some(slow), ..head() }.summary("digits.csv", &[]);
         assert!(text.contains("\nstreamed  1,500 of 1,797 rows"), "{text}");
         let graph = Head { n: 10, edges: Some(20), streamed: Some(slow), ..head() }.summary("edges.txt", &[]);
         assert!(graph.contains("edges.txt: 10 nodes, 20 edges\n"), "{graph}");

@@ -155,6 +155,7 @@ fn broken_lists_are_refused_with_their_place() {
         ("a b 1\nb c x\n", "x.txt, row 2, column 3: `x` is no number"),
         ("a b -1\n", "x.txt, row 1, column 3: the weight -1"),
         ("a b 1\na b NaN\n", "x.txt, row 2, column 3: the weight NaN"),
+        ("%%MatrixMarket matrix coordinate real general\n2 2 1\n1 2 0.5\n", "x.txt, row 1: is a Matrix Market file"),
         ("a b inf\n", "x.txt, row 1, column 3: the weight inf"),
         ("a,b\n,b\n", "x.txt, row 2, column 1: the name of a node is missing"),
         ("a,b\na,\"\"\n", "x.txt, row 2, column 2: the name of a node is missing"),

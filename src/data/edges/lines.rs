@@ -67,6 +67,12 @@ impl<'o> Lines<'o> {
         let Ok(line) = std::str::from_utf8(line) else {
             return fail("the line is no UTF-8 text; save the file as UTF-8".into());
         };
+        if self.read == 1 && line.starts_with("%%MatrixMarket") {
+            // Its line of sizes would pass for an edge.
+            return fail(
+                "is a Matrix Market file, which is not read: give its entries alone, without the lines before".into(),
+            );
+        }
         if line.trim().is_empty() || line.trim_start().starts_with(COMMENTS) {
             return Ok(());
         }
