@@ -15,7 +15,7 @@
 //!
 //! | part | what it is |
 //! | --- | --- |
-//! | [`KMeans`], [`BisectingKMeans`], [`Pca`], [`GaussianMixture`], [`LogisticRegression`], [`LinearRegression`], [`algorithms`] | the algorithms |
+//! | [`KMeans`], [`BisectingKMeans`], [`Pca`], [`PageRank`], [`GaussianMixture`], [`LogisticRegression`], [`LinearRegression`], [`algorithms`] | the algorithms |
 //! | [`queue`] | the engine to write others with; its page maps the words of Alink and Flink ML to ours |
 //! | [`Session`] | devices, threads, budget |
 //! | [`data`] | where rows come from, and what was measured of them |
@@ -39,6 +39,7 @@ pub use algorithms::kmeans::{
     Algorithm, Decay, EmptyClusters, Init, KMeans, KMeansModel, KMeansSweep, Metric, MiniBatchKMeans, OnlineKMeans,
 };
 pub use algorithms::linear::{LinearModel, LinearRegression, LogisticModel, LogisticRegression, Solver};
+pub use algorithms::pagerank::{PageRank, PageRanks};
 pub use algorithms::pca::{Pca, PcaModel};
 pub use error::{Error, Place, Result};
 pub use queue::Session;

@@ -397,3 +397,37 @@ fn sweeps_and_streams_have_the_bits_of_one_process() {
     let pca = |ranks| run(ranks, "pca", &["--components", "2", "--seed", "5"]);
     assert_eq!(pca(2)["explained_variance"], pca(1)["explained_variance"]);
 }
+
+#[test]
+fn a_graph_has_the_same_ranks_for_any_number_of_processes_and_its_faults_end_all() {
+    let folder = tempfile::tempdir().expect("a folder for the test");
+    // Processes share out blocks of 4096 packs: these edges are more than one.
+    let edges: String = (0_u64..600_000).map(|at| format!("{} {}\n", at * at % 7919, at * 31 % 9973)).collect();
+    std::fs::write(folder.path().join("edges.txt"), edges).expect("the test writes its files");
+    std::fs::write(folder.path().join("broken.txt"), "a b\nc\n").expect("the test writes its files");
+    let run = |ranks: usize, file: &str, ranked: &str| {
+        let mut program = if ranks == 1 { Command::new(env!("CARGO_BIN_EXE_superstep")) } else { mpirun(ranks) };
+        if ranks > 1 {
+            program.arg(env!("CARGO_BIN_EXE_superstep"));
+        }
+        program.current_dir(folder.path()).args(["pagerank", file, "--device", "cpu", "--json", "--quiet"]);
+        output({
+            program.args(["--max-iter", "4", "--tol", "0", "--output", ranked]);
+            program
+        })
+    };
+    let one = run(1, "edges.txt", "1.csv");
+    assert!(one.status.success(), "{}", String::from_utf8_lossy(&one.stderr));
+    for (ranks, ranked) in [(2, "2.csv"), (3, "3.csv")] {
+        let several = run(ranks, "edges.txt", ranked);
+        assert!(several.status.success(), "{}", String::from_utf8_lossy(&several.stderr));
+        let json: serde_json::Value = serde_json::from_slice(&several.stdout).expect("one object");
+        assert_eq!(json["ranks"], ranks);
+        let read = |name: &str| std::fs::read_to_string(folder.path().join(name)).expect("the ranks");
+        assert!(read(ranked) == read("1.csv"), "{ranks} ranks");
+    }
+    let broken = run(2, "broken.txt", "b.csv");
+    assert_eq!(broken.status.code(), Some(1));
+    let message = String::from_utf8_lossy(&broken.stderr).into_owned();
+    assert_eq!(message.matches("broken.txt, row 2: has 1 cell").count(), 1, "{message}");
+}

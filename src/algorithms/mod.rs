@@ -2,7 +2,7 @@
 //! sources of data; none of them names a device's interface.
 //!
 //! What several of them do stands beside their folders: `products` (rows times a small matrix, and the sums of products that come
-//! back from that), `measured` (a table whose rows ranks share out), `centred` (rows about their means), `project` (new rows times a model's
+//! back from that), `sparse` (a sparse matrix times a vector), `measured` (a table whose rows ranks share out), `centred` (rows about their means), `project` (new rows times a model's
 //! matrix), `dense` (small matrices in f64), `model_file` (models as files), `workers`, `working` (devices and
 //! room to work in).
 
@@ -14,9 +14,11 @@ pub mod kmeans;
 pub mod linear;
 mod measured;
 mod model_file;
+pub mod pagerank;
 pub mod pca;
 pub mod products;
 mod project;
+pub mod sparse;
 mod workers;
 mod working;
 

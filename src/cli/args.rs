@@ -2,6 +2,7 @@
 
 mod clusters;
 mod linear;
+mod pagerank;
 
 use super::values::{at_least_one, delimiter, setting, size, tolerance};
 use clap::{Args, Parser, Subcommand, ValueEnum};
@@ -9,6 +10,7 @@ pub(super) use clusters::{
     BisectArgs, CheckpointArgs, ClusterFiles, EmptyPolicy, KMeansArgs, MiniBatchArgs, OnlineArgs, SweepArgs, TimeUnit,
 };
 pub(super) use linear::{LinearArgs, LinearShared, LogisticArgs};
+pub(super) use pagerank::PageRankArgs;
 use std::path::PathBuf;
 use superstep::Covariance;
 use superstep::data::ReadOptions;
@@ -40,6 +42,8 @@ pub(super) enum Command {
     Sweep(Box<SweepArgs>),
     /// Find the directions in which the rows of a table vary most
     Pca(Box<PcaArgs>),
+    /// Rank the nodes of a graph by the edges that lead to them
+    Pagerank(Box<PageRankArgs>),
     /// Fit a logistic regression: which class a row is of
     Logistic(Box<LogisticArgs>),
     /// Fit a linear regression: least squares, ridge, lasso or elastic net

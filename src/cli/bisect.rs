@@ -17,7 +17,7 @@ use superstep::{BisectingKMeans, BisectingKMeansModel};
 /// Runs the job from its arguments to its results.
 pub(super) fn run(args: &BisectArgs, ranks: &Arc<dyn Collective>) -> Result<Ended, Failure> {
     let BisectArgs { input, compute, files, report, .. } = args;
-    let asked = Asked { input, beside: [args.weights.as_ref(), None], compute, report };
+    let asked = Asked { input, beside: &[args.weights.as_ref(), None], compute, report };
     let mut job = Job::start(asked, &files.outputs(), ranks)?;
     let source = job.load()?;
     let bisecting = settings(args, &job);

@@ -21,7 +21,7 @@ use superstep::{GaussianMixture, GaussianMixtureModel, Result};
 /// Runs the job from its arguments to its results.
 pub(super) fn run(args: &GmmArgs, ranks: &Arc<dyn Collective>) -> Result<Ended, Failure> {
     let GmmArgs { input, compute, report, .. } = args;
-    let asked = Asked { input, beside: [None, None], compute, report };
+    let asked = Asked { input, beside: &[None, None], compute, report };
     let mut job = Job::start(asked, &outputs(args), ranks)?;
     let source = job.load()?;
     let mixture = settings(args, &job);

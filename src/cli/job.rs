@@ -25,7 +25,7 @@ pub(super) struct Asked<'a> {
     /// The rows.
     pub(super) input: &'a InputArgs,
     /// The weights of the rows, and whatever else is read beside them.
-    pub(super) beside: [Option<&'a PathBuf>; 2],
+    pub(super) beside: &'a [Option<&'a PathBuf>],
     /// Seed and devices.
     pub(super) compute: &'a ComputeArgs,
     /// How the result is told.
@@ -53,7 +53,7 @@ impl<'a> Job<'a> {
     /// When a file cannot be written or there is no such device, on any rank.
     pub(super) fn start(asked: Asked<'a>, outputs: &Outputs, ranks: &'a Arc<dyn Collective>) -> Result<Self, Failure> {
         let begun = Instant::now();
-        let inputs = asked.input.files.iter().chain(asked.beside.into_iter().flatten());
+        let inputs = asked.input.files.iter().chain(asked.beside.iter().copied().flatten());
         let checked = if ranks.rank() == 0 { outputs.check_for(ranks.size(), inputs) } else { Ok(()) };
         ranks::agree(&**ranks, checked)?;
         let quiet = asked.report.verbosity.quiet;
@@ -83,13 +83,24 @@ impl<'a> Job<'a> {
     /// # Errors
     /// When a file cannot be read, on any rank.
     pub(super) fn load(&mut self) -> Result<Box<dyn RowSource>> {
+        let source = self.load_as(data::open)?;
+        source.notes().iter().for_each(|note| self.reporter.warn(note));
+        Ok(source)
+    }
+
+    /// The same, of input that `open` makes something else of than rows.
+    ///
+    /// # Errors
+    /// When a file cannot be read, on any rank.
+    pub(super) fn load_as<T: Send>(
+        &mut self,
+        open: impl FnOnce(&[PathBuf], &ReadOptions) -> Result<T> + Send,
+    ) -> Result<T> {
         self.phase = Instant::now();
         let input = self.asked.input;
         self.reporter.show("load", None, input.names());
         let options = input.options(self.session.memory().limit());
-        let source = self.ranks.agree(self.session.install(|| data::open(&input.files, &options)))?;
-        source.notes().iter().for_each(|note| self.reporter.warn(note));
-        Ok(source)
+        self.ranks.agree(self.session.install(|| open(&input.files, &options)))
     }
 
     /// Gives rows the weights of a file, where there is one.

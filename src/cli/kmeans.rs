@@ -15,7 +15,7 @@ use superstep::{KMeans, KMeansModel, Result};
 /// Runs the job from its arguments to its results.
 pub(super) fn run(args: &KMeansArgs, ranks: &Arc<dyn Collective>) -> Result<Ended, Failure> {
     let KMeansArgs { input, compute, files, report, .. } = args;
-    let asked = Asked { input, beside: [args.weights.as_ref(), None], compute, report };
+    let asked = Asked { input, beside: &[args.weights.as_ref(), None], compute, report };
     let mut job = Job::start(asked, &files.outputs(), ranks)?;
     let source = job.load()?;
     let init = ranks.agree(args.init.load(args.k, source.columns()))?;

@@ -63,7 +63,7 @@ fn run(
 ) -> Result<Ended, Failure> {
     let LinearShared { input, compute, report, .. } = args;
     let beside = [args.weights.as_ref(), args.targets.as_ref()];
-    let mut job = Job::start(Asked { input, beside, compute, report }, &outputs(args), ranks)?;
+    let mut job = Job::start(Asked { input, beside: &beside, compute, report }, &outputs(args), ranks)?;
     let source = job.load()?;
     let targets = job.ranks().agree(targets(args, job.session().memory().limit()))?;
     let measure = LinearRegression::new().session(job.session());

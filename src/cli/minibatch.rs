@@ -14,7 +14,7 @@ use superstep::collective::Collective;
 /// Runs the job from its arguments to its results.
 pub(super) fn run(args: &MiniBatchArgs, ranks: &Arc<dyn Collective>) -> Result<Ended, Failure> {
     let MiniBatchArgs { input, compute, files, report, .. } = args;
-    let asked = Asked { input, beside: [None, None], compute, report };
+    let asked = Asked { input, beside: &[None, None], compute, report };
     let mut job = Job::start(asked, &files.outputs(), ranks)?;
     let source = job.load()?;
     let init = ranks.agree(args.init.load(args.k, source.columns()))?;

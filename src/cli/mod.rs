@@ -20,6 +20,7 @@ mod linear;
 mod minibatch;
 mod online;
 mod outputs;
+mod pagerank;
 mod pca;
 mod predict;
 mod progress;
@@ -59,6 +60,7 @@ pub(crate) fn main() -> ExitCode {
         Command::Online(args) => join().and_then(|ranks| online::run(&args, ranks)),
         Command::Sweep(args) => join().and_then(|ranks| sweep::run(&args, ranks)),
         Command::Pca(args) => join().and_then(|ranks| pca::run(&args, ranks)),
+        Command::Pagerank(args) => join().and_then(|ranks| pagerank::run(&args, ranks)),
         Command::Logistic(args) => join().and_then(|ranks| linear::run_logistic(&args, ranks)),
         Command::Linear(args) => join().and_then(|ranks| linear::run_linear(&args, ranks)),
         Command::Predict(args) => ranks::alone("predict").and_then(|()| predict::run(&args)),

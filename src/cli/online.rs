@@ -26,7 +26,7 @@ const STANDARD: &str = "-";
 pub(super) fn run(args: &OnlineArgs, ranks: &Arc<dyn Collective>) -> Result<Ended, Failure> {
     let OnlineArgs { input, compute, report, .. } = args;
     check(args).map_err(Failure::Usage)?;
-    let asked = Asked { input, beside: [None, None], compute, report };
+    let asked = Asked { input, beside: &[None, None], compute, report };
     let outputs = Outputs {
         model: args.model.as_deref(),
         lines: args.versions.as_deref().filter(|path| *path != Path::new(STANDARD)),

@@ -16,7 +16,7 @@ use superstep::{Pca, PcaModel, Result};
 /// Runs the job from its arguments to its results.
 pub(super) fn run(args: &PcaArgs, ranks: &Arc<dyn Collective>) -> Result<Ended, Failure> {
     let PcaArgs { input, compute, report, .. } = args;
-    let asked = Asked { input, beside: [None, None], compute, report };
+    let asked = Asked { input, beside: &[None, None], compute, report };
     let mut job = Job::start(asked, &outputs(args), ranks)?;
     let source = job.load()?;
     let (reporter, clock) = (job.reporter().clone(), Instant::now());

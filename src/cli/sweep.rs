@@ -18,7 +18,7 @@ use superstep::{KMeans, KMeansSweep};
 /// Runs the job from its arguments to its results.
 pub(super) fn run(args: &SweepArgs, ranks: &Arc<dyn Collective>) -> Result<Ended, Failure> {
     let SweepArgs { input, compute, report, .. } = args;
-    let asked = Asked { input, beside: [args.weights.as_ref(), None], compute, report };
+    let asked = Asked { input, beside: &[args.weights.as_ref(), None], compute, report };
     let outputs = Outputs { page: args.page.as_deref(), ..Outputs::default() };
     let mut job = Job::start(asked, &outputs, ranks)?;
     let source = job.load()?;

@@ -27,6 +27,14 @@ pub(super) fn tolerance(text: &str) -> Result<f64, String> {
     }
 }
 
+/// A number from 0 to 1.
+pub(super) fn probability(text: &str) -> Result<f64, String> {
+    match text.parse::<f64>() {
+        Ok(number) if (0.0..=1.0).contains(&number) => Ok(number),
+        _ => Err("take a number from 0 to 1".into()),
+    }
+}
+
 /// A number above 0; infinity is one.
 pub(super) fn strength(text: &str) -> Result<f64, String> {
     match text.parse::<f64>() {

@@ -19,7 +19,7 @@ use head::Layout;
 use lines::{Lines, lines_in};
 use parse::{Piece, Refused, parse};
 use rayon::prelude::*;
-use text::Batches;
+pub(super) use text::Batches;
 
 use super::collect::{Collected, Collector, Room};
 use super::open::ReadOptions;

@@ -2,7 +2,8 @@
 //!
 //! A [`RowSource`] is a table of numbers that is read block by block: an `ndarray` array, a slice, a file, or several
 //! files that [`open`] puts together. A [`Dataset`] is a source that has been read once and found good: it knows its
-//! [`Statistics`] and the origin that is taken off each row when it is rounded to f32. [`cut`] says which rows go to
+//! [`Statistics`] and the origin that is taken off each row when it is rounded to f32. [`SparseRows`] are sparse matrices, and an
+//! [`EdgeList`] is a graph from files. [`cut`] says which rows go to
 //! which partition, and [`output`] writes results. [`Batches`] are tables that come one after the other, maybe without end.
 //!
 //! Files are of two kinds. In binary ones ([`NpyFile`], stored arrays of an [`NpzFile`], [`VectorFile`], [`TensorFile`])
@@ -19,6 +20,7 @@ mod concat;
 mod csv;
 mod dataset;
 mod dtype;
+mod edges;
 mod file;
 mod inputs;
 mod npy;
@@ -29,6 +31,7 @@ mod partition;
 mod random;
 mod select;
 mod source;
+mod sparse;
 mod statistics;
 mod subset;
 mod tensors;
@@ -42,6 +45,7 @@ pub use concat::Concat;
 pub use csv::CsvFile;
 pub(crate) use dataset::ALL_ZERO;
 pub use dataset::{Dataset, Origin, Weights};
+pub use edges::{Edge, EdgeList, Nodes, read_node_weights};
 pub use inputs::{EXTENSIONS, Input, inputs};
 pub use npy::{NpyElement, NpyFile, write_npy};
 pub use npz::NpzFile;
@@ -50,6 +54,7 @@ pub use partition::{cut, cut_by_shares};
 pub use random::Philox;
 pub use select::Select;
 pub use source::RowSource;
+pub use sparse::{Entry, PACK_WORDS, Pack, SparseRows};
 pub use statistics::{Statistics, Survey};
 pub use subset::{RowSet, Subset};
 pub use tensors::TensorFile;

@@ -91,6 +91,26 @@ pub fn write_vector<T: Real>(path: &Path, values: &[T]) -> Result<()> {
     table.finish()
 }
 
+/// Writes a number for each of some names: to `.csv` a line of titles and then name and number, the names in quotes where these are
+/// needed; to other formats the numbers alone, as [`write_vector`] does.
+///
+/// # Errors
+/// When the extension is unknown or the file cannot be written.
+pub fn write_named<'n>(
+    path: &Path,
+    titles: [&str; 2],
+    names: impl IntoIterator<Item = &'n str>,
+    values: &[f64],
+) -> Result<()> {
+    if Format::of(path) != Some(Format::Csv) {
+        return write_vector(path, values);
+    }
+    write_whole(path, |to| {
+        writeln!(to, "{},{}", titles[0], titles[1])?;
+        names.into_iter().zip(values).try_for_each(|(name, value)| csv::write_named(to, name, *value))
+    })
+}
+
 /// Brings to the disk which files a folder has, as far as the system can: after that a file that was renamed there is found
 /// under its new name whatever happens.
 pub(crate) fn settle_folder(folder: &Path) -> Result<()> {

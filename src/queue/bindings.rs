@@ -94,6 +94,8 @@ fn check_binding(item: &str, objects: &Objects, pass: &Pass, binding: &Binding) 
         return fail(format!("`{}` may write it, but the item only declares that it reads it", pass.name));
     }
     let element = match declared.kind {
+        // Words of packs: see `data::SparseRows`.
+        Kind::Rows if binding.scalar == Some(Scalar::U32) => Some(Element::U32),
         Kind::Rows => Some(Element::F32),
         Kind::Object(object) => object.element,
     };

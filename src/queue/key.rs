@@ -5,7 +5,8 @@ use std::marker::PhantomData;
 
 /// Marks a key of partitioned rows: a table of f32, `rows × columns`, of which each task holds a run of rows.
 ///
-/// [`ComContext::get`](super::ComContext::get) gives the task's own rows as an `ArrayView2<f32>`.
+/// [`ComContext::get`](super::ComContext::get) gives the task's own rows as an `ArrayView2<f32>`. Those of
+/// [`SparseRows`](crate::data::SparseRows) are packs of a sparse matrix, which [`Pack`](crate::data::Pack) reads.
 #[derive(Debug, Clone, Copy)]
 pub enum Rows {}
 

@@ -136,7 +136,7 @@ impl<R: Send> IterativeComQueue<'_, R> {
         let mut sources: Vec<Source<'s>> = partitioned.map(|(_, source)| source.clone() as Source<'s>).collect();
         sources.extend(fed.map(|(_, first)| first.unwrap_or_else(|| Arc::new(NoRows)) as Source<'s>));
         let broadcast = bodies.iter().flat_map(|body| &body.broadcast);
-        let needs = device_needs(ready, broadcast.map(|(_, value)| &*value.object));
+        let needs = device_needs(ready, broadcast.map(|(of, value)| (of.name, &*value.object)));
         loop {
             let shares = place::shares(devices, &sources, &needs)?;
             let mut tasks = self.tasks(devices, (&names, &sources), &shares)?;
@@ -169,10 +169,13 @@ impl<R: Send> IterativeComQueue<'_, R> {
     }
 }
 
-/// What the items keep on a device beside the rows: see [`place::Needs`].
-fn device_needs<'o>(ready: &ReadyBody, broadcast: impl Iterator<Item = &'o dyn AnyObject>) -> Needs {
-    let given = broadcast.filter_map(|object| object.to_bytes()).map(|bytes| bytes.len() as u64).sum::<u64>();
+/// What the items keep on a device beside the rows: see [`place::Needs`]. An object that was given and is put anew is there as it is,
+/// as it was, and once more while the next one is brought.
+fn device_needs<'o>(ready: &ReadyBody, broadcast: impl Iterator<Item = (&'static str, &'o dyn AnyObject)>) -> Needs {
     let items = ready.items();
+    let times = |name: &str| if items.iter().any(|ready| ready.item.objects.may_write(name)) { 3 } else { 1 };
+    let size = |(name, object): (&str, &dyn AnyObject)| Some(object.to_bytes()?.len() as u64 * times(name));
+    let given = broadcast.filter_map(size).sum::<u64>();
     let mut needs =
         Needs::of(items.iter().filter(|ready| ready.item.shader.is_some()).map(|ready| &*ready.item.objects));
     needs.fixed += given;

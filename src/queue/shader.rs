@@ -18,6 +18,7 @@ use std::borrow::Cow;
 /// @group(0) @binding(0) var<uniform> superstep: Superstep;
 /// ```
 ///
+/// Rows are bound as `array<f32>`, or as `array<u32>` where they are words, as those of [`SparseRows`](crate::data::SparseRows) are.
 /// Objects of 64-bit integers are bound as pairs of `u32`, low word first. Workgroups are counted in one line; past
 /// 65,535 they are folded into a second dimension, so the index of a workgroup is
 /// `workgroup_id.x + workgroup_id.y * num_workgroups.x`, and a shader checks it against the shape.

@@ -14,6 +14,8 @@ pub(crate) struct Head {
     pub(crate) n: u64,
     /// The columns.
     pub(crate) d: usize,
+    /// Where the input is a graph: its edges. It has nodes where others have rows, and no columns.
+    pub(crate) edges: Option<u64>,
     /// The devices as `--device` would name them: `cpu`, `gpu:0`, `gpu:0,cpu`.
     pub(crate) device: String,
     /// Each of them.
@@ -74,7 +76,8 @@ impl Head {
     pub(crate) fn json(&self, shape: Value, result: Value, details: Value) -> Value {
         let Seconds { load, pin, init, iterate, write, total } = self.seconds;
         let parts = [
-            json!({ "n": self.n, "d": self.d }),
+            self.edges
+                .map_or_else(|| json!({ "n": self.n, "d": self.d }), |edges| json!({ "n": self.n, "edges": edges })),
             shape,
             json!({
                 "device": self.device,
@@ -104,7 +107,10 @@ impl Head {
     pub(crate) fn summary(&self, data: &str, own: &[(&str, String)]) -> String {
         let mut text = String::new();
         let mut line = |name: &str, what: &str| text += &format!("{name:<10}{what}\n");
-        let shape = format!("{} × {}", counted(self.n, "row"), counted(self.d as u64, "column"));
+        let shape = match self.edges {
+            Some(edges) => format!("{}, {}", counted(self.n, "node"), counted(edges, "edge")),
+            None => format!("{} × {}", counted(self.n, "row"), counted(self.d as u64, "column")),
+        };
         line("data", &format!("{data}: {shape}"));
         for (at, device) in self.devices.iter().enumerate() {
             line(if at == 0 { "device" } else { "" }, &device.sentence());
@@ -112,7 +118,8 @@ impl Head {
         own.iter().for_each(|(name, what)| line(name, what));
         line("time", &self.times());
         if let Some(streamed) = &self.streamed {
-            line("streamed", &stream(streamed, self.n));
+            let of = self.edges.map_or_else(|| counted(self.n, "row"), |_| counted(streamed.of_rows, "pack"));
+            line("streamed", &stream(streamed, &of));
         }
         if let Some(peak) = self.peak_rss_mb {
             line("memory", &format!("{} at the peak", scaled(peak * 1e6, "B")));
@@ -147,11 +154,10 @@ impl Head {
 }
 
 /// `1,900,000 of 2,000,000 rows, read anew in each round: 4.20 GB in all; bound by computing (reading 12 %)`
-fn stream(streamed: &Streamed, rows: u64) -> String {
+fn stream(streamed: &Streamed, of: &str) -> String {
     format!(
-        "{} of {}, read anew in each round: {} in all; bound by {} (reading {:.0} %)",
+        "{} of {of}, read anew in each round: {} in all; bound by {} (reading {:.0} %)",
         count(streamed.rows),
-        counted(rows, "row"),
         scaled(streamed.bytes as f64, "B"),
         streamed.bound_by(),
         100.0 * streamed.reading_share()
@@ -179,6 +185,7 @@ pub(super) mod tests {
         Head {
             n: 1797,
             d: 64,
+            edges: None,
             device: "gpu:0".into(),
             devices: vec![lavapipe()],
             seed: 7,
@@ -200,11 +207,14 @@ pub(super) mod tests {
             Streamed { rows: 1500, of_rows: 1797, bytes: 4_200_000, reading: second, readers: 2, rounds: 2 * second };
         let expected =
             "1,500 of 1,797 rows, read anew in each round: 4.20 MB in all; bound by computing (reading 25 %)";
-        assert_eq!(stream(&streamed, 1797), expected);
+        assert_eq!(stream(&streamed, "1,797 rows"), expected);
         let slow = Streamed { reading: 3 * second, ..streamed };
-        assert!(stream(&slow, 1797).ends_with("bound by reading (reading 75 %)"));
+        assert!(stream(&slow, "1,797 rows").ends_with("bound by reading (reading 75 %)"));
         let text = Head { streamed: Some(slow), ..head() }.summary("digits.csv", &[]);
         assert!(text.contains("\nstreamed  1,500 of 1,797 rows"), "{text}");
+        let graph = Head { n: 10, edges: Some(20), streamed: Some(slow), ..head() }.summary("edges.txt", &[]);
+        assert!(graph.contains("edges.txt: 10 nodes, 20 edges\n"), "{graph}");
+        assert!(graph.contains("\nstreamed  1,500 of 1,797 packs"), "{graph}");
     }
 
     #[test]

@@ -16,6 +16,7 @@ mod linear;
 mod memory;
 mod online;
 mod outputs;
+mod pagerank;
 mod pca;
 mod predict;
 mod streams;

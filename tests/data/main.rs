@@ -6,6 +6,7 @@ mod changed;
 mod columnar;
 mod csv;
 mod dataset;
+mod edges;
 mod far;
 mod inputs;
 mod npy;

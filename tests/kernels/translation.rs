@@ -120,6 +120,8 @@ fn kernels_of_the_algorithms_exist_and_name_their_entry_after_their_file() {
         "median_digit",
         "median_pick",
         "multiply_rows",
+        "multiply_sparse",
+        "damp_ranks",
         "residuals",
         "sum_products",
         "scale_rows",

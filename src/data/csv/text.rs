@@ -21,14 +21,14 @@ pub(super) const NO_END: &str = "a row that begins here does not end within 256 
 const COMPRESSED: usize = 1 << 20;
 
 /// Whole rows of text, cut into pieces of whole rows.
-pub(super) struct Batch {
+pub(in crate::data) struct Batch {
     text: Vec<u8>,
     /// Where each piece ends; the last ends with the text.
     ends: Vec<usize>,
 }
 
 impl Batch {
-    pub(super) fn text(&self) -> &[u8] {
+    pub(in crate::data) fn text(&self) -> &[u8] {
         &self.text
     }
 
@@ -45,7 +45,7 @@ impl Batch {
 }
 
 /// Reads batches in order.
-pub(super) struct Batches {
+pub(in crate::data) struct Batches {
     name: String,
     text: Box<dyn Read + Send>,
     delimiter: u8,
@@ -57,7 +57,7 @@ pub(super) struct Batches {
 }
 
 /// Why no batch came.
-pub(super) struct Broken {
+pub(in crate::data) struct Broken {
     error: Error,
     /// How many lines were read past the last batch, where the place is to be told.
     lines: Option<u64>,
@@ -65,7 +65,7 @@ pub(super) struct Broken {
 
 impl Broken {
     /// The error, where `before` lines come before what was not read as a batch.
-    pub(super) fn after(self, before: u64) -> Error {
+    pub(in crate::data) fn after(self, before: u64) -> Error {
         match (self.error, self.lines) {
             (Error::Data { place, message }, Some(lines)) => {
                 Error::Data { place: place.row(before + lines + 1), message }
@@ -80,7 +80,7 @@ impl Batches {
     ///
     /// # Errors
     /// When it cannot be read, is no gzip file, or is text of another encoding.
-    pub(super) fn open(path: &Path, delimiter: Option<u8>, batch: usize, piece: usize) -> Result<Self> {
+    pub(in crate::data) fn open(path: &Path, delimiter: Option<u8>, batch: usize, piece: usize) -> Result<Self> {
         let file = InputFile::open(path)?;
         let name = file.name();
         let file = file.into_reader();
@@ -117,7 +117,7 @@ impl Batches {
     ///
     /// # Errors
     /// When the file cannot be read, its compressed data are damaged, or no row ends within [`LONGEST_ROW`].
-    pub(super) fn next(&mut self) -> Result<Option<Batch>, Broken> {
+    pub(in crate::data) fn next(&mut self) -> Result<Option<Batch>, Broken> {
         let mut wanted = self.batch;
         loop {
             self.fill(wanted)?;

@@ -81,6 +81,15 @@ fn lines(columns: usize, values: impl Iterator<Item = impl Display>) -> Vec<u8> 
     text
 }
 
+/// Writes a line of a name and a number. A name that would begin a comment is in quotes too.
+pub(super) fn write_named(to: &mut dyn Write, name: &str, value: f64) -> io::Result<()> {
+    let number = Shortest(value);
+    if name.starts_with(['#', '%']) && quoted(name) == name {
+        return writeln!(to, "\"{name}\",{number}");
+    }
+    writeln!(to, "{},{number}", quoted(name))
+}
+
 /// A name as a cell: in quotes where it holds what would end it.
 fn quoted(name: &str) -> String {
     if name.contains([',', '"', '\n', '\r']) { format!("\"{}\"", name.replace('"', "\"\"")) } else { name.to_owned() }

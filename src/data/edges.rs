@@ -1,0 +1,237 @@
+//! Graphs as lists of edges: text with a source and a target a line, or any table of numbers.
+//!
+//! Nodes are named by any words, or by numbers, and are numbered in the order in which they come (`nodes`). Text is taken
+//! apart line by line (`lines`); other formats are opened as tables are.
+
+mod lines;
+mod nodes;
+
+pub use nodes::Nodes;
+
+use super::csv::Batches;
+use super::inputs::{Input, full_extension, inputs};
+use super::open::{ReadOptions, open_input};
+use super::source::RowSource;
+use crate::{Error, Place, Result};
+use lines::{Cells, Lines};
+use std::path::{Path, PathBuf};
+
+/// Bytes of text that are read at a time.
+const BATCH: usize = 1 << 20;
+
+/// Values of a table that are read at a time.
+const BLOCK_VALUES: usize = 1 << 16;
+
+/// An edge: its source and its target, as numbers of [`Nodes`], and its weight.
+pub type Edge = (u32, u32, f64);
+
+/// The edges of a graph as files have them, and the names of its nodes.
+///
+/// Text has an edge a line: a source, a target and maybe a weight, between tabs, commas, semicolons, bars or blanks, whichever is found in
+/// the first edge. Names are any words, in quotes where they hold what would end them (not between blanks). Empty lines, and
+/// lines that begin with `#` or `%`, are left out. A first line of titles is known by the words that are usual there
+/// (`source`, `target`, `from`, `to`, `src`, `dst`), or [`ReadOptions::header`] says that it is one; [`ReadOptions::columns`]
+/// names the two or three columns where there are others. Compressed text ends in `.gz`.
+///
+/// Files of other formats, as [`open`](fn@super::open) reads them, are tables of two or three columns: whole numbers from 0 as names, and
+/// weights.
+#[derive(Debug, Clone, Default)]
+pub struct EdgeList {
+    nodes: Nodes,
+    edges: Vec<Edge>,
+    /// Whether edges have weights; `None` before the first.
+    weighted: Option<bool>,
+}
+
+impl EdgeList {
+    /// Reads files, one after the other, as one list; names are those that [`inputs`] takes.
+    ///
+    /// # Errors
+    /// When a file cannot be read; with its place, when a line has no target, other cells than the first, or a weight that is no
+    /// finite number of at least 0; when there is no edge, or the list takes more memory than the options allow.
+    pub fn open(names: &[PathBuf], options: &ReadOptions) -> Result<Self> {
+        let mut list = Self::default();
+        for input in inputs(names)? {
+            if is_text(&input.path) {
+                list.read_text(&input.path, options)?;
+            } else {
+                list.read_table(&input, options)?;
+            }
+        }
+        if list.edges.is_empty() {
+            let names: Vec<String> = names.iter().map(|name| name.display().to_string()).collect();
+            let message = "there is no edge: give lines of a source and a target";
+            return Err(Error::data(Place::of(names.join(", ")), message));
+        }
+        Ok(list)
+    }
+
+    /// The nodes, in the order in which they came.
+    pub fn nodes(&self) -> &Nodes {
+        &self.nodes
+    }
+
+    /// The edges, in the order of the files.
+    pub fn edges(&self) -> &[Edge] {
+        &self.edges
+    }
+
+    /// Whether the files give weights; else each edge has the weight 1.
+    pub fn is_weighted(&self) -> bool {
+        self.weighted == Some(true)
+    }
+
+    /// The nodes alone: the edges are let go.
+    pub fn into_nodes(self) -> Nodes {
+        self.nodes
+    }
+
+    /// The bytes of memory that the list takes.
+    pub fn held(&self) -> u64 {
+        size_of_val(self.edges.as_slice()) as u64 + self.nodes.held()
+    }
+
+    fn read_text(&mut self, path: &Path, options: &ReadOptions) -> Result<()> {
+        let wanted = "a source, a target and maybe a weight";
+        let titles = [&["source", "src", "from"][..], &["target", "dst", "to"], &["weight"]];
+        read_lines(path, options, (2..=3, wanted, titles), |cells| {
+            let weight = match cells.get(2) {
+                Some(_) => Some(cells.weight(2)?),
+                None => None,
+            };
+            let (source, target) = (self.node(cells, 0)?, self.node(cells, 1)?);
+            self.push(source, target, weight, &|| cells.place(0))?;
+            self.check_memory(options)
+        })
+    }
+
+    fn node(&mut self, cells: &Cells, at: usize) -> Result<u32> {
+        match self.nodes.take(&cells.name(at)?) {
+            Some(number) => Ok(number),
+            None => Err(too_many(cells.place(at))),
+        }
+    }
+
+    fn read_table(&mut self, input: &Input, options: &ReadOptions) -> Result<()> {
+        let table = open_input(input, options)?;
+        let columns = table.columns();
+        if !(2..=3).contains(&columns) {
+            let message = format!("has {columns} columns; a list of edges has a source, a target and maybe a weight");
+            return Err(Error::data(Place::of(input.path.display().to_string()), message));
+        }
+        let block = (BLOCK_VALUES / columns) as u64;
+        let mut values = Vec::new();
+        for first in (0..table.rows()).step_by(block as usize) {
+            let rows = block.min(table.rows() - first);
+            values.resize(rows as usize * columns, 0.0);
+            table.read_f64(first, &mut values)?;
+            for (row, values) in (first..).zip(values.chunks(columns)) {
+                self.push_row(&*table, row, values)?;
+            }
+            self.check_memory(options)?;
+        }
+        Ok(())
+    }
+
+    fn push_row(&mut self, table: &dyn RowSource, row: u64, values: &[f64]) -> Result<()> {
+        let mut ends = [0_u32; 2];
+        for (column, (end, value)) in ends.iter_mut().zip(values).enumerate() {
+            // Beyond 2⁵³ an f64 does not hold every whole number.
+            if !(0.0..9.0e15).contains(value) || value.fract() != 0.0 {
+                let message = format!("{value} is no name of a node: give a whole number from 0 to 9e15");
+                return Err(Error::data(table.place(row, column), message));
+            }
+            let number = self.nodes.take(&(*value as u64).to_string());
+            *end = number.ok_or_else(|| too_many(table.place(row, column)))?;
+        }
+        let weight = match values.get(2) {
+            Some(weight) => Some(lines::checked_weight(*weight).map_err(|why| Error::data(table.place(row, 2), why))?),
+            None => None,
+        };
+        self.push(ends[0], ends[1], weight, &|| table.place(row, 0))
+    }
+
+    fn push(&mut self, source: u32, target: u32, weight: Option<f64>, place: &dyn Fn() -> Place) -> Result<()> {
+        let weighted = *self.weighted.get_or_insert(weight.is_some());
+        if weighted != weight.is_some() {
+            let (this, before) = if weighted { ("no weight", "weights") } else { ("a weight", "none") };
+            let message =
+                format!("the edge has {this} and the edges of the files before it have {before}: give all or none");
+            return Err(Error::data(place(), message));
+        }
+        self.edges.push((source, target, weight.unwrap_or(1.0)));
+        Ok(())
+    }
+
+    fn check_memory(&self, options: &ReadOptions) -> Result<()> {
+        match options.memory {
+            Some(memory) if self.held() > memory => {
+                let message = format!(
+                    "the first {} edges take {} bytes, and {memory} are there for them: allow more",
+                    self.edges.len(),
+                    self.held()
+                );
+                Err(Error::parameter("memory", message))
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+/// Reads a weight for each of some nodes from a text file: lines of a node and its weight, otherwise as those of an [`EdgeList`]; nodes
+/// that are not there have the weight 0.
+///
+/// # Errors
+/// When the file cannot be read; with its place, when a line has other than two cells, its node is not one of these or comes again, or its
+/// weight is no finite number of at least 0.
+pub fn read_node_weights(path: &Path, nodes: &Nodes, options: &ReadOptions) -> Result<Vec<f64>> {
+    let mut weights = vec![None; nodes.len()];
+    let titles = [&["node", "name"][..], &["weight", "rank", "value"], &[]];
+    read_lines(path, options, (2..=2, "a node and a weight", titles), |cells| {
+        let name = cells.name(0)?;
+        let weight = cells.weight(1)?;
+        let Some(slot) = nodes.number(&name).and_then(|number| weights.get_mut(number as usize)) else {
+            let message = format!("node `{name}` is not in the graph; leave it out, or correct its name");
+            return Err(Error::data(cells.place(0), message));
+        };
+        match slot.replace(weight) {
+            None => Ok(()),
+            Some(before) => {
+                let message = format!("node `{name}` has a weight already, {before}; give one for each");
+                Err(Error::data(cells.place(0), message))
+            }
+        }
+    })?;
+    Ok(weights.into_iter().map(Option::unwrap_or_default).collect())
+}
+
+/// What lines are to have: how many cells, these in words, and the titles by which a line of titles is known.
+type Wanted<'w> = (std::ops::RangeInclusive<usize>, &'w str, [&'w [&'w str]; 3]);
+
+/// Hands on the cells of each line of a text file.
+fn read_lines(
+    path: &Path,
+    options: &ReadOptions,
+    wanted: Wanted,
+    mut each: impl FnMut(&Cells) -> Result<()>,
+) -> Result<()> {
+    // The delimiter only tells where a quoted cell may begin: lines are found again below.
+    let mut batches = Batches::open(path, Some(options.delimiter.unwrap_or(b',')), BATCH, BATCH)?;
+    let mut lines = Lines::new(path.display().to_string(), options, wanted);
+    while let Some(batch) = batches.next().map_err(|broken| broken.after(lines.read()))? {
+        lines.each(batch.text(), &mut each)?;
+    }
+    Ok(())
+}
+
+/// Whether a file is taken for text: what is no table of another format.
+fn is_text(path: &Path) -> bool {
+    let extension = full_extension(path);
+    let tables = ["npy", "npz", "parquet", "arrow", "arrows", "feather", "ipc", "safetensors"];
+    let vectors = ["fvecs", "bvecs", "ivecs", "fbin", "u8bin", "i8bin"];
+    !tables.iter().chain(&vectors).any(|known| *known == extension)
+}
+
+fn too_many(place: Place) -> Error {
+    Error::data(place, format!("there are more than {} nodes: give a smaller graph", u32::MAX - 1))
+}
