@@ -5,10 +5,12 @@
 //   lower[r][g]  = the smaller of lower[r][g], which bounds the distance to all other centroids of group g, and of the farther one's
 //                  distance, g being its group
 //
+// Joined by the part columns.
+//
 // Bindings
 //   points        n × d, row-major; n·d < 2²⁹ (a binding holds less than 2³¹ bytes), so indices fit u32
-//   points_shape  (n, d)
 //   centroids     k × d, row-major
+//   points_shape  (n, d)
 //   undecided     3·n: from the n-th word on row numbers, each with its rival
 //   counts        5 + G: the third is how many these are
 //   nearest       n, updated
@@ -34,9 +36,7 @@ const ROWS: u32 = THREADS / ACROSS / 2u;
 const COLUMNS: u32 = 16u;          // columns of a sum
 const SUMS: u32 = 64u;             // sums of a distance that are kept at a time
 
-@group(0) @binding(0) var<storage, read> points: array<f32>;
-@group(0) @binding(1) var<uniform> points_shape: vec2<u32>;
-@group(0) @binding(2) var<storage, read> centroids: array<f32>;
+@group(0) @binding(2) var<uniform> points_shape: vec2<u32>;
 @group(0) @binding(3) var<storage, read> undecided: array<u32>;
 @group(0) @binding(4) var<storage, read> counts: array<u32>;
 @group(0) @binding(5) var<storage, read_write> nearest: array<u32>;
@@ -48,9 +48,10 @@ var<workgroup> found: array<f32, 2u * ROWS>;
 
 fn sum_of_columns(row: u32, cluster: u32, first: u32) -> f32 {
     var part = 0.0;
-    for (var column = first; column < min(first + COLUMNS, DIMENSIONS); column++) {
-        let difference = points[row * DIMENSIONS + column] - centroids[cluster * DIMENSIONS + column];
-        part += difference * difference;
+    for (var column = first; column < min(first + COLUMNS, DIMENSIONS); column += 4u) {
+        let difference = row_columns(row * DIMENSIONS, column) - centroid_columns(cluster * DIMENSIONS, column);
+        let terms = difference * difference;
+        part = (((part + terms.x) + terms.y) + terms.z) + terms.w;
     }
     return part;
 }

@@ -5,14 +5,14 @@
 //             inertia's two words, the rows that moved
 //   shifts    CLUSTERS squared shifts
 //   summary   inertia (two pairs), moved (a pair), clusters of mass 0, the bits of Σ shifts
-// One workgroup of 64 threads; each strides over the clusters. Moves 12 bytes a cluster. The shifts are added in a fixed
+// One workgroup of 256 threads; each strides over the clusters. Moves 12 bytes a cluster. The shifts are added in a fixed
 // tree, so the sum has the same bits on every run.
 
 override CLUSTERS: u32;
 override DIMENSIONS: u32;
 override WORDS: u32;
 
-const THREADS: u32 = 64u;
+const THREADS: u32 = 256u;
 
 @group(0) @binding(0) var<storage, read> partials: array<u32>;
 @group(0) @binding(1) var<storage, read> shifts: array<f32>;

@@ -124,6 +124,22 @@ impl Engine<'_> {
     }
 }
 
+impl ComContext<'_> {
+    /// Stands at the end of an earlier round, of which one object is left, until the round is given back.
+    fn look_back(&mut self, round: u32, name: &'static str, value: Stored) -> u32 {
+        let now = self.round_no();
+        self.resume(round);
+        self.seen = Some((name, value));
+        now
+    }
+
+    /// Stands in the present round again.
+    fn look_up(&mut self, round: u32) {
+        self.resume(round);
+        self.seen = None;
+    }
+}
+
 /// Waits for the value of a round.
 fn value_of(ahead: &Ahead, task: &mut ComContext, value: ReadBack) -> Result<Stored> {
     let name = ahead.of.name;

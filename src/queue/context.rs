@@ -39,7 +39,7 @@ pub struct ComContext<'a> {
     /// Whether the round was begun before the one before it was looked at.
     pub(crate) unseen: bool,
     /// What is looked at of the round before, while this one runs.
-    seen: Option<(&'static str, Stored)>,
+    pub(super) seen: Option<(&'static str, Stored)>,
 }
 
 /// The round around a queue that runs inside another: when it began, and the objects that the inner one may write.
@@ -439,20 +439,6 @@ impl<'a> ComContext<'a> {
             }
         }
         Ok(())
-    }
-
-    /// Stands at the end of an earlier round, of which one object is left, until the round is given back.
-    pub(crate) fn look_back(&mut self, round: u32, name: &'static str, value: Stored) -> u32 {
-        let now = self.round_no();
-        self.resume(round);
-        self.seen = Some((name, value));
-        now
-    }
-
-    /// Stands in the present round again.
-    pub(crate) fn look_up(&mut self, round: u32) {
-        self.resume(round);
-        self.seen = None;
     }
 
     fn current(&self, name: &'static str) -> Result<&Stored> {

@@ -80,6 +80,8 @@ const HALVES_ROUNDING: f64 = 4.0 * F32_ROUNDING;
 /// cells, and what these may take of the 16 KiB every device has.
 const TOGETHER: usize = 256;
 const VALUES_PER_WORKGROUP: usize = 4096;
+const BUSY_SUMMING: usize = 1024;
+const MOST_SUMMED: usize = 1024;
 const PRIVATE_BYTES: usize = 12 << 10;
 const WORKGROUP_BYTES: usize = 16 << 10;
 
@@ -247,7 +249,7 @@ impl Plan {
     }
 
     fn decide_pairs(&self) -> Shader {
-        let decide = Shader::wgsl(kernel!("decide_pairs")).named("decide_pairs").trusted();
+        let decide = Shader::wgsl(by_columns!(self.d, "decide_pairs")).named("decide_pairs").trusted();
         let decide = decide.workgroups(self.blocks(PAIRS_ROWS, 1).min(FEW_WORKGROUPS) as u64);
         self.constants(decide, &["DIMENSIONS", "GROUPS", "WIDTH"])
     }
@@ -404,7 +406,9 @@ impl Plan {
         let source = kernel!("sum_by_label", "fixed_point", "wide", "changes");
         let names = ["CLUSTERS", "DIMENSIONS", "WORDS", "BITS", "WEIGHTED", "FROM_SUMS"];
         let shader = Shader::wgsl(source).named("sum_by_label").trusted().constant("PRIVATE_FROM", self.private_from());
-        let rows = (VALUES_PER_WORKGROUP / self.d).max(1).next_multiple_of(TOGETHER);
+        // Masses are emptied and added for each workgroup, so of many rows each takes more.
+        let busy = (self.rows as usize / BUSY_SUMMING).clamp(1, MOST_SUMMED);
+        let rows = (VALUES_PER_WORKGROUP / self.d).max(busy).next_multiple_of(TOGETHER);
         let shader = shader.rows_per_workgroup(POINTS, rows);
         self.constants(shader, &names)
     }
