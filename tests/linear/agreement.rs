@@ -1,9 +1,10 @@
 //! Against scikit-learn: `tests/fixtures/make_linear.py` computes the expected values.
 
-use crate::support::on_every_device;
+use crate::support::{cpu, on_every_device};
 use ndarray::{Array2, s};
 use serde_json::Value;
-use superstep::{LinearRegression, LogisticRegression, Session, Solver};
+use superstep::data::{self, ReadOptions};
+use superstep::{LinearRegression, LogisticModel, LogisticRegression, Session, Solver};
 
 struct Case {
     value: Value,
@@ -15,8 +16,7 @@ struct Case {
 
 impl Case {
     fn all(kind: &str) -> Vec<Self> {
-        let text = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures/linear.json")).unwrap();
-        let all: Value = serde_json::from_str(&text).unwrap();
+        let all = fixture();
         let cases = all[kind].as_array().unwrap().iter().cloned().map(|value| Self {
             rows: matrix(&value["rows"]) / value["units"].as_f64().unwrap(),
             targets: numbers(&value["targets"]),
@@ -66,6 +66,11 @@ impl Case {
             assert!(off <= allowed * (largest + known.abs()), "{what}: output {output} off by {off}");
         }
     }
+}
+
+fn fixture() -> Value {
+    let text = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures/linear.json")).unwrap();
+    serde_json::from_str(&text).unwrap()
 }
 
 fn numbers(value: &Value) -> Vec<f64> {
@@ -143,6 +148,36 @@ fn regressions_are_those_of_scikit_learn() {
         }
         Ok(())
     });
+}
+
+/// Some of whose columns hardly vary, under a strong penalty: with the settings of the default.
+#[test]
+fn handwritten_digits_have_the_model_of_scikit_learn_within_a_hundred_steps() {
+    let table = |name: &str| {
+        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/examples/data/").to_owned() + name;
+        data::open(&[path.into()], &ReadOptions::default()).unwrap()
+    };
+    let (rows, classes) = (table("digits.csv"), table("digits_labels.csv"));
+    let expected = &fixture()["digits"];
+    let known = |key: &str| expected[key].as_f64().unwrap();
+    // The largest coefficient is 0.25.
+    let near = |model: &LogisticModel, allowed: f64, name: &str| {
+        let off = model.coefficients() - &matrix(&expected["coefficients"]);
+        let worst = off.iter().fold(0.0_f64, |most, x| most.max(x.abs()));
+        assert!(worst < allowed, "{name}: coefficients off by {worst}");
+    };
+    on_every_device(|session, name| {
+        let model = LogisticRegression::new().c(known("c")).session(session).fit(&*rows, &*classes)?;
+        assert!(model.converged(), "{name}: {:?}", model.trace().last());
+        let loss = model.trace().last().unwrap().loss;
+        assert!((loss / known("loss") - 1.0).abs() < 5e-4, "{name}: {loss}");
+        let score = model.score(&*rows, &*classes)?;
+        assert!((score - known("score")).abs() < 2e-3, "{name}: {score}");
+        near(&model, 6e-3, name);
+        Ok(())
+    });
+    let tight = LogisticRegression::new().c(known("c")).tol(TOL).max_iter(200).session(&cpu());
+    near(&tight.fit(&*rows, &*classes).unwrap(), 1e-4, "tight");
 }
 
 /// Other solvers find the same minimum; gradient descent to what its pace allows.

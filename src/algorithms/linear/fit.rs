@@ -36,7 +36,7 @@ impl Settings {
 
     /// Supersteps until the gradient is small. Each is one trial of the optimiser, and one pass over the rows.
     pub(super) fn iterate(&self, job: &Job) -> Result<Fitted> {
-        let centred = Centred::each(job.dataset);
+        let centred = Centred::each(job.dataset, job.ridge(self.l1_ratio));
         let (target_mean, target_scale, largest_target) = job.target();
         let penalty = (job.strength * self.l1_ratio * target_scale, job.strength * (1.0 - self.l1_ratio));
         let weighing = Weighing { total: job.weights.0, largest: job.weights.1, largest_target };
@@ -149,6 +149,14 @@ fn centre(values: &mut [f64]) {
 }
 
 impl Job<'_> {
+    /// What the penalty on squares bends the objective by, as the variance that a column without a penalty would need for it.
+    ///
+    /// So columns are scaled to the curvature of loss and penalty together. By their deviation alone those that hardly vary
+    /// would be bent by the penalty far more than the others: of digits.csv with C = 0.01 the solver took 746 steps for 41.
+    fn ridge(&self, l1_ratio: f64) -> f64 {
+        self.strength * (1.0 - l1_ratio) / self.loss.curvature()
+    }
+
     /// The mean and the scale of the targets, and how large they are then.
     fn target(&self) -> (f64, f64, f64) {
         match self.targets.coding {

@@ -31,7 +31,7 @@ pub struct LinearRound {
     pub iteration: u32,
     /// The objective: the mean loss of the rows and the penalty.
     pub loss: f64,
-    /// The largest magnitude in the gradient, of columns scaled to a standard deviation of about 1.
+    /// The largest magnitude in the gradient, of scaled columns, as the setting `tol` has it.
     pub gradient: f64,
     /// Passes over the rows until then, one for each trial.
     pub evaluations: u32,

@@ -122,8 +122,11 @@ macro_rules! shared_setters {
         }
 
         /// Stops once no number in the gradient of the mean objective is larger; 1e-4 by default. The gradient is that of
-        /// columns (and, in regression, targets) scaled by a power of two to a standard deviation of about 1, so that a
-        /// tolerance means the same in all units. Rounding to f32 sets a floor near 1e-7. With 0, `max_iter` steps are taken.
+        /// columns scaled by a power of two so that `variance + λ/h` is about 1, where λ is what the mean objective has of a
+        /// penalty on squares, and h the most that the loss bends by an output: 1 in regression, else ¼. (In regression targets are
+        /// scaled to a standard deviation of about 1, too.) So a tolerance means the same in all units: a number g in the
+        /// gradient stands for some `g² / 2h` of the objective. Rounding to f32 sets a floor near 1e-7. With 0, `max_iter`
+        /// steps are taken.
         #[must_use]
         pub fn tol(mut self, tol: f64) -> Self {
             self.settings.tol = tol;

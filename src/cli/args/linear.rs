@@ -57,7 +57,7 @@ pub(in crate::cli) struct LinearShared {
     /// Fit no intercept
     #[arg(long)]
     pub(in crate::cli) no_intercept: bool,
-    /// Stop when no number in the gradient, of columns scaled to a standard deviation of about 1, is larger
+    /// Stop when no number in the gradient, of columns scaled so that units do not matter, is larger
     #[arg(long, value_name = "T", default_value = "1e-4", value_parser = tolerance, allow_negative_numbers = true)]
     pub(in crate::cli) tol: f64,
     /// Weight of each row: a table (.npy, .csv, …) of one column
