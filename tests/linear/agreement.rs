@@ -6,16 +6,16 @@ use serde_json::Value;
 use superstep::data::{self, ReadOptions};
 use superstep::{LinearRegression, LogisticModel, LogisticRegression, Session, Solver};
 
-struct Case {
+pub(crate) struct Case {
     value: Value,
-    rows: Array2<f64>,
-    targets: Vec<f64>,
-    weights: Option<Vec<f64>>,
-    coefficients: Array2<f64>,
+    pub(crate) rows: Array2<f64>,
+    pub(crate) targets: Vec<f64>,
+    pub(crate) weights: Option<Vec<f64>>,
+    pub(crate) coefficients: Array2<f64>,
 }
 
 impl Case {
-    fn all(kind: &str) -> Vec<Self> {
+    pub(crate) fn all(kind: &str) -> Vec<Self> {
         let all = fixture();
         let cases = all[kind].as_array().unwrap().iter().cloned().map(|value| Self {
             rows: matrix(&value["rows"]) / value["units"].as_f64().unwrap(),
@@ -27,24 +27,24 @@ impl Case {
         cases.collect()
     }
 
-    fn name(&self) -> &str {
+    pub(crate) fn name(&self) -> &str {
         self.value["name"].as_str().unwrap()
     }
 
-    fn number(&self, key: &str) -> f64 {
+    pub(crate) fn number(&self, key: &str) -> f64 {
         match &self.value[key] {
             Value::String(_) => f64::INFINITY,
             number => number.as_f64().unwrap(),
         }
     }
 
-    fn intercept(&self) -> bool {
+    pub(crate) fn intercept(&self) -> bool {
         self.value["intercept"].as_bool().unwrap()
     }
 
     /// The coefficients and intercepts are off by at most a part of what the largest makes of a standard deviation.
     #[track_caller]
-    fn check(&self, coefficients: &Array2<f64>, intercepts: &[f64], allowed: f64, what: &str) {
+    pub(crate) fn check(&self, coefficients: &Array2<f64>, intercepts: &[f64], allowed: f64, what: &str) {
         let what = format!("{}, {what}", self.name());
         assert_eq!(coefficients.dim(), self.coefficients.dim(), "{what}");
         let spread = self.rows.std_axis(ndarray::Axis(0), 0.0);
@@ -85,12 +85,12 @@ fn matrix(value: &Value) -> Array2<f64> {
 /// Tight, so that what is compared is the arithmetic and not when it stopped.
 const TOL: f64 = 1e-6;
 
-fn logistic(case: &Case, session: &Session) -> LogisticRegression {
+pub(crate) fn logistic(case: &Case, session: &Session) -> LogisticRegression {
     let model = LogisticRegression::new().c(case.number("c")).l1_ratio(case.number("l1_ratio"));
     model.fit_intercept(case.intercept()).tol(TOL).max_iter(500).session(session)
 }
 
-fn linear(case: &Case, session: &Session) -> LinearRegression {
+pub(crate) fn linear(case: &Case, session: &Session) -> LinearRegression {
     let model = LinearRegression::new().alpha(case.number("alpha")).l1_ratio(case.number("l1_ratio"));
     model.fit_intercept(case.intercept()).tol(TOL).session(session)
 }

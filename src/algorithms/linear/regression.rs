@@ -3,13 +3,14 @@
 use super::fit::{Job, fingerprint, weighed};
 use super::model::{Fitted, shared_getters};
 use super::optimise::LinearRound;
-use super::settings::{Settings, Solver, shared_setters};
+use super::settings::{LearningRate, Settings, Solver, shared_setters};
 use super::targets::{Coding, Targets};
 use crate::algorithms::centred::power_of_two_near;
+use crate::algorithms::kmeans::Timings;
 use crate::algorithms::measured::measured;
 use crate::backend::cpu::RowLoss;
 use crate::data::{Dataset, Origin, RowSource};
-use crate::queue::{Session, Streamed};
+use crate::queue::{ItemTime, Session, Streamed};
 use crate::{Error, Result};
 use ndarray::ArrayView2;
 

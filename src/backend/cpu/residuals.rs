@@ -23,7 +23,7 @@ impl RowLoss {
         }
     }
 
-    /// A bound on the second derivative by any output, which some row reaches.
+    /// The most that a second derivative by an output can be.
     pub(crate) fn curvature(self) -> f64 {
         match self {
             Self::Squared => 1.0,
