@@ -41,7 +41,7 @@ impl fmt::Display for Failure {
 
 /// The error's sentence, with a setting of the library under the name it has on the command line.
 fn in_flags(error: &Error) -> String {
-    const FLAGS: [&str; 17] = [
+    const FLAGS: [&str; 20] = [
         "k",
         "init",
         "n_init",
@@ -59,6 +59,9 @@ fn in_flags(error: &Error) -> String {
         "batch_size",
         "covariance",
         "reg_covar",
+        "learning_rate",
+        "power_t",
+        "eta0",
     ];
     match error {
         Error::Parameter { parameter, message } if FLAGS.contains(&parameter.as_str()) => {

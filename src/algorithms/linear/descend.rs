@@ -13,7 +13,7 @@ use crate::data::wire::{read_list, write_list};
 use crate::data::{Batches, Weights};
 use crate::queue::{AllReduce, IterativeComQueue, Stop};
 use crate::{Error, Result};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 /// Batches that the longest step is taken from, and the most rows of each.
 const SAMPLES: u64 = 4;
@@ -39,7 +39,7 @@ impl Settings {
             factor: space.factor(),
         };
         let init = clock.elapsed();
-        let (descent, stop) = self.steps(job, space, &descend)?;
+        let (descent, stop, pin) = self.steps(job, space, &descend)?;
         if descent.ran_away {
             let message =
                 format!("steps that begin with {:.3e} ran away from the minimum: take a smaller one", descend.first);
@@ -59,11 +59,20 @@ impl Settings {
             self.tol
         );
         let warnings = if warned { vec![warning] } else { Vec::new() };
-        Ok(Found { trace, evaluations, converged: descent.converged, interrupted, warnings, init, ..known })
+        Ok(Found {
+            trace,
+            evaluations,
+            converged: descent.converged,
+            interrupted,
+            warnings,
+            pin: pin + known.pin,
+            init,
+            ..known
+        })
     }
 
-    /// The steps of all epochs.
-    fn steps(&self, job: &Job, space: &Space, descend: &Descend) -> Result<(Descent, Stop)> {
+    /// The steps of all epochs, why they ended, and what the first batch took to come to the devices.
+    fn steps(&self, job: &Job, space: &Space, descend: &Descend) -> Result<(Descent, Stop, Duration)> {
         let (problem, epochs, rows) = (&space.problem, descend.epochs, &space.rows);
         let begin = Descent::new(problem.size());
         let units = problem.units();
@@ -94,7 +103,7 @@ impl Settings {
             .run()?;
         let nothing = || Error::wiring("linear model", DESCENT.name(), "no task ran");
         let descent = run.results.into_iter().flatten().next().ok_or_else(nothing)?;
-        Ok((descent, run.stop))
+        Ok((descent, run.stop, run.pin))
     }
 }
 

@@ -29,6 +29,8 @@ pub(super) struct Job<'a> {
     pub(super) strength: f64,
     /// The sum of the weights, and the largest.
     pub(super) weights: (f64, f64),
+    /// When the data began to be measured.
+    pub(super) begun: Instant,
 }
 
 /// The problem as the kernels have it, and how it lies in the data's own space.
@@ -68,7 +70,7 @@ impl Settings {
 
     /// Finds the minimum, by the solver that is meant.
     pub(super) fn iterate(&self, job: &Job) -> Result<Fitted> {
-        let clock = Instant::now();
+        let (measured, clock) = (job.begun.elapsed(), Instant::now());
         let space = job.space(self)?;
         let _working = job.reserve(self, &space.problem)?;
         if self.profile {
@@ -84,7 +86,7 @@ impl Settings {
         }
         let found = found?;
         let iterate = clock.elapsed().saturating_sub(found.pin + found.init);
-        let timings = Timings { pin: found.pin, init: found.init, iterate };
+        let timings = Timings { pin: measured + found.pin, init: found.init, iterate };
         Ok(Fitted { items, timings, ..self.fitted(job, &space, found) })
     }
 

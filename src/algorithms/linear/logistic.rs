@@ -12,6 +12,7 @@ use crate::data::{Dataset, Origin, RowSource};
 use crate::queue::{ItemTime, Session, Streamed};
 use crate::{Error, Result};
 use ndarray::{Array2, ArrayView2};
+use std::time::Instant;
 
 /// Logistic regression, ready to fit.
 ///
@@ -70,9 +71,9 @@ impl LogisticRegression {
     /// When a setting cannot be obeyed, a value is not a finite number (with its row and column), targets and rows are not
     /// equally many, all rows are of one class, or a device fails.
     pub fn fit(&self, rows: &(impl RowSource + ?Sized), targets: &(impl RowSource + ?Sized)) -> Result<LogisticModel> {
-        let session = self.settings.opened()?;
+        let (session, begun) = (self.settings.opened()?, Instant::now());
         let dataset = session.install(|| measured(rows, Some(&session), Origin::Zero))?;
-        self.fit_measured(&session, &dataset, targets)
+        self.fit_measured(&session, &dataset, targets, begun)
     }
 
     /// Fits a data set that was measured beforehand, and may have [weights](Dataset::with_weights).
@@ -80,7 +81,7 @@ impl LogisticRegression {
     /// # Errors
     /// As [`fit`](Self::fit), and when all weights are 0.
     pub fn fit_dataset(&self, dataset: &Dataset, targets: &(impl RowSource + ?Sized)) -> Result<LogisticModel> {
-        self.fit_measured(&self.settings.opened()?, dataset, targets)
+        self.fit_measured(&self.settings.opened()?, dataset, targets, Instant::now())
     }
 
     /// Measures and checks a table. Where the session has several ranks, each reads its share of the rows, and all call this
@@ -97,6 +98,7 @@ impl LogisticRegression {
         session: &Session,
         dataset: &Dataset,
         targets: &(impl RowSource + ?Sized),
+        begun: Instant,
     ) -> Result<LogisticModel> {
         let collective = session.collective();
         let targets = session.install(|| measured(targets, Some(session), Origin::Zero))?;
@@ -110,7 +112,7 @@ impl LogisticRegression {
             if classes.len() == 2 { (RowLoss::Logistic, 1) } else { (RowLoss::Softmax, classes.len()) };
         let coding = Coding::Classes(classes.clone());
         let targets = Targets { source: &targets, coding, weights: dataset.weights() };
-        let job = Job { session, dataset, targets, loss, outputs, strength: strength / weights.0, weights };
+        let job = Job { session, dataset, targets, loss, outputs, strength: strength / weights.0, weights, begun };
         let fitted = session.install(|| self.settings.iterate(&job))?;
         Ok(LogisticModel { classes, fitted })
     }
