@@ -210,8 +210,8 @@ fn linear_models_on_two_and_three_ranks_are_those_of_one() {
         (same, std::fs::read(table).expect("it was written"))
     };
     let cases: [(&str, &[&str]); 4] = [
-        ("logistic", &["--c", "0.5", "--weights", &weights]),
-        ("linear", &["--alpha", "0.1", "--l1-ratio", "0.5"]),
+        ("logistic", &["--c", "0.5", "--max-iter", "6", "--weights", &weights]),
+        ("linear", &["--alpha", "0.1", "--l1-ratio", "0.5", "--max-iter", "6"]),
         ("logistic", &["--solver", "sgd", "--batch-size", "3000", "--max-iter", "2", "--weights", &weights]),
         ("linear", &["--solver", "sgd", "--batch-size", "9000", "--max-iter", "2", "--seed", "3"]),
     ];
