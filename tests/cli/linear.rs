@@ -83,7 +83,7 @@ fn stochastic_gradient_descent_goes_by_epochs_and_its_own_flags() {
     for more in others {
         assert_ne!(of(more), expected, "{more}");
     }
-    assert_eq!(of("--learning-rate invscaling --power-t 0.5 --seed 0"), expected);
+    assert_eq!(of("--learning-rate invscaling --power-t 0.25 --seed 0"), expected);
     let ran = folder.done(&format!("{line} --max-iter 5"));
     for words in ["5 epochs", "stochastic gradient descent by 2 rows", "by 6 passes over the rows"] {
         assert!(ran.stdout.contains(words), "{words} is not in\n{}", ran.stdout);

@@ -41,7 +41,7 @@ pub enum LearningRate {
     /// They do not.
     Constant,
     /// A step is the first one's length over `t` to this power; t is 1 at first, and grows by 1 with each pass over the rows,
-    /// a little with each step. ½ by default.
+    /// a little with each step. ¼ by default.
     InverseScaling(f64),
 }
 
@@ -71,7 +71,7 @@ impl Settings {
             tol: 1e-4,
             max_iter,
             batch_size: 256,
-            learning_rate: LearningRate::InverseScaling(0.5),
+            learning_rate: LearningRate::InverseScaling(0.25),
             eta0: None,
             seed: 0,
             profile: false,
@@ -197,7 +197,7 @@ macro_rules! shared_setters {
             self
         }
 
-        /// How the steps of [`Solver::Sgd`] get shorter; with the root of the passes over the rows by default.
+        /// How the steps of [`Solver::Sgd`] get shorter; with the fourth root of the passes over the rows by default.
         #[must_use]
         pub fn learning_rate(mut self, schedule: LearningRate) -> Self {
             self.settings.learning_rate = schedule;

@@ -87,7 +87,7 @@ pub(in crate::cli) struct StepArgs {
     /// With --solver sgd: how steps get shorter [default: invscaling]
     #[arg(long, value_name = "NAME")]
     pub(in crate::cli) learning_rate: Option<Schedule>,
-    /// With --solver sgd: the power of the passes over the rows that steps get shorter with [default: 0.5]
+    /// With --solver sgd: the power of the passes over the rows that steps get shorter with [default: 0.25]
     #[arg(long, value_name = "P", value_parser = tolerance)]
     pub(in crate::cli) power_t: Option<f64>,
     /// With --solver sgd: the length of the first step, as a factor of the gradient in scaled columns [default: as long as
@@ -112,7 +112,7 @@ impl StepArgs {
     pub(in crate::cli) fn schedule(&self) -> LearningRate {
         match self.learning_rate {
             Some(Schedule::Constant) => LearningRate::Constant,
-            Some(Schedule::Invscaling) | None => LearningRate::InverseScaling(self.power_t.unwrap_or(0.5)),
+            Some(Schedule::Invscaling) | None => LearningRate::InverseScaling(self.power_t.unwrap_or(0.25)),
         }
     }
 }
