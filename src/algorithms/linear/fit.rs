@@ -253,7 +253,7 @@ impl<'a> Job<'a> {
                 bytes = bytes.saturating_add(2 * self.dataset.rows() * size_of::<f32>() as u64);
             }
         }
-        reserve(session, held, "sums", bytes)
+        reserve(session, held, if settings.solver == Solver::Sgd { "sums and batches" } else { "sums" }, bytes)
     }
 }
 

@@ -190,7 +190,7 @@ macro_rules! shared_setters {
             self
         }
 
-        /// The rows of a batch of [`Solver::Sgd`]; 256 by default. Of no meaning to other solvers, as all that follows.
+        /// The rows of a batch of [`Solver::Sgd`]; 256 by default. Other solvers take all rows at once.
         #[must_use]
         pub fn batch_size(mut self, rows: usize) -> Self {
             self.settings.batch_size = rows;
