@@ -193,21 +193,21 @@ fn linear_models_on_two_and_three_ranks_are_those_of_one() {
     data.write("classes.npy", &Array2::from_shape_fn((ROWS, 1), |(row, _)| (row * 31 % 7 % 4) as f32));
     let [weights, targets] = ["weights.npy", "classes.npy"].map(|name| data.path(name).display().to_string());
     let run = |size: usize, command: &str, arguments: &[&str]| {
-        let table = data.path(&format!("w-{size}.npy"));
-        let path = table.display().to_string();
+        let written = ["w.npy", "model.safetensors"].map(|name| data.path(&format!("{size}-{name}")));
+        let [table, model] = written.each_ref().map(|path| path.display().to_string());
         let fixed = ["--targets", &targets, "--device", "cpu", "--json", "--quiet"];
         let mut program = if size == 1 { Command::new(env!("CARGO_BIN_EXE_superstep")) } else { mpirun(size) };
         if size > 1 {
             program.arg(env!("CARGO_BIN_EXE_superstep"));
         }
         program.arg(command).args(data.inputs()).args(fixed).args(arguments);
-        program.args(["--coefficients", &path]);
+        program.args(["--coefficients", &table, "--model", &model]);
         let done = output(program);
         assert!(done.status.success(), "{size} ranks, {arguments:?}: {}", text(&done.stderr));
         let json: serde_json::Value = serde_json::from_slice(&done.stdout).expect("one object, of one rank");
         assert_eq!(json["ranks"], size);
         let same = ["iterations", "evaluations", "coefficients", "intercepts", "trace"].map(|key| json[key].clone());
-        (same, std::fs::read(table).expect("it was written"))
+        (same, written.map(|path| std::fs::read(path).expect("it was written")))
     };
     let cases: [(&str, &[&str]); 4] = [
         ("logistic", &["--c", "0.5", "--max-iter", "6", "--weights", &weights]),
