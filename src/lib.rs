@@ -38,7 +38,7 @@ pub use algorithms::gmm::{Covariance, GaussianMixture, GaussianMixtureModel, Mix
 pub use algorithms::kmeans::{
     Algorithm, Decay, EmptyClusters, Init, KMeans, KMeansModel, KMeansSweep, Metric, MiniBatchKMeans, OnlineKMeans,
 };
-pub use algorithms::linear::{LinearModel, LinearRegression, LogisticModel, LogisticRegression, Solver};
+pub use algorithms::linear::{LearningRate, LinearModel, LinearRegression, LogisticModel, LogisticRegression, Solver};
 pub use algorithms::pagerank::{PageRank, PageRanks};
 pub use algorithms::pca::{Pca, PcaModel};
 pub use error::{Error, Place, Result};

@@ -186,6 +186,43 @@ fn mixtures_on_two_and_three_ranks_are_those_of_one() {
     }
 }
 
+/// To the last bit of the f64 that are written.
+#[test]
+fn linear_models_on_two_and_three_ranks_are_those_of_one() {
+    let data = Data::new();
+    data.write("classes.npy", &Array2::from_shape_fn((ROWS, 1), |(row, _)| (row * 31 % 7 % 4) as f32));
+    let [weights, targets] = ["weights.npy", "classes.npy"].map(|name| data.path(name).display().to_string());
+    let run = |size: usize, command: &str, arguments: &[&str]| {
+        let written = ["w.npy", "model.safetensors"].map(|name| data.path(&format!("{size}-{name}")));
+        let [table, model] = written.each_ref().map(|path| path.display().to_string());
+        let fixed = ["--targets", &targets, "--device", "cpu", "--json", "--quiet"];
+        let mut program = if size == 1 { Command::new(env!("CARGO_BIN_EXE_superstep")) } else { mpirun(size) };
+        if size > 1 {
+            program.arg(env!("CARGO_BIN_EXE_superstep"));
+        }
+        program.arg(command).args(data.inputs()).args(fixed).args(arguments);
+        program.args(["--coefficients", &table, "--model", &model]);
+        let done = output(program);
+        assert!(done.status.success(), "{size} ranks, {arguments:?}: {}", text(&done.stderr));
+        let json: serde_json::Value = serde_json::from_slice(&done.stdout).expect("one object, of one rank");
+        assert_eq!(json["ranks"], size);
+        let same = ["iterations", "evaluations", "coefficients", "intercepts", "trace"].map(|key| json[key].clone());
+        (same, written.map(|path| std::fs::read(path).expect("it was written")))
+    };
+    let cases: [(&str, &[&str]); 4] = [
+        ("logistic", &["--c", "0.5", "--max-iter", "6", "--weights", &weights]),
+        ("linear", &["--alpha", "0.1", "--l1-ratio", "0.5", "--max-iter", "6"]),
+        ("logistic", &["--solver", "sgd", "--batch-size", "3000", "--max-iter", "2", "--weights", &weights]),
+        ("linear", &["--solver", "sgd", "--batch-size", "9000", "--max-iter", "2", "--seed", "3"]),
+    ];
+    for (command, arguments) in cases {
+        let one = run(1, command, arguments);
+        for size in [2, 3] {
+            assert!(run(size, command, arguments) == one, "{command} {arguments:?} on {size} ranks");
+        }
+    }
+}
+
 #[test]
 fn labels_of_text_go_to_one_file_in_the_order_of_the_rows() {
     let data = Data::new();

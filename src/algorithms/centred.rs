@@ -28,12 +28,13 @@ impl<'a> Centred<'a> {
         centred
     }
 
-    /// A scale for each column: its standard deviation is about 1, or 0 where it is constant.
-    pub(super) fn each(dataset: &'a Dataset<'a>) -> Self {
+    /// A scale for each column, by which its variance and `ridge` together become about 1; 1 where it is constant.
+    pub(super) fn each(dataset: &'a Dataset<'a>, ridge: f64) -> Self {
         let mut centred = Self::unscaled(dataset);
         let spreads = dataset.statistics().variance.iter().zip(centred.largest());
         let scale = |(variance, largest): (&f64, f64)| {
-            if largest > 0.0 && *variance > 0.0 { power_of_two_near(variance.sqrt(), f64::round) } else { 1.0 }
+            let size = (variance + ridge).sqrt();
+            if largest > 0.0 && *variance > 0.0 { power_of_two_near(size, f64::round) } else { 1.0 }
         };
         centred.scales = spreads.map(scale).collect();
         centred

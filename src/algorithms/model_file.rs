@@ -9,7 +9,7 @@ use ndarray::{Array2, Array3};
 use safetensors::SafeTensorError;
 use safetensors::tensor::{Dtype, SafeTensors, TensorView};
 use std::borrow::Cow;
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::fmt::Display;
 use std::path::Path;
 use std::str::FromStr;
@@ -91,7 +91,7 @@ impl Stored for i64 {
 
 /// A model on its way into a file.
 pub(crate) struct ModelWriter<'a> {
-    metadata: HashMap<String, String>,
+    metadata: BTreeMap<String, String>,
     tensors: Vec<(&'static str, Tensor<'a>)>,
 }
 
@@ -142,8 +142,23 @@ impl<'a> ModelWriter<'a> {
             .iter()
             .map(|(name, Tensor { dtype, shape, bytes })| Ok((*name, TensorView::new(*dtype, shape.clone(), bytes)?)));
         let views = views.collect::<std::result::Result<Vec<_>, _>>().map_err(refused)?;
-        let bytes = safetensors::serialize(views, Some(self.metadata)).map_err(refused)?;
+        let texts = self.metadata.clone().into_iter().collect();
+        let mut bytes = safetensors::serialize(views, Some(texts)).map_err(refused)?;
+        sort_texts(&mut bytes, &self.metadata);
         write_whole(path, |out| out.write_all(&bytes))
+    }
+}
+
+/// Brings the texts of a file into the order of their names. They come out of a hash map in another order each time, and the same model
+/// is to be the same bytes.
+fn sort_texts(bytes: &mut [u8], texts: &BTreeMap<String, String>) {
+    const HEAD: &[u8] = br#"{"__metadata__":"#;
+    let (Some(header), Ok(sorted)) = (bytes.get_mut(size_of::<u64>()..), serde_json::to_vec(texts)) else { return };
+    let starts = header.starts_with(HEAD);
+    let Some(place) = header.get_mut(HEAD.len()..HEAD.len() + sorted.len()).filter(|_| starts) else { return };
+    // Only what are these texts in another order, and nothing else, is written over.
+    if serde_json::from_slice::<BTreeMap<String, String>>(place).is_ok_and(|found| found == *texts) {
+        place.copy_from_slice(&sorted);
     }
 }
 

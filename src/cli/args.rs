@@ -9,7 +9,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 pub(super) use clusters::{
     BisectArgs, CheckpointArgs, ClusterFiles, EmptyPolicy, KMeansArgs, MiniBatchArgs, OnlineArgs, SweepArgs, TimeUnit,
 };
-pub(super) use linear::{LinearArgs, LinearShared, LogisticArgs};
+pub(super) use linear::{LinearArgs, LinearShared, LogisticArgs, Schedule, SolverName};
 pub(super) use pagerank::PageRankArgs;
 use std::path::PathBuf;
 use superstep::Covariance;

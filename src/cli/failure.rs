@@ -41,7 +41,7 @@ impl fmt::Display for Failure {
 
 /// The error's sentence, with a setting of the library under the name it has on the command line.
 fn in_flags(error: &Error) -> String {
-    const FLAGS: [&str; 21] = [
+    const FLAGS: [&str; 24] = [
         "k",
         "init",
         "n_init",
@@ -63,6 +63,9 @@ fn in_flags(error: &Error) -> String {
         "personalization",
         "dangling",
         "start",
+        "learning_rate",
+        "power_t",
+        "eta0",
     ];
     match error {
         Error::Parameter { parameter, message } if FLAGS.contains(&parameter.as_str()) => {

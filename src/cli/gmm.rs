@@ -32,7 +32,8 @@ pub(super) fn run(args: &GmmArgs, ranks: &Arc<dyn Collective>) -> Result<Ended, 
     let model = mixture.fit_dataset(&dataset)?;
     let session = job.session().clone();
     job.write(model.warnings(), |ranks| session.install(|| write(args, ranks, &model, &dataset)))?;
-    let report = told(&model, job.head());
+    let criteria = if report.json { job.session().install(|| criteria(&model, &dataset, job.ranks()))? } else { None };
+    let report = GmmReport { criteria, ..told(&model, job.head()) };
     let settings = settings_in_words(args, &job);
     job.print(|| report.json(), |data| report.summary(data, &settings))?;
     Ok(ended(model.interrupted()))
@@ -101,6 +102,17 @@ fn tell(reporter: &Reporter, progress: &Progress) {
     }
 }
 
+/// The information criteria of all rows, on the first rank, which tells them: one pass over the rows, on the processor in f64.
+fn criteria(model: &GaussianMixtureModel, dataset: &Dataset, ranks: &dyn Collective) -> Result<Option<(f64, f64)>> {
+    let mut found = None;
+    ranks::once(ranks, || {
+        let score = model.score(dataset.source())?;
+        found = Some(model.criteria(score, dataset.rows()));
+        Ok(())
+    })?;
+    Ok(found)
+}
+
 fn told(model: &GaussianMixtureModel, head: Head) -> GmmReport {
     let seconds = head.seconds.with(&model.timings());
     GmmReport {
@@ -118,6 +130,7 @@ fn told(model: &GaussianMixtureModel, head: Head) -> GmmReport {
         components: model.components(),
         covariance: model.covariance().to_string(),
         lower_bound: model.lower_bound(),
+        criteria: None,
         weights: model.weights().to_vec(),
         trace: model.trace().to_vec(),
         items: model.items().to_vec(),

@@ -1,22 +1,27 @@
 //! `superstep logistic` and `superstep linear`: read a table and its targets, fit a linear model, write what was asked for.
 
 use super::Ended;
-use super::args::{InputArgs, LinearArgs, LinearShared, LogisticArgs};
+use super::args::{InputArgs, LinearArgs, LinearShared, LogisticArgs, Schedule, SolverName};
 use super::failure::Failure;
 use super::job::{Asked, Job, ended};
 use super::outputs::{Outputs, given};
 use super::ranks;
+use crate::report::linear::passes;
 use crate::report::number::{counted, value};
-use crate::report::{Head, LinearReport, Seconds};
+use crate::report::{Head, LinearReport};
 use ndarray::{Array2, Axis};
 use std::path::Path;
 use std::sync::Arc;
-use std::time::Instant;
+use superstep::algorithms::kmeans::Timings;
 use superstep::algorithms::linear::LinearRound;
 use superstep::collective::Collective;
 use superstep::data::output::write_matrix;
 use superstep::data::{self, Dataset, ReadOptions, RowSource};
-use superstep::{LinearModel, LinearRegression, LogisticModel, LogisticRegression, Result};
+use superstep::queue::ItemTime;
+use superstep::{Error, LinearModel, LinearRegression, LogisticModel, LogisticRegression, Result};
+
+/// Rows of a batch where none are given: the library's default.
+const BATCH_SIZE: usize = 256;
 
 /// Fits a logistic regression, from the arguments to the results.
 pub(super) fn run_logistic(args: &LogisticArgs, ranks: &Arc<dyn Collective>) -> Result<Ended, Failure> {
@@ -30,8 +35,13 @@ pub(super) fn run_logistic(args: &LogisticArgs, ranks: &Arc<dyn Collective>) -> 
             .fit_intercept(!shared.no_intercept)
             .tol(shared.tol)
             .max_iter(args.max_iter)
+            .batch_size(shared.steps.batch_size.unwrap_or(BATCH_SIZE))
+            .learning_rate(shared.steps.schedule())
+            .seed(shared.compute.seed)
             .session(job.session())
-            .progress(tell(job, args.max_iter));
+            .profile(shared.report.profile)
+            .progress(tell(job, shared.solver, args.max_iter));
+        let regression = shared.steps.eta0.iter().fold(regression, |regression, first| regression.eta0(*first));
         regression.fit_dataset(dataset, targets).map(Fitted::Logistic)
     })
 }
@@ -48,8 +58,13 @@ pub(super) fn run_linear(args: &LinearArgs, ranks: &Arc<dyn Collective>) -> Resu
             .fit_intercept(!shared.no_intercept)
             .tol(shared.tol)
             .max_iter(args.max_iter)
+            .batch_size(shared.steps.batch_size.unwrap_or(BATCH_SIZE))
+            .learning_rate(shared.steps.schedule())
+            .seed(shared.compute.seed)
             .session(job.session())
-            .progress(tell(job, args.max_iter));
+            .profile(shared.report.profile)
+            .progress(tell(job, shared.solver, args.max_iter));
+        let regression = shared.steps.eta0.iter().fold(regression, |regression, first| regression.eta0(*first));
         regression.fit_dataset(dataset, targets).map(Fitted::Linear)
     })
 }
@@ -62,6 +77,8 @@ fn run(
     fit: impl FnOnce(&Job, &Dataset, &dyn RowSource) -> Result<Fitted>,
 ) -> Result<Ended, Failure> {
     let LinearShared { input, compute, report, .. } = args;
+    let checked = check(args);
+    ranks::agree(&**ranks, checked)?;
     let beside = [args.weights.as_ref(), args.targets.as_ref()];
     let mut job = Job::start(Asked { input, beside: &beside, compute, report }, &outputs(args), ranks)?;
     let source = job.load()?;
@@ -72,9 +89,7 @@ fn run(
     if !job.goes_on()? {
         return Ok(Ended::Interrupted);
     }
-    let clock = Instant::now();
     let model = fit(&job, &dataset, &*targets)?;
-    let iterate = clock.elapsed().as_secs_f64();
     job.write(model.warnings(), |ranks| {
         ranks::once(ranks, || {
             args.coefficients.as_ref().map_or(Ok(()), |path| write_matrix(path, &model.table()))?;
@@ -83,7 +98,7 @@ fn run(
     })?;
     let told = model.told();
     let head = job.head();
-    let seconds = Seconds { iterate, ..head.seconds };
+    let seconds = head.seconds.with(&model.timings());
     let report = LinearReport {
         head: Head {
             n: dataset.rows(),
@@ -103,6 +118,20 @@ fn run(
     Ok(ended(report.head.interrupted))
 }
 
+/// What only one solver obeys is refused for others.
+fn check(args: &LinearShared) -> Result<(), Failure> {
+    let refuse = |flag: &str, message: &str| Err(Failure::Usage(Error::parameter(flag, message)));
+    match args.steps.given() {
+        Some(flag) if args.solver != SolverName::Sgd => {
+            refuse(flag, "it is of `--solver sgd`: give that, or leave it away")
+        }
+        _ if args.steps.power_t.is_some() && args.steps.learning_rate == Some(Schedule::Constant) => {
+            refuse("power_t", "steps of a constant length get shorter by no power: leave it away")
+        }
+        _ => Ok(()),
+    }
+}
+
 /// A model of either kind.
 enum Fitted {
     Logistic(LogisticModel),
@@ -114,6 +143,20 @@ impl Fitted {
         match self {
             Self::Logistic(model) => model.warnings(),
             Self::Linear(model) => model.warnings(),
+        }
+    }
+
+    fn timings(&self) -> Timings {
+        match self {
+            Self::Logistic(model) => model.timings(),
+            Self::Linear(model) => model.timings(),
+        }
+    }
+
+    fn items(&self) -> &[ItemTime] {
+        match self {
+            Self::Logistic(model) => model.items(),
+            Self::Linear(model) => model.items(),
         }
     }
 
@@ -169,6 +212,7 @@ impl Fitted {
             intercepts: self.intercepts(),
             evaluations,
             trace: trace.to_vec(),
+            items: self.items().to_vec(),
         }
     }
 }
@@ -195,13 +239,14 @@ fn outputs(args: &LinearShared) -> Outputs<'_> {
     }
 }
 
-/// Shows what a step came to: `step 3/100: loss 0.25, gradient 1.2e-3, 5 trials`.
-fn tell(job: &Job, max_iter: u32) -> impl Fn(LinearRound) + Send + Sync + 'static {
+/// Shows what a step came to: `step 3/100: loss 0.25, gradient 1.2e-3, 5 passes`.
+fn tell(job: &Job, solver: SolverName, max_iter: u32) -> impl Fn(LinearRound) + Send + Sync + 'static {
     let reporter = job.reporter().clone();
+    let name = if solver == SolverName::Sgd { "epoch" } else { "step" };
     move |round| {
-        let passes = counted(u64::from(round.evaluations), "trial");
-        let detail = format!("loss {}, gradient {:.1e}, {passes}", value(round.loss), round.gradient);
-        reporter.show("step", Some((u64::from(round.iteration), u64::from(max_iter))), detail);
+        let detail =
+            format!("loss {}, gradient {:.1e}, {}", value(round.loss), round.gradient, passes(round.evaluations));
+        reporter.show(name, Some((u64::from(round.iteration), u64::from(max_iter))), detail);
     }
 }
 
@@ -211,7 +256,12 @@ fn settings_in_words(args: &LinearShared, max_iter: u32, own: &[String], job: &J
     words.extend((args.l1_ratio > 0.0).then(|| format!("L1 ratio {}", args.l1_ratio)));
     words.extend(args.no_intercept.then(|| "no intercept".to_owned()));
     words.push(format!("tol {}", args.tol));
-    words.push(format!("at most {}", counted(u64::from(max_iter), "step")));
+    let sgd = args.solver == SolverName::Sgd;
+    words.push(format!("at most {}", counted(u64::from(max_iter), if sgd { "epoch" } else { "step" })));
+    words.extend(sgd.then(|| {
+        let rows = args.steps.batch_size.unwrap_or(BATCH_SIZE) as u64;
+        format!("stochastic gradient descent by {}", counted(rows, "row"))
+    }));
     let weights = args.weights.as_ref().map(|path| format!("weights {}", path.display()));
     job.settings_in_words(&words, &weights.into_iter().collect::<Vec<_>>())
 }

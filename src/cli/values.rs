@@ -35,6 +35,14 @@ pub(super) fn probability(text: &str) -> Result<f64, String> {
     }
 }
 
+/// A finite number above 0.
+pub(super) fn step(text: &str) -> Result<f64, String> {
+    match text.parse::<f64>() {
+        Ok(number) if number.is_finite() && number > 0.0 => Ok(number),
+        _ => Err("take a number above 0".into()),
+    }
+}
+
 /// A number above 0; infinity is one.
 pub(super) fn strength(text: &str) -> Result<f64, String> {
     match text.parse::<f64>() {

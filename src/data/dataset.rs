@@ -245,6 +245,11 @@ pub struct Weights {
 }
 
 impl Weights {
+    /// Those of all rows of a table.
+    pub(crate) fn of_all(values: Vec<f32>) -> Self {
+        Self { rows: values.len() as u64, first: 0, values }
+    }
+
     /// The weights that are held, in the order of the rows.
     pub fn held(&self) -> &[f32] {
         &self.values

@@ -96,7 +96,7 @@ use std::time::Duration;
 pub struct IterativeComQueue<'a, R = ()> {
     pub(super) session: Session,
     pub(super) body: Body<'a>,
-    pub(super) unbounded: Option<(Declared, Batches<'a>)>,
+    pub(super) unbounded: Vec<(Declared, Batches<'a>)>,
     pub(super) checkpoint: Option<Checkpoint<'a>>,
     pub(super) by_speed: bool,
     pub(super) block: u64,
@@ -143,7 +143,7 @@ communications!(AllReduce, Bcast, Gather, ReduceScatter);
 impl<'a> sealed::IntoItem<'a> for IterativeComQueue<'a> {
     #[expect(private_interfaces, reason = "sealed: the trait cannot be named outside")]
     fn into_item(self) -> Item<'a> {
-        let unbounded = self.unbounded.is_some().then_some("init_with_unbounded_data");
+        let unbounded = (!self.unbounded.is_empty()).then_some("init_with_unbounded_data");
         let unbounded = unbounded.or(self.checkpoint.is_some().then_some("checkpoint"));
         let blocks = (self.block > 1).then_some("in_whole_blocks");
         let misplaced = unbounded.or(self.by_speed.then_some("share_by_speed")).or(blocks);
@@ -157,7 +157,7 @@ impl<'a> IterativeComQueue<'a> {
         Self {
             session: session.clone(),
             body: Body::new(),
-            unbounded: None,
+            unbounded: Vec::new(),
             checkpoint: None,
             by_speed: false,
             block: 1,
@@ -191,7 +191,8 @@ impl<'a, R> IterativeComQueue<'a, R> {
     /// iteration ends with the last of them. An [`output`](Self::output) or, for as long as one likes,
     /// [`output_to`](Self::output_to) hands out what each round has made of the model.
     ///
-    /// The next table is asked for when a round has ended, so that whoever makes them waits for whoever computes. Where there
+    /// The next table is asked for when a round has ended, so that whoever makes them waits for whoever computes. Where several
+    /// keys are given so, each round takes the next table of each, and the first that has none left ends the iteration. Where there
     /// are several ranks, the tables are those of the first. Devices are shared out by the first table: others should not be much
     /// larger.
     ///
@@ -226,7 +227,7 @@ impl<'a, R> IterativeComQueue<'a, R> {
     /// ```
     #[must_use]
     pub fn init_with_unbounded_data(mut self, key: Key<Rows>, batches: Batches<'a>) -> Self {
-        self.unbounded = Some((declare(&key), batches));
+        self.unbounded.push((declare(&key), batches));
         self
     }
 

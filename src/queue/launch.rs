@@ -3,7 +3,7 @@
 use super::checkpoint::{Checkpoint, Keeper};
 use super::context::ComContext;
 use super::exec;
-use super::feed::{Feed, NoRows};
+use super::feed::{Feed, NoRows, Tables};
 use super::iterative::IterativeComQueue;
 use super::key::Declared;
 use super::listener::Stop;
@@ -18,8 +18,8 @@ use crate::{Error, Result};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-/// The rows that come in batches, and the first of these, if one came.
-type Fed = Option<(Declared, Option<Source<'static>>)>;
+/// The rows that come in batches, and the first tables of these, if any came.
+type Fed = Option<(Vec<Declared>, Option<Tables>)>;
 
 /// A rank's part of a queue that is about to run.
 struct Launched<'s> {
@@ -31,13 +31,13 @@ struct Launched<'s> {
 impl<R: Send> IterativeComQueue<'_, R> {
     /// Runs the queue in the session's pool.
     pub(super) fn launch(mut self) -> Result<Run<R>> {
-        let feed = self.unbounded.take();
-        let mut feed = feed.map(|(rows, batches)| Feed::new(rows, batches, &self.session));
+        let sequences = std::mem::take(&mut self.unbounded);
+        let mut feed = (!sequences.is_empty()).then(|| Feed::new(sequences, &self.session));
         let checkpoint = self.checkpoint.take();
         let done = checkpoint.as_ref().map_or(0, Checkpoint::begins);
         let first = feed.as_mut().map_or(Ok(None), |feed| feed.after(done))?;
         let has_rows = feed.is_none() || first.is_some();
-        let fed = feed.as_ref().map(|feed| (feed.rows, first));
+        let fed = feed.as_ref().map(|feed| (feed.rows(), first));
 
         let mut devices = Devices::of(&self.session);
         devices.block = self.block.max(1);
@@ -103,19 +103,18 @@ impl<R: Send> IterativeComQueue<'_, R> {
     }
 
     /// Checks all that can be checked before round 1, and compiles.
-    fn steps<'s>(
-        &'s self,
-        devices: &Devices,
-        fed: Option<&(Declared, Option<Source<'static>>)>,
-    ) -> Result<ReadyBody<'s>> {
+    fn steps<'s>(&'s self, devices: &Devices, fed: Option<&(Vec<Declared>, Option<Tables>)>) -> Result<ReadyBody<'s>> {
         if !self.block.is_power_of_two() || self.block > BLOCK {
             let message = format!("blocks of {} rows: take a power of two up to {BLOCK}", self.block);
             return Err(Error::parameter("in_whole_blocks", message));
         }
         self.body.check_end(fed.is_some())?;
         self.body.check_session(&self.session)?;
-        let rows = fed.map(|(declared, first)| (*declared, first.as_ref().map(|first| first.columns())));
-        let planned = plan::plan(&self.body, rows.as_slice())?;
+        let rows = fed.into_iter().flat_map(|(declared, first)| {
+            let columns = |at: usize| first.as_ref().and_then(|tables| tables.get(at)).map(|table| table.columns());
+            declared.iter().enumerate().map(move |(at, declared)| (*declared, columns(at)))
+        });
+        let planned = plan::plan(&self.body, &rows.collect::<Vec<_>>())?;
         if self.session.collective().size() > 1 {
             self.body.communications().try_for_each(|communicate| communicate.check_travel())?;
         }
@@ -131,10 +130,14 @@ impl<R: Send> IterativeComQueue<'_, R> {
     ) -> Result<(Vec<ComContext<'s>>, Vec<Share>)> {
         let bodies = self.body.all();
         let partitioned = bodies.iter().flat_map(|body| &body.partitioned);
-        let names = partitioned.clone().map(|(declared, _)| declared.name).chain(fed.iter().map(|(of, _)| of.name));
+        let in_batches = fed.iter().flat_map(|(declared, _)| declared);
+        let names = partitioned.clone().map(|(declared, _)| declared.name).chain(in_batches.map(|of| of.name));
         let names: Vec<&'static str> = names.collect();
         let mut sources: Vec<Source<'s>> = partitioned.map(|(_, source)| source.clone() as Source<'s>).collect();
-        sources.extend(fed.map(|(_, first)| first.unwrap_or_else(|| Arc::new(NoRows)) as Source<'s>));
+        if let Some((declared, first)) = fed {
+            let none = || declared.iter().map(|_| Arc::new(NoRows) as Source<'static>).collect();
+            sources.extend(first.unwrap_or_else(none).into_iter().map(|table| table as Source<'s>));
+        }
         let broadcast = bodies.iter().flat_map(|body| &body.broadcast);
         let needs = device_needs(ready, broadcast.map(|(of, value)| (of.name, &*value.object)));
         loop {

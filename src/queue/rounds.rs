@@ -4,10 +4,10 @@ use super::body::{Body, Nested};
 use super::checkpoint::Keeper;
 use super::context::ComContext;
 use super::exec::{self, ReadyStep, in_round};
-use super::feed::Feed;
+use super::feed::{Feed, Tables};
 use super::key::Kind;
 use super::listener::{IterationListener, Stop};
-use super::place::{self, Devices, Share, Source};
+use super::place::{self, Devices, Share};
 use super::plan::Scope;
 use super::ranks::{Ranks, Vote};
 use super::run::Output;
@@ -37,10 +37,11 @@ pub(crate) struct Feeding<'f, 'a> {
 
 impl Feeding<'_, '_> {
     /// Gives the tasks their rows of a batch.
-    fn give(&self, batch: &Source<'static>, tasks: &mut [ComContext], devices: &Devices) -> Result<()> {
-        let name = self.feed.rows.name;
-        place::cut(name, batch, tasks, devices, self.shares);
-        place::pin_anew(name, tasks, devices)
+    fn give(&self, batch: &Tables, tasks: &mut [ComContext], devices: &Devices) -> Result<()> {
+        self.feed.rows().iter().zip(batch).try_for_each(|(declared, table)| {
+            place::cut(declared.name, table, tasks, devices, self.shares);
+            place::pin_anew(declared.name, tasks, devices)
+        })
     }
 }
 

@@ -22,6 +22,8 @@ pub(crate) struct GmmReport {
     pub(crate) covariance: String,
     /// The mean log-likelihood of a row, as the last round found it.
     pub(crate) lower_bound: f64,
+    /// Akaike's and the Bayesian criterion of the rows, where they were asked for.
+    pub(crate) criteria: Option<(f64, f64)>,
     /// Those of the components.
     pub(crate) weights: Vec<f64>,
     /// The rounds of the start that was kept.
@@ -42,7 +44,11 @@ impl GmmReport {
         }
         self.head.json(
             json!({ "components": self.components, "covariance": self.covariance }),
-            json!({ "lower_bound": self.lower_bound }),
+            json!({
+                "lower_bound": self.lower_bound,
+                "aic": self.criteria.map(|(aic, _)| aic),
+                "bic": self.criteria.map(|(_, bic)| bic),
+            }),
             details,
         )
     }
@@ -87,6 +93,7 @@ mod tests {
             components: 2,
             covariance: "diag".into(),
             lower_bound: -2.5,
+            criteria: Some((40.0, 50.0)),
             weights: vec![0.75, 0.25],
             trace: Vec::new(),
             items: Vec::new(),
@@ -98,7 +105,7 @@ mod tests {
         let keys = |report: &GmmReport| -> Vec<String> {
             report.json().as_object().into_iter().flatten().map(|(key, _)| key.clone()).collect()
         };
-        let expected = "n d components covariance device devices seed iterations converged lower_bound seconds \
+        let expected = "n d components covariance device devices seed iterations converged lower_bound aic bic seconds \
                         seconds_per_iteration peak_rss_mb weights trace streamed ranks";
         assert_eq!(keys(&report()), expected.split_whitespace().collect::<Vec<_>>());
         let item = ItemTime { device: 0, name: "sum_products".into(), runs: 2, time: Duration::from_millis(3) };

@@ -1,11 +1,13 @@
 //! What a fit of a linear model came to: its JSON object, and its summary for a person.
 
+use super::fit::item_json;
 use super::head::Head;
-use super::number::{counted, value};
+use super::number::{count, counted, value};
 use super::table::{Align, Table};
 use ndarray::Array2;
 use serde_json::{Value, json};
 use superstep::algorithms::linear::LinearRound;
+use superstep::queue::ItemTime;
 
 /// Up to this many columns, each coefficient is listed.
 const LISTED_COLUMNS: usize = 16;
@@ -25,6 +27,13 @@ pub(crate) struct LinearReport {
     pub(crate) evaluations: u32,
     /// What each step came to.
     pub(crate) trace: Vec<LinearRound>,
+    /// What each kernel took in all rounds together, where that was measured.
+    pub(crate) items: Vec<ItemTime>,
+}
+
+/// Passes over the rows: `1 pass`, `12 passes`.
+pub(crate) fn passes(passes: u32) -> String {
+    if passes == 1 { "1 pass".to_owned() } else { format!("{} passes", count(u64::from(passes))) }
 }
 
 impl LinearReport {
@@ -34,15 +43,19 @@ impl LinearReport {
 
     /// The object that `logistic --json` and `linear --json` print; the order of its keys is part of the contract.
     pub(crate) fn json(&self) -> Value {
+        let mut details = json!({
+            "evaluations": self.evaluations,
+            "coefficients": self.coefficients.outer_iter().map(|row| row.to_vec()).collect::<Vec<_>>(),
+            "intercepts": self.intercepts,
+            "trace": self.trace.iter().map(round_json).collect::<Vec<_>>(),
+        });
+        if !self.items.is_empty() {
+            details["items"] = self.items.iter().map(item_json).collect();
+        }
         self.head.json(
             json!({ "classes": self.classes }),
             json!({ "loss": self.loss(), "gradient": self.trace.last().map(|round| round.gradient) }),
-            json!({
-                "evaluations": self.evaluations,
-                "coefficients": self.coefficients.outer_iter().map(|row| row.to_vec()).collect::<Vec<_>>(),
-                "intercepts": self.intercepts,
-                "trace": self.trace.iter().map(round_json).collect::<Vec<_>>(),
-            }),
+            details,
         )
     }
 
@@ -56,7 +69,7 @@ impl LinearReport {
         if let Some(classes) = &self.classes {
             found = format!("{} classes, {found}", classes.len());
         }
-        let passes = format!("{} by {}", found, counted(u64::from(self.evaluations), "trial"));
+        let passes = format!("{} by {} over the rows", found, passes(self.evaluations));
         let lines = [
             ("settings", settings.to_owned()),
             ("result", self.head.ending(&passes)),

@@ -12,7 +12,7 @@ mod fit;
 mod gmm;
 mod head;
 mod info;
-mod linear;
+pub(crate) mod linear;
 mod memory;
 pub(crate) mod number;
 mod online;

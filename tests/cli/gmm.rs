@@ -49,7 +49,7 @@ fn the_object_says_what_there_was_and_what_came_of_it() {
     let folder = heaps();
     let json = folder.json("gmm heaps.csv --components 2 --seed 5 --tol 1e-5 --device cpu --threads 1");
     let keys: Vec<&String> = json.as_object().unwrap().keys().collect();
-    let expected = "n d components covariance device devices seed iterations converged lower_bound seconds \
+    let expected = "n d components covariance device devices seed iterations converged lower_bound aic bic seconds \
                     seconds_per_iteration peak_rss_mb weights trace streamed ranks";
     assert_eq!(keys, expected.split_whitespace().collect::<Vec<_>>());
     assert_eq!((&json["n"], &json["d"], &json["components"]), (&11.into(), &2.into(), &2.into()));
@@ -57,6 +57,12 @@ fn the_object_says_what_there_was_and_what_came_of_it() {
     let trace = json["trace"].as_array().unwrap();
     assert_eq!(trace.len() as u64, json["iterations"].as_u64().unwrap());
     assert_eq!(trace[0]["change"], Value::Null);
+    // Eleven parameters, and the likelihood of the last round but for what one more step gains.
+    let likelihood = 2.0 * 11.0 * json["lower_bound"].as_f64().unwrap();
+    for (key, penalty) in [("aic", 2.0 * 11.0), ("bic", 11.0 * 11.0_f64.ln())] {
+        let found = json[key].as_f64().unwrap();
+        assert!((found + likelihood - penalty).abs() < 0.01, "{key} {found}, {likelihood}");
+    }
     assert_eq!(trace[trace.len() - 1]["lower_bound"], json["lower_bound"]);
     assert!(trace[trace.len() - 1]["change"].as_f64().unwrap().abs() < 1e-5);
     let weights: f64 = json["weights"].as_array().unwrap().iter().map(|weight| weight.as_f64().unwrap()).sum();

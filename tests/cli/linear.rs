@@ -68,6 +68,45 @@ fn a_classifier_tells_classes_and_steps() {
 }
 
 #[test]
+fn stochastic_gradient_descent_goes_by_epochs_and_its_own_flags() {
+    let folder = folder();
+    let line = "linear houses.csv --columns a,b --target price --solver sgd --batch-size 2 --alpha 0.01 --device cpu";
+    let best = folder.json(&line.replace("--solver sgd --batch-size 2", "--tol 1e-7"));
+    let object = folder.json(&format!("{line} --seed 3 --max-iter 400 --tol 0"));
+    for (found, known) in numbers(&object["coefficients"][0]).iter().zip(numbers(&best["coefficients"][0])) {
+        assert!((found - known).abs() < 0.02, "{found} is not {known}");
+    }
+    assert_eq!((&object["iterations"], &object["evaluations"]), (&json!(400), &json!(401)));
+    let others = ["--learning-rate constant", "--power-t 1", "--eta0 0.01", "--seed 4"];
+    let of = |more: &str| folder.json(&format!("{line} --max-iter 5 {more}"))["coefficients"].clone();
+    let expected = of("");
+    for more in others {
+        assert_ne!(of(more), expected, "{more}");
+    }
+    assert_eq!(of("--learning-rate invscaling --power-t 0.25 --seed 0"), expected);
+    let ran = folder.done(&format!("{line} --max-iter 5"));
+    for words in ["5 epochs", "stochastic gradient descent by 2 rows", "by 6 passes over the rows"] {
+        assert!(ran.stdout.contains(words), "{words} is not in\n{}", ran.stdout);
+    }
+    assert!(ran.stderr.contains("superstep: epoch 5/5: loss ") && ran.stderr.contains("5 epochs"), "{}", ran.stderr);
+}
+
+#[test]
+fn a_profile_lists_items_and_pinning_takes_time() {
+    let folder = folder();
+    for solver in ["lbfgs", "sgd"] {
+        let line = format!("logistic rows.csv --targets large.csv --device cpu --solver {solver}");
+        let object = folder.json(&format!("{line} --profile"));
+        let names: Vec<&str> =
+            object["items"].as_array().expect("items").iter().filter_map(|item| item["name"].as_str()).collect();
+        assert!(names.iter().any(|name| name.contains("Gradient")), "{names:?}");
+        assert!(object["items"][0]["runs"].as_u64() >= Some(2), "{object}");
+        assert!(object["seconds"]["pin"].as_f64() > Some(0.0), "{object}");
+        assert_eq!(folder.json(&line).get("items"), None);
+    }
+}
+
+#[test]
 fn the_object_has_the_keys_of_the_contract_in_their_order() {
     let text = folder().done("logistic rows.csv --targets large.csv --device cpu --json").stdout;
     let order = "n d classes device devices seed iterations converged loss gradient seconds seconds_per_iteration \
@@ -92,6 +131,16 @@ fn what_cannot_be_done_is_refused() {
         ("logistic rows.csv --targets large.csv --target a --columns a", 2, "cannot be used with"),
         ("logistic rows.csv --targets large.csv --c 0", 2, "above 0"),
         ("linear rows.csv --targets large.csv --coefficients large.csv", 2, "a file that is read"),
+        ("linear rows.csv --targets large.csv --batch-size 4", 2, "--batch-size: it is of `--solver sgd`"),
+        ("logistic rows.csv --targets large.csv --solver owl-qn --eta0 0.1", 2, "--eta0: it is of `--solver sgd`"),
+        ("linear rows.csv --targets large.csv --solver sgd --eta0 0", 2, "above 0"),
+        ("linear rows.csv --targets large.csv --solver sgd --learning-rate constant --power-t 1", 2, "--power-t"),
+        (
+            "linear rows.csv --targets large.csv --solver sgd --eta0 1e9 --device cpu",
+            1,
+            "--eta0: steps that begin with",
+        ),
+        ("linear rows.csv --targets large.csv --profile", 2, "--json"),
         ("linear rows.csv --targets houses.csv --device cpu", 1, "give one for each of the 6 rows"),
         ("linear rows.csv --targets large.csv --alpha 1 --l1-ratio 0.5 --solver lbfgs --device cpu", 1, "OwlQn"),
     ] {

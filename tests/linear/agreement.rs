@@ -1,22 +1,22 @@
 //! Against scikit-learn: `tests/fixtures/make_linear.py` computes the expected values.
 
-use crate::support::on_every_device;
+use crate::support::{cpu, on_every_device};
 use ndarray::{Array2, s};
 use serde_json::Value;
-use superstep::{LinearRegression, LogisticRegression, Session, Solver};
+use superstep::data::{self, ReadOptions};
+use superstep::{LinearRegression, LogisticModel, LogisticRegression, Session, Solver};
 
-struct Case {
+pub(crate) struct Case {
     value: Value,
-    rows: Array2<f64>,
-    targets: Vec<f64>,
-    weights: Option<Vec<f64>>,
-    coefficients: Array2<f64>,
+    pub(crate) rows: Array2<f64>,
+    pub(crate) targets: Vec<f64>,
+    pub(crate) weights: Option<Vec<f64>>,
+    pub(crate) coefficients: Array2<f64>,
 }
 
 impl Case {
-    fn all(kind: &str) -> Vec<Self> {
-        let text = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures/linear.json")).unwrap();
-        let all: Value = serde_json::from_str(&text).unwrap();
+    pub(crate) fn all(kind: &str) -> Vec<Self> {
+        let all = fixture();
         let cases = all[kind].as_array().unwrap().iter().cloned().map(|value| Self {
             rows: matrix(&value["rows"]) / value["units"].as_f64().unwrap(),
             targets: numbers(&value["targets"]),
@@ -27,24 +27,24 @@ impl Case {
         cases.collect()
     }
 
-    fn name(&self) -> &str {
+    pub(crate) fn name(&self) -> &str {
         self.value["name"].as_str().unwrap()
     }
 
-    fn number(&self, key: &str) -> f64 {
+    pub(crate) fn number(&self, key: &str) -> f64 {
         match &self.value[key] {
             Value::String(_) => f64::INFINITY,
             number => number.as_f64().unwrap(),
         }
     }
 
-    fn intercept(&self) -> bool {
+    pub(crate) fn intercept(&self) -> bool {
         self.value["intercept"].as_bool().unwrap()
     }
 
     /// The coefficients and intercepts are off by at most a part of what the largest makes of a standard deviation.
     #[track_caller]
-    fn check(&self, coefficients: &Array2<f64>, intercepts: &[f64], allowed: f64, what: &str) {
+    pub(crate) fn check(&self, coefficients: &Array2<f64>, intercepts: &[f64], allowed: f64, what: &str) {
         let what = format!("{}, {what}", self.name());
         assert_eq!(coefficients.dim(), self.coefficients.dim(), "{what}");
         let spread = self.rows.std_axis(ndarray::Axis(0), 0.0);
@@ -68,6 +68,11 @@ impl Case {
     }
 }
 
+fn fixture() -> Value {
+    let text = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures/linear.json")).unwrap();
+    serde_json::from_str(&text).unwrap()
+}
+
 fn numbers(value: &Value) -> Vec<f64> {
     value.as_array().unwrap().iter().map(|value| value.as_f64().unwrap()).collect()
 }
@@ -80,12 +85,12 @@ fn matrix(value: &Value) -> Array2<f64> {
 /// Tight, so that what is compared is the arithmetic and not when it stopped.
 const TOL: f64 = 1e-6;
 
-fn logistic(case: &Case, session: &Session) -> LogisticRegression {
+pub(crate) fn logistic(case: &Case, session: &Session) -> LogisticRegression {
     let model = LogisticRegression::new().c(case.number("c")).l1_ratio(case.number("l1_ratio"));
     model.fit_intercept(case.intercept()).tol(TOL).max_iter(500).session(session)
 }
 
-fn linear(case: &Case, session: &Session) -> LinearRegression {
+pub(crate) fn linear(case: &Case, session: &Session) -> LinearRegression {
     let model = LinearRegression::new().alpha(case.number("alpha")).l1_ratio(case.number("l1_ratio"));
     model.fit_intercept(case.intercept()).tol(TOL).session(session)
 }
@@ -143,6 +148,36 @@ fn regressions_are_those_of_scikit_learn() {
         }
         Ok(())
     });
+}
+
+/// Some of whose columns hardly vary, under a strong penalty: with the settings of the default.
+#[test]
+fn handwritten_digits_have_the_model_of_scikit_learn_within_a_hundred_steps() {
+    let table = |name: &str| {
+        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/examples/data/").to_owned() + name;
+        data::open(&[path.into()], &ReadOptions::default()).unwrap()
+    };
+    let (rows, classes) = (table("digits.csv"), table("digits_labels.csv"));
+    let expected = &fixture()["digits"];
+    let known = |key: &str| expected[key].as_f64().unwrap();
+    // The largest coefficient is 0.25.
+    let near = |model: &LogisticModel, allowed: f64, name: &str| {
+        let off = model.coefficients() - &matrix(&expected["coefficients"]);
+        let worst = off.iter().fold(0.0_f64, |most, x| most.max(x.abs()));
+        assert!(worst < allowed, "{name}: coefficients off by {worst}");
+    };
+    on_every_device(|session, name| {
+        let model = LogisticRegression::new().c(known("c")).session(session).fit(&*rows, &*classes)?;
+        assert!(model.converged(), "{name}: {:?}", model.trace().last());
+        let loss = model.trace().last().unwrap().loss;
+        assert!((loss / known("loss") - 1.0).abs() < 5e-4, "{name}: {loss}");
+        let score = model.score(&*rows, &*classes)?;
+        assert!((score - known("score")).abs() < 2e-3, "{name}: {score}");
+        near(&model, 6e-3, name);
+        Ok(())
+    });
+    let tight = LogisticRegression::new().c(known("c")).tol(TOL).max_iter(200).session(&cpu());
+    near(&tight.fit(&*rows, &*classes).unwrap(), 1e-4, "tight");
 }
 
 /// Other solvers find the same minimum; gradient descent to what its pace allows.

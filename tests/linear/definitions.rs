@@ -92,6 +92,28 @@ fn an_offset_moves_the_intercept_and_a_unit_the_coefficients() {
     });
 }
 
+/// What a penalty bends most are the columns that vary least.
+#[test]
+fn a_penalty_on_columns_of_any_scale_takes_few_steps() -> Result<()> {
+    let (rows, targets, classes) = table(600, 14, 3);
+    let scaled = Array2::from_shape_fn(rows.dim(), |(row, column)| {
+        f64::from(rows[(row, column)]) * 10.0_f64.powf(column as f64 * 0.5 - 3.0)
+    });
+    let mut still = rows.mapv(f64::from).select(Axis(1), &[0, 1, 2, 3]);
+    still.column_mut(2).iter_mut().enumerate().for_each(|(row, x)| *x = if row % 200 == 7 { 6.0 } else { 5.0 });
+    for (what, rows) in [("scales", &scaled), ("a still column", &still)] {
+        for c in [0.01, 1.0, 100.0] {
+            let model = LogisticRegression::new().c(c).session(&cpu()).fit(rows, &classes)?;
+            assert!(model.converged() && model.iterations() <= 40, "{what}, C {c}: {:?}", model.trace().last());
+        }
+        for alpha in [0.01, 1.0, 100.0] {
+            let model = LinearRegression::new().alpha(alpha).session(&cpu()).fit(rows, &targets)?;
+            assert!(model.converged() && model.iterations() <= 25, "{what}, alpha {alpha}: {:?}", model.trace().last());
+        }
+    }
+    Ok(())
+}
+
 #[test]
 fn data_that_do_not_vary_have_no_coefficients() {
     on_every_device(|session, name| {

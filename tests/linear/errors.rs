@@ -3,7 +3,7 @@
 use crate::support::{cpu, table};
 use ndarray::Array2;
 use superstep::data::Dataset;
-use superstep::{LinearRegression, LogisticRegression, Result, Solver};
+use superstep::{LearningRate, LinearRegression, LogisticRegression, Result, Solver};
 
 #[track_caller]
 fn refused<T>(result: Result<T>, expected: &str) {
@@ -23,6 +23,10 @@ fn settings_that_cannot_be_obeyed_are_refused() {
         (logistic().max_iter(0), "max_iter"),
         (logistic().l1_ratio(0.5).solver(Solver::Lbfgs), "take OwlQn"),
         (logistic().l1_ratio(0.5).solver(Solver::GradientDescent), "take OwlQn"),
+        (logistic().solver(Solver::Sgd).batch_size(0), "batch_size"),
+        (logistic().solver(Solver::Sgd).eta0(0.0), "eta0"),
+        (logistic().solver(Solver::Sgd).eta0(f64::NAN), "eta0"),
+        (logistic().solver(Solver::Sgd).learning_rate(LearningRate::InverseScaling(-0.5)), "learning_rate"),
     ] {
         refused(model.fit(&rows, &classes), expected);
     }

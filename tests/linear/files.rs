@@ -28,6 +28,22 @@ fn models_that_were_saved_answer_as_before() -> Result<()> {
     Ok(())
 }
 
+#[test]
+fn the_same_model_is_the_same_bytes() -> Result<()> {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let (rows, _, classes) = table(100, 3, 3);
+    let written = |name: &str| -> Result<Vec<u8>> {
+        let path = folder.path().join(name);
+        LogisticRegression::new().session(&cpu()).fit(&rows, &classes)?.save(&path)?;
+        Ok(std::fs::read(&path).expect("it was written"))
+    };
+    let first = written("first")?;
+    for name in ["second", "third"] {
+        assert!(written(name)? == first, "{name}");
+    }
+    Ok(())
+}
+
 #[track_caller]
 fn refuse<T>(result: Result<T>, expected: &str) {
     let Err(error) = result else { panic!("{expected}: no error") };

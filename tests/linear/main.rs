@@ -13,6 +13,7 @@ mod numbers;
 mod reproducible;
 #[path = "../support/sessions.rs"]
 mod sessions;
+mod sgd;
 mod support;
 #[path = "../support/threads.rs"]
 mod threads;

@@ -56,6 +56,37 @@ fn batches() -> (Vec<Array2<f32>>, Vec<Array1<f64>>) {
     (batches, totals)
 }
 
+/// Each round takes the next table of each sequence, and the shorter one ends it.
+#[test]
+fn several_sequences_of_batches_go_side_by_side() -> Result<()> {
+    const OTHER: Key<Rows> = Key::new("other");
+    for on in everywhere() {
+        let lengths = [(4, 300), (0, 0), (257, 2), (40, 0)];
+        let of = |length: usize, plus: f32| table(length, 2) + plus;
+        let run = IterativeComQueue::new(&on.session)
+            .init_with_unbounded_data(ROWS, Batches::new(lengths.map(|(length, _)| of(length, 1.0))))
+            .init_with_unbounded_data(
+                OTHER,
+                Batches::new(lengths.map(|(_, length)| of(length, 2.0)).into_iter().chain([of(9, 3.0)])),
+            )
+            .add(item("sum", Objects::reads((ROWS, OTHER)).writes(BATCH), |cx| {
+                let sums = column_sums(&cx.get(ROWS)?.to_owned()) * 1000.0 + column_sums(&cx.get(OTHER)?.to_owned());
+                cx.put(BATCH, sums)
+            }))
+            .add(AllReduce::sum(BATCH))
+            .output(BATCH)
+            .run()?;
+        let expected = [(4, 300), (257, 2), (40, 0)];
+        let expected: Vec<Array1<f64>> = expected
+            .iter()
+            .map(|(one, other)| column_sums(&of(*one, 1.0)) * 1000.0 + column_sums(&of(*other, 2.0)))
+            .collect();
+        let found: Vec<Array1<f64>> = run.output(BATCH).map(|(_, sums)| sums.clone()).collect();
+        assert_eq!((found, run.stop), (expected, Stop::EndOfData), "{}", on.name);
+    }
+    Ok(())
+}
+
 #[test]
 fn each_batch_that_has_rows_drives_a_round_and_gives_a_version_of_the_model() -> Result<()> {
     let (batches, expected) = batches();

@@ -8,9 +8,13 @@ use crate::queue::{ItemTime, Streamed};
 use crate::{Error, Result};
 use ndarray::{Array1, Array2, ArrayView2, ArrayViewMut2, Axis};
 use rayon::prelude::*;
+use std::ops::Range;
 
 /// Rows that one task of a parallel pass takes at a time.
 const BLOCK: usize = 1024;
+
+/// Rows that are scored at a time: no more of their likelihoods is kept.
+const PIECE: usize = 1 << 16;
 
 /// The result of [`GaussianMixture::fit`](super::GaussianMixture::fit).
 #[derive(Debug, Clone)]
@@ -133,7 +137,7 @@ impl GaussianMixtureModel {
     /// # Errors
     /// When the table's width is not the model's, or a value is not a finite number.
     pub fn score_samples(&self, rows: &(impl RowSource + ?Sized)) -> Result<Array1<f64>> {
-        let found = self.each(rows, 1, |densities, out| out[0] = log_sum(densities))?;
+        let found = self.each(rows, 0..rows.rows(), 1, |densities, out| out[0] = log_sum(densities))?;
         Ok(found.into_iter().collect())
     }
 
@@ -142,11 +146,16 @@ impl GaussianMixtureModel {
     /// # Errors
     /// As [`score_samples`](Self::score_samples); when there are no rows.
     pub fn score(&self, rows: &(impl RowSource + ?Sized)) -> Result<f64> {
-        let samples = self.score_samples(rows)?;
-        if samples.is_empty() {
+        let n = rows.rows();
+        if n == 0 {
             return Err(Error::data(rows.place(0, 0), "there are no rows to score"));
         }
-        Ok(samples.sum() / samples.len() as f64)
+        let pieces = (0..n).step_by(PIECE).map(|first| {
+            let piece = first..n.min(first + PIECE as u64);
+            let found = self.each(rows, piece, 1, |densities, out| out[0] = log_sum(densities))?;
+            Ok(found.sum())
+        });
+        Ok(pieces.sum::<Result<f64>>()? / n as f64)
     }
 
     /// The likeliest component of each row, the first of several that are equally likely.
@@ -154,7 +163,7 @@ impl GaussianMixtureModel {
     /// # Errors
     /// As [`score_samples`](Self::score_samples).
     pub fn predict(&self, rows: &(impl RowSource + ?Sized)) -> Result<Vec<u32>> {
-        let found = self.each(rows, 1, |densities, out| {
+        let found = self.each(rows, 0..rows.rows(), 1, |densities, out| {
             let best =
                 densities.iter().enumerate().fold(0, |best, (at, one)| if *one > densities[best] { at } else { best });
             out[0] = best as f64;
@@ -177,7 +186,7 @@ impl GaussianMixtureModel {
     /// # Errors
     /// As [`score_samples`](Self::score_samples).
     pub fn predict_proba(&self, rows: &(impl RowSource + ?Sized)) -> Result<Array2<f64>> {
-        self.each(rows, self.components(), |densities, out| {
+        self.each(rows, 0..rows.rows(), self.components(), |densities, out| {
             let all = log_sum(densities);
             out.iter_mut().zip(densities).for_each(|(out, density)| *out = (density - all).exp());
         })
@@ -198,7 +207,7 @@ impl GaussianMixtureModel {
     /// # Errors
     /// As [`score`](Self::score).
     pub fn aic(&self, rows: &(impl RowSource + ?Sized)) -> Result<f64> {
-        Ok(-2.0 * self.score(rows)? * rows.rows() as f64 + 2.0 * self.parameters() as f64)
+        Ok(self.criteria(self.score(rows)?, rows.rows()).0)
     }
 
     /// The Bayesian information criterion of the rows: the lower, the better.
@@ -206,14 +215,21 @@ impl GaussianMixtureModel {
     /// # Errors
     /// As [`score`](Self::score).
     pub fn bic(&self, rows: &(impl RowSource + ?Sized)) -> Result<f64> {
-        let n = rows.rows() as f64;
-        Ok(-2.0 * self.score(rows)? * n + self.parameters() as f64 * n.ln())
+        Ok(self.criteria(self.score(rows)?, rows.rows()).1)
     }
 
-    /// What becomes of the log-densities of each row's components: n × `columns`.
+    /// Akaike's and the Bayesian criterion of so many rows with this mean log-likelihood, as [`score`](Self::score) found it: both for
+    /// one pass over the rows.
+    pub fn criteria(&self, score: f64, rows: u64) -> (f64, f64) {
+        let (n, parameters) = (rows as f64, self.parameters() as f64);
+        (2.0 * (parameters - score * n), parameters * n.ln() - 2.0 * score * n)
+    }
+
+    /// What becomes of the log-densities of the components of some rows: a row each, of `columns` values.
     fn each(
         &self,
         rows: &(impl RowSource + ?Sized),
+        of: Range<u64>,
         columns: usize,
         make: impl Fn(&[f64], &mut [f64]) + Sync,
     ) -> Result<Array2<f64>> {
@@ -222,9 +238,10 @@ impl GaussianMixtureModel {
             return Err(Error::data(rows.place(0, 0), message));
         }
         let offsets = self.mixture.offsets();
-        let mut made = Array2::zeros((rows.rows() as usize, columns));
+        let mut made = Array2::zeros(((of.end - of.start) as usize, columns));
         let blocks = made.axis_chunks_iter_mut(Axis(0), BLOCK).into_par_iter().enumerate();
-        blocks.try_for_each(|(block, out)| self.block(rows, (block * BLOCK) as u64, &offsets, out, &make))?;
+        blocks
+            .try_for_each(|(block, out)| self.block(rows, of.start + (block * BLOCK) as u64, &offsets, out, &make))?;
         Ok(made)
     }
 

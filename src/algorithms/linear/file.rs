@@ -13,6 +13,7 @@ use super::logistic::LogisticModel;
 use super::model::Fitted;
 use super::regression::LinearModel;
 use crate::Result;
+use crate::algorithms::kmeans::Timings;
 use crate::algorithms::model_file::{Found, ModelKind, ModelReader, ModelWriter, load};
 use std::path::Path;
 
@@ -94,6 +95,8 @@ impl Fitted {
             converged: stored.parsed("converged")?,
             interrupted: false,
             trace: Vec::new(),
+            items: Vec::new(),
+            timings: Timings::default(),
             streamed: None,
             warnings: Vec::new(),
         })

@@ -3,14 +3,16 @@
 use super::fit::{Job, fingerprint, weighed};
 use super::model::{Fitted, shared_getters};
 use super::optimise::LinearRound;
-use super::settings::{Settings, Solver, shared_setters};
+use super::settings::{LearningRate, Settings, Solver, shared_setters};
 use super::targets::{Coding, Targets, classes};
+use crate::algorithms::kmeans::Timings;
 use crate::algorithms::measured::measured;
 use crate::backend::cpu::RowLoss;
 use crate::data::{Dataset, Origin, RowSource};
-use crate::queue::{Session, Streamed};
+use crate::queue::{ItemTime, Session, Streamed};
 use crate::{Error, Result};
 use ndarray::{Array2, ArrayView2};
+use std::time::Instant;
 
 /// Logistic regression, ready to fit.
 ///
@@ -69,9 +71,9 @@ impl LogisticRegression {
     /// When a setting cannot be obeyed, a value is not a finite number (with its row and column), targets and rows are not
     /// equally many, all rows are of one class, or a device fails.
     pub fn fit(&self, rows: &(impl RowSource + ?Sized), targets: &(impl RowSource + ?Sized)) -> Result<LogisticModel> {
-        let session = self.settings.opened()?;
+        let (session, begun) = (self.settings.opened()?, Instant::now());
         let dataset = session.install(|| measured(rows, Some(&session), Origin::Zero))?;
-        self.fit_measured(&session, &dataset, targets)
+        self.fit_measured(&session, &dataset, targets, begun)
     }
 
     /// Fits a data set that was measured beforehand, and may have [weights](Dataset::with_weights).
@@ -79,7 +81,7 @@ impl LogisticRegression {
     /// # Errors
     /// As [`fit`](Self::fit), and when all weights are 0.
     pub fn fit_dataset(&self, dataset: &Dataset, targets: &(impl RowSource + ?Sized)) -> Result<LogisticModel> {
-        self.fit_measured(&self.settings.opened()?, dataset, targets)
+        self.fit_measured(&self.settings.opened()?, dataset, targets, Instant::now())
     }
 
     /// Measures and checks a table. Where the session has several ranks, each reads its share of the rows, and all call this
@@ -96,6 +98,7 @@ impl LogisticRegression {
         session: &Session,
         dataset: &Dataset,
         targets: &(impl RowSource + ?Sized),
+        begun: Instant,
     ) -> Result<LogisticModel> {
         let collective = session.collective();
         let targets = session.install(|| measured(targets, Some(session), Origin::Zero))?;
@@ -109,7 +112,7 @@ impl LogisticRegression {
             if classes.len() == 2 { (RowLoss::Logistic, 1) } else { (RowLoss::Softmax, classes.len()) };
         let coding = Coding::Classes(classes.clone());
         let targets = Targets { source: &targets, coding, weights: dataset.weights() };
-        let job = Job { session, dataset, targets, loss, outputs, strength: strength / weights.0, weights };
+        let job = Job { session, dataset, targets, loss, outputs, strength: strength / weights.0, weights, begun };
         let fitted = session.install(|| self.settings.iterate(&job))?;
         Ok(LogisticModel { classes, fitted })
     }

@@ -4,8 +4,11 @@
 //! `fit` is the queue: a superstep is one trial of the optimiser. `gradient` is its item of the devices (outputs of the rows, the
 //! derivatives and values of the loss, the products of columns and derivatives), whose sums are all-reduced; `optimise` that of the
 //! host (L-BFGS, OWL-QN, gradient descent), `memory` what it remembers. `problem` says what a point, its value and its gradient
-//! are, `targets` what the kernels see of targets and weights.
+//! are, `targets` what the kernels see of targets and weights. Stochastic gradient descent has a queue of its own, `descend`, with the same
+//! item of the devices, batches of shuffled rows (`batches`) and another item of the host (`sgd`).
 
+mod batches;
+mod descend;
 mod file;
 mod fit;
 mod gradient;
@@ -16,12 +19,13 @@ mod optimise;
 mod problem;
 mod regression;
 mod settings;
+mod sgd;
 mod targets;
 
 pub use logistic::{LogisticModel, LogisticRegression};
 pub use optimise::LinearRound;
 pub use regression::{LinearModel, LinearRegression};
-pub use settings::Solver;
+pub use settings::{LearningRate, Solver};
 
 use crate::data::RowSource;
 use crate::{Error, Result};

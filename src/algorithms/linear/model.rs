@@ -2,9 +2,10 @@
 
 use super::optimise::LinearRound;
 use crate::Result;
+use crate::algorithms::kmeans::Timings;
 use crate::algorithms::project::project;
 use crate::data::RowSource;
-use crate::queue::Streamed;
+use crate::queue::{ItemTime, Streamed};
 use ndarray::Array2;
 
 /// Coefficients in the data's own space, and how they were found.
@@ -19,6 +20,8 @@ pub(super) struct Fitted {
     pub(super) converged: bool,
     pub(super) interrupted: bool,
     pub(super) trace: Vec<LinearRound>,
+    pub(super) items: Vec<ItemTime>,
+    pub(super) timings: Timings,
     pub(super) streamed: Option<Streamed>,
     pub(super) warnings: Vec<String>,
 }
@@ -47,7 +50,7 @@ macro_rules! shared_getters {
             self.fitted.rows
         }
 
-        /// How many steps were taken.
+        /// How many steps were taken; of [`Solver::Sgd`](super::Solver::Sgd) how many epochs.
         pub fn iterations(&self) -> u32 {
             self.fitted.iterations
         }
@@ -57,7 +60,7 @@ macro_rules! shared_getters {
             self.fitted.evaluations
         }
 
-        /// Whether it ended because the gradient was small, rather than at the maximum of steps or where f32 tells no more.
+        /// Whether it ended because the gradient was small (of [`Solver::Sgd`](super::Solver::Sgd): the loss fell no more), rather than at the maximum of steps or where f32 tells no more.
         pub fn converged(&self) -> bool {
             self.fitted.converged
         }
@@ -70,6 +73,17 @@ macro_rules! shared_getters {
         /// What each step came to, the start first; empty for a model that was loaded.
         pub fn trace(&self) -> &[LinearRound] {
             &self.fitted.trace
+        }
+
+        /// How long the items of all rounds took together, kernels by their device's own clock, where `profile` asked for it.
+        pub fn items(&self) -> &[ItemTime] {
+            &self.fitted.items
+        }
+
+        /// How long it took to bring the rows to the devices (`pin`), to choose how to begin (`init`), and all rounds
+        /// (`iterate`); zero for a model that was loaded.
+        pub fn timings(&self) -> Timings {
+            self.fitted.timings
         }
 
         /// What of the rows was streamed in every round; `None` where the memory held all of them.

@@ -27,11 +27,12 @@ const MOST_TRIALS: u32 = 30;
 #[derive(Debug, Clone, Copy, PartialEq)]
 #[non_exhaustive]
 pub struct LinearRound {
-    /// The step's number, from 0, which is the start.
+    /// The step's number, from 0, which is the start; of [`Sgd`](super::Solver::Sgd) the epoch's, from 1.
     pub iteration: u32,
-    /// The objective: the mean loss of the rows and the penalty.
+    /// The objective: the mean loss of the rows and the penalty. Of an epoch of [`Sgd`](super::Solver::Sgd) the mean of what its
+    /// batches found before their steps, but of the last epoch that of the model.
     pub loss: f64,
-    /// The largest magnitude in the gradient, of columns scaled to a standard deviation of about 1.
+    /// The largest magnitude in the gradient, of scaled columns, as the setting `tol` has it.
     pub gradient: f64,
     /// Passes over the rows until then, one for each trial.
     pub evaluations: u32,
@@ -64,9 +65,9 @@ pub(super) struct State {
 impl Object for State {}
 
 impl State {
-    pub(super) fn new(problem: &Problem) -> Self {
-        let zero = vec![0.0; problem.size()];
-        Self { point: zero.clone(), trial: zero, ..Self::default() }
+    /// Begins at a point.
+    pub(super) fn at(point: Vec<f64>) -> Self {
+        Self { point: point.clone(), trial: point, ..Self::default() }
     }
 
     pub(super) fn iterations(&self) -> u32 {
@@ -113,7 +114,7 @@ impl ComputeFunction for Optimise {
 
     fn calc(&self, cx: &mut ComContext) -> Result<()> {
         let mut state = cx.take(STATE)?;
-        let value = self.problem.value(&state.trial, cx.get(SUMS)?, cx.get(SCALES)?)?;
+        let value = self.problem.value(&state.trial, cx.get(SUMS)?, cx.get(SCALES)?, self.problem.total_weight())?;
         self.advance(&mut state, value);
         cx.put(MATRIX, self.problem.matrix(&state.trial))?;
         cx.put(SCALES, self.problem.scales(&state.trial))?;

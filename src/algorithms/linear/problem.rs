@@ -1,15 +1,19 @@
 //! What is minimised: the mean loss of the rows and a penalty, as a function of a vector.
 
 use super::gradient::Gradient;
+use super::memory::dot;
 use crate::Result;
 use crate::algorithms::centred::{Centred, power_of_two_near};
 use crate::algorithms::products::Products;
 use crate::backend::cpu::{ProductUnits, RowLoss};
 use crate::data::Dataset;
-use ndarray::Array2;
+use ndarray::{Array2, ArrayView1};
 
 /// The largest output that a trial may reach: f32 holds it and the sums it goes into.
 const MOST_OUTPUT: f64 = 1e30;
+
+/// Rounds of the power method.
+const POWERS: u32 = 16;
 
 /// What the rows' targets and weights come to.
 #[derive(Debug, Clone, Copy)]
@@ -30,7 +34,6 @@ pub(super) struct Problem {
     pub(super) outputs: usize,
     pub(super) intercept: bool,
     columns: usize,
-    rows: u64,
     /// The columns' means, scaled; what a row without an intercept has been relieved of.
     mean: Vec<f64>,
     /// The largest magnitude in each column, scaled.
@@ -73,7 +76,6 @@ impl Problem {
             outputs,
             intercept,
             columns: dataset.columns(),
-            rows,
             mean: centred.mean().iter().zip(scales).map(|(mean, scale)| mean * scale).collect(),
             largest: centred.largest(),
             weighing,
@@ -87,9 +89,46 @@ impl Problem {
         &self.units
     }
 
-    pub(super) fn gradient(&self) -> Result<Gradient> {
-        let products = Products::new(self.rows, self.units.clone())?;
+    /// The item that computes value and gradient of so many rows at a time.
+    pub(super) fn gradient(&self, rows: u64) -> Result<Gradient> {
+        let products = Products::new(rows, self.units.clone())?;
         Ok(Gradient { products, loss: self.loss, outputs: self.outputs })
+    }
+
+    /// The sum of the weights of all rows.
+    pub(super) fn total_weight(&self) -> f64 {
+        self.weighing.total
+    }
+
+    /// A bound on what the objective of some rows is bent by in any direction: the rows as the kernels have them, n × (d + 1), and
+    /// their weights, of which the mean over all rows is 1. The largest eigenvalue comes of the power method, and so a
+    /// little too small.
+    pub(super) fn curvature(&self, points: &Array2<f32>, weights: &[f64]) -> f64 {
+        let row = |row: ArrayView1<f32>| -> Vec<f64> {
+            let moved = self.mean.iter().map(|mean| if self.intercept { 0.0 } else { *mean });
+            let ones = std::iter::once(if self.intercept { 0.0 } else { -1.0 });
+            row.iter().zip(moved.chain(ones)).map(|(x, moved)| f64::from(*x) + moved).collect()
+        };
+        let rows: Vec<Vec<f64>> = points.outer_iter().map(row).collect();
+        let lengths = rows.iter().map(|row| dot(row, row).sqrt());
+        let longest = lengths.zip(&rows).max_by(|a, b| a.0.total_cmp(&b.0));
+        let Some((_, mut direction)) = longest.map(|(length, row)| (length, row.clone())) else { return 0.0 };
+        let mut eigenvalue = 0.0;
+        for _ in 0..POWERS {
+            let length = dot(&direction, &direction).sqrt();
+            if length == 0.0 {
+                break;
+            }
+            direction.iter_mut().for_each(|x| *x /= length);
+            let mut product = vec![0.0; direction.len()];
+            for (row, weight) in rows.iter().zip(weights) {
+                let along = dot(row, &direction) * weight / rows.len() as f64;
+                product.iter_mut().zip(row).for_each(|(sum, x)| *sum += along * x);
+            }
+            eigenvalue = dot(&product, &product).sqrt();
+            direction = product;
+        }
+        self.loss.curvature() * eigenvalue + self.l2.iter().copied().fold(0.0, f64::max)
     }
 
     /// How many numbers a point has.
@@ -165,11 +204,10 @@ impl Problem {
         vec![scale(derivative), scale(loss)]
     }
 
-    /// What the sums over all rows say of the point that they were computed at, with these scales.
-    pub(super) fn value(&self, point: &[f64], sums: &Array2<i64>, scales: &[f32]) -> Result<Value> {
+    /// What the sums over rows of so much weight in all say of the point that they were computed at, with these scales.
+    pub(super) fn value(&self, point: &[f64], sums: &Array2<i64>, scales: &[f32], weight: f64) -> Result<Value> {
         let sums = self.units.values(sums)?;
-        let [derivative, loss] =
-            [0, 1].map(|at| (f64::from(scales.get(at).copied().unwrap_or(1.0)) * self.weighing.total).recip());
+        let [derivative, loss] = [0, 1].map(|at| (f64::from(scales.get(at).copied().unwrap_or(1.0)) * weight).recip());
         let (d, m) = (self.columns, self.outputs);
         let gradient = (0..self.size()).map(|at| {
             let (column, output) = (at / m, at % m);

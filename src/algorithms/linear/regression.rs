@@ -3,15 +3,17 @@
 use super::fit::{Job, fingerprint, weighed};
 use super::model::{Fitted, shared_getters};
 use super::optimise::LinearRound;
-use super::settings::{Settings, Solver, shared_setters};
+use super::settings::{LearningRate, Settings, Solver, shared_setters};
 use super::targets::{Coding, Targets};
 use crate::algorithms::centred::power_of_two_near;
+use crate::algorithms::kmeans::Timings;
 use crate::algorithms::measured::measured;
 use crate::backend::cpu::RowLoss;
 use crate::data::{Dataset, Origin, RowSource};
-use crate::queue::{Session, Streamed};
+use crate::queue::{ItemTime, Session, Streamed};
 use crate::{Error, Result};
 use ndarray::ArrayView2;
+use std::time::Instant;
 
 /// Linear regression, ready to fit.
 ///
@@ -67,9 +69,9 @@ impl LinearRegression {
     /// When a setting cannot be obeyed, a value is not a finite number (with its row and column), targets and rows are not
     /// equally many, or a device fails.
     pub fn fit(&self, rows: &(impl RowSource + ?Sized), targets: &(impl RowSource + ?Sized)) -> Result<LinearModel> {
-        let session = self.settings.opened()?;
+        let (session, begun) = (self.settings.opened()?, Instant::now());
         let dataset = session.install(|| measured(rows, Some(&session), Origin::Zero))?;
-        self.fit_measured(&session, &dataset, targets)
+        self.fit_measured(&session, &dataset, targets, begun)
     }
 
     /// Fits a data set that was measured beforehand, and may have [weights](Dataset::with_weights).
@@ -77,7 +79,7 @@ impl LinearRegression {
     /// # Errors
     /// As [`fit`](Self::fit), and when all weights are 0.
     pub fn fit_dataset(&self, dataset: &Dataset, targets: &(impl RowSource + ?Sized)) -> Result<LinearModel> {
-        self.fit_measured(&self.settings.opened()?, dataset, targets)
+        self.fit_measured(&self.settings.opened()?, dataset, targets, Instant::now())
     }
 
     /// Measures and checks a table. Where the session has several ranks, each reads its share of the rows, and all call this
@@ -94,6 +96,7 @@ impl LinearRegression {
         session: &Session,
         dataset: &Dataset,
         targets: &(impl RowSource + ?Sized),
+        begun: Instant,
     ) -> Result<LinearModel> {
         let collective = session.collective();
         let targets = session.install(|| measured(targets, Some(session), Origin::Zero))?;
@@ -104,7 +107,7 @@ impl LinearRegression {
         let coding = self.coding(&targets);
         let targets = Targets { source: &targets, coding, weights: dataset.weights() };
         let (loss, strength) = (RowLoss::Squared, self.alpha);
-        let job = Job { session, dataset, targets, loss, outputs: 1, strength, weights };
+        let job = Job { session, dataset, targets, loss, outputs: 1, strength, weights, begun };
         let fitted = session.install(|| self.settings.iterate(&job))?;
         Ok(LinearModel { fitted })
     }

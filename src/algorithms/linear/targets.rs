@@ -29,7 +29,15 @@ pub(super) struct Targets<'a> {
     pub(super) weights: Option<&'a Weights>,
 }
 
-impl Targets<'_> {
+impl<'a> Targets<'a> {
+    /// The same with other weights, where there are any.
+    pub(super) fn weighted<'b>(&self, weights: Option<&'b Weights>) -> Targets<'b>
+    where
+        'a: 'b,
+    {
+        Targets { source: self.source, coding: self.coding.clone(), weights: weights.or(self.weights) }
+    }
+
     fn code(&self, target: f64) -> Option<f64> {
         match &self.coding {
             Coding::Classes(classes) => {

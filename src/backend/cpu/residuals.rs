@@ -23,6 +23,14 @@ impl RowLoss {
         }
     }
 
+    /// The most that a second derivative by an output can be.
+    pub(crate) fn curvature(self) -> f64 {
+        match self {
+            Self::Squared => 1.0,
+            Self::Logistic | Self::Softmax => 0.25,
+        }
+    }
+
     /// Puts the derivatives in place of z, and returns the loss.
     fn take(self, z: &mut [f64], y: f64) -> f64 {
         match self {

@@ -1,10 +1,10 @@
 //! The arguments of `logistic` and `linear`.
 
-use super::super::values::{at_least_one, strength, tolerance};
+use super::super::values::{at_least_one, step, strength, tolerance};
 use super::{ComputeArgs, InputArgs, ReportArgs};
 use clap::{ArgGroup, Args, ValueEnum};
 use std::path::PathBuf;
-use superstep::Solver;
+use superstep::{LearningRate, Solver};
 
 #[derive(Debug, Args)]
 #[command(
@@ -54,10 +54,13 @@ pub(in crate::cli) struct LinearShared {
     /// How the minimum is looked for
     #[arg(long, value_name = "NAME", default_value = "auto")]
     pub(in crate::cli) solver: SolverName,
+    #[command(flatten)]
+    pub(in crate::cli) steps: StepArgs,
     /// Fit no intercept
     #[arg(long)]
     pub(in crate::cli) no_intercept: bool,
-    /// Stop when no number in the gradient, of columns scaled to a standard deviation of about 1, is larger
+    /// Stop when no number in the gradient, of columns scaled so that units do not matter, is larger; sgd: when the mean loss
+    /// of an epoch has not fallen by more for 5 epochs
     #[arg(long, value_name = "T", default_value = "1e-4", value_parser = tolerance, allow_negative_numbers = true)]
     pub(in crate::cli) tol: f64,
     /// Weight of each row: a table (.npy, .csv, …) of one column
@@ -75,6 +78,54 @@ pub(in crate::cli) struct LinearShared {
     pub(in crate::cli) report: ReportArgs,
 }
 
+/// How the steps of `sgd` go.
+#[derive(Debug, Args)]
+pub(in crate::cli) struct StepArgs {
+    /// With --solver sgd: rows of a batch [default: 256]
+    #[arg(long, value_name = "N", value_parser = at_least_one::<usize>)]
+    pub(in crate::cli) batch_size: Option<usize>,
+    /// With --solver sgd: how steps get shorter [default: invscaling]
+    #[arg(long, value_name = "NAME")]
+    pub(in crate::cli) learning_rate: Option<Schedule>,
+    /// With --solver sgd: the power of the passes over the rows that steps get shorter with [default: 0.25]
+    #[arg(long, value_name = "P", value_parser = tolerance)]
+    pub(in crate::cli) power_t: Option<f64>,
+    /// With --solver sgd: the length of the first step, as a factor of the gradient in scaled columns [default: as long as
+    /// the first batches allow]
+    #[arg(long, value_name = "E", value_parser = step)]
+    pub(in crate::cli) eta0: Option<f64>,
+}
+
+impl StepArgs {
+    /// A flag that was given, for another solver's use.
+    pub(in crate::cli) fn given(&self) -> Option<&'static str> {
+        let flags = [
+            ("batch_size", self.batch_size.is_some()),
+            ("learning_rate", self.learning_rate.is_some()),
+            ("power_t", self.power_t.is_some()),
+            ("eta0", self.eta0.is_some()),
+        ];
+        flags.into_iter().find_map(|(flag, given)| given.then_some(flag))
+    }
+
+    /// The schedule that is meant.
+    pub(in crate::cli) fn schedule(&self) -> LearningRate {
+        match self.learning_rate {
+            Some(Schedule::Constant) => LearningRate::Constant,
+            Some(Schedule::Invscaling) | None => LearningRate::InverseScaling(self.power_t.unwrap_or(0.25)),
+        }
+    }
+}
+
+/// The schedules by their names in scikit-learn.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(in crate::cli) enum Schedule {
+    /// All steps are as long as the first
+    Constant,
+    /// A step is the first one's length over a power of the passes over the rows
+    Invscaling,
+}
+
 /// The solvers by name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(in crate::cli) enum SolverName {
@@ -86,6 +137,8 @@ pub(in crate::cli) enum SolverName {
     OwlQn,
     /// Gradient descent
     GradientDescent,
+    /// Stochastic gradient descent: a step for each small batch of shuffled rows; --max-iter counts passes over the rows
+    Sgd,
 }
 
 impl From<SolverName> for Solver {
@@ -95,6 +148,7 @@ impl From<SolverName> for Solver {
             SolverName::Lbfgs => Self::Lbfgs,
             SolverName::OwlQn => Self::OwlQn,
             SolverName::GradientDescent => Self::GradientDescent,
+            SolverName::Sgd => Self::Sgd,
         }
     }
 }
