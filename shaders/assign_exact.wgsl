@@ -35,7 +35,7 @@
 // Rows, columns and centroids past the end are not special: a column adds zero, a row is not written, a centroid
 // repeats the last one under its label.
 // Traffic per row: 4d bytes read per 64 centroids, 8 written, and 4·k·d / 64 of centroids. Work: 3·k·d operations.
-// Workgroup memory: 12.5 KiB. Registers: 32 sums, 8 for the minimum, 8 operands, 8 of the next tile.
+// Workgroup memory: 12.5 KiB. Registers: 32 sums, 8 for the minimum, 8 operands, 16 of the next two tiles.
 
 override DIMENSIONS: u32;
 override CLUSTERS: u32;
@@ -147,6 +147,19 @@ fn assign_exact(
     }
 }
 
+// A tile: its first centroid and column.
+struct Step {
+    first: u32,
+    column: u32,
+}
+
+fn step_after(step: Step) -> Step {
+    if (step.column + COLUMNS >= DIMENSIONS) {
+        return Step(step.first + TILE, 0u);
+    }
+    return Step(step.first, step.column + COLUMNS);
+}
+
 // Shows 64 rows the centroids from `begin` to `end`.
 fn search(first_row: u32, rows: u32, begin: u32, end: u32, place: vec3<u32>, thread: u32) {
     var best0 = Best(FARTHEST, 0u);
@@ -156,8 +169,12 @@ fn search(first_row: u32, rows: u32, begin: u32, end: u32, place: vec3<u32>, thr
 
     // Neighbours along x read neighbouring columns of the same four rows.
     let begins = begins_at(first_row + BLOCK * place.y, rows - 1u);
-    var row_next = row_quad(begins, place.x);
-    var centroid_next = centroid_quad(begin + BLOCK * place.y, place.x);
+    var ahead = Step(begin, 0u);
+    var row_next = row_quad(begins, ahead.column + place.x);
+    var centroid_next = centroid_quad(ahead.first + BLOCK * place.y, ahead.column + place.x);
+    ahead = step_after(ahead);
+    var row_after = row_quad(begins, ahead.column + place.x);
+    var centroid_after = centroid_quad(ahead.first + BLOCK * place.y, ahead.column + place.x);
     for (var first = begin; first < end; first += TILE) {
         var total0 = vec4(0.0);
         var total1 = vec4(0.0);
@@ -168,11 +185,12 @@ fn search(first_row: u32, rows: u32, begin: u32, end: u32, place: vec3<u32>, thr
             row_tile[place.x * STRIDE + place.y] = row_next;
             centroid_tile[place.x * STRIDE + place.y] = centroid_next;
             workgroupBarrier();
-            // The next tile is on its way while this one is computed on: that matters where few rows are taken.
-            let is_last = column + COLUMNS >= DIMENSIONS;
-            let next_column = select(column + COLUMNS, 0u, is_last) + place.x;
-            row_next = row_quad(begins, next_column);
-            centroid_next = centroid_quad(select(first, first + TILE, is_last) + BLOCK * place.y, next_column);
+            // The next two tiles are on their way while this one is computed on: that matters where few rows are taken.
+            row_next = row_after;
+            centroid_next = centroid_after;
+            ahead = step_after(ahead);
+            row_after = row_quad(begins, ahead.column + place.x);
+            centroid_after = centroid_quad(ahead.first + BLOCK * place.y, ahead.column + place.x);
 
             var part0 = vec4(0.0);
             var part1 = vec4(0.0);

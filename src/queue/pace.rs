@@ -2,7 +2,7 @@
 
 use crate::Result;
 use crate::backend::gpu::{GpuDevice, View};
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 /// A submission is to take about so long: well below what any desktop allows (2 s on Windows), and short enough that a
@@ -16,13 +16,16 @@ pub(super) const FIRST: u64 = 4096;
 /// A slice is at most so many times the one before it, as a larger one was never tried.
 const STEP: f64 = 4.0;
 
+/// So many slices in a row must have taken about as long as they should: one may have waited for something else.
+const SURE: u32 = 2;
+
 /// The rows that an item takes at once on a device, as far as it is known.
 #[derive(Default)]
 pub(crate) struct Pace {
     /// 0 before the first run.
     rows: AtomicU64,
-    /// Whether slices take about as long as they should: nothing is waited for any more.
-    is_settled: AtomicBool,
+    /// How many slices in a row have taken about as long as they should: of `SURE` nothing is waited for any more.
+    fitting: AtomicU32,
 }
 
 impl Pace {
@@ -48,7 +51,7 @@ impl Pace {
         while first < all {
             let known = self.rows.load(Ordering::Relaxed);
             let rows = known.max(FIRST).min(most).min(all - first);
-            let is_settled = self.is_settled.load(Ordering::Relaxed);
+            let is_settled = self.is_settled();
             if !is_settled {
                 gpu.wait()?;
             }
@@ -60,12 +63,16 @@ impl Pace {
                 self.learn(known.min(most), rows, clock.elapsed());
                 if self.rows.load(Ordering::Relaxed) >= most {
                     // More are never taken, however short that is.
-                    self.is_settled.store(true, Ordering::Relaxed);
+                    self.fitting.store(SURE, Ordering::Relaxed);
                 }
             }
             first += rows;
         }
         Ok(())
+    }
+
+    fn is_settled(&self) -> bool {
+        self.fitting.load(Ordering::Relaxed) >= SURE
     }
 
     /// From how long some rows took. Of the very first nothing is learned but that they ran.
@@ -76,7 +83,9 @@ impl Pace {
         // The rest of a task, shorter than what is known, says little of what more would take.
         if rows >= known || time > LONG {
             self.rows.store(next.clamp(View::ALIGNMENT, u64::MAX / 2), Ordering::Relaxed);
-            self.is_settled.store((1.0..2.0).contains(&factor) && known > 0, Ordering::Relaxed);
+            let fits = (1.0..2.0).contains(&factor) && known > 0;
+            let fitting = if fits { self.fitting.load(Ordering::Relaxed) + 1 } else { 0 };
+            self.fitting.store(fitting, Ordering::Relaxed);
         }
     }
 }
@@ -92,7 +101,7 @@ mod tests {
         let time = |rows: u64| Duration::from_micros(10 * rows);
         pace.learn(0, FIRST, Duration::from_millis(500));
         let mut seen = vec![pace.rows.load(Ordering::Relaxed)];
-        while !pace.is_settled.load(Ordering::Relaxed) {
+        while !pace.is_settled() {
             let rows = *seen.last().unwrap();
             pace.learn(rows, rows, time(rows));
             seen.push(pace.rows.load(Ordering::Relaxed));
@@ -101,6 +110,20 @@ mod tests {
         let last = *seen.last().unwrap();
         assert!((4000..=5000).contains(&last), "about 50 ms: {seen:?}");
         assert!(seen.iter().all(|rows| rows.is_multiple_of(View::ALIGNMENT)), "{seen:?}");
+    }
+
+    #[test]
+    fn one_slice_that_had_to_wait_settles_nothing() {
+        let pace = Pace::default();
+        pace.learn(0, FIRST, Duration::from_micros(100));
+        let rows = pace.rows.load(Ordering::Relaxed);
+        pace.learn(rows, rows, Duration::from_millis(30));
+        assert!(!pace.is_settled());
+        for _ in 0..8 {
+            let rows = pace.rows.load(Ordering::Relaxed);
+            pace.learn(rows, rows, Duration::from_nanos(20 * rows));
+        }
+        assert!(pace.rows.load(Ordering::Relaxed) > 1_000_000, "what it is worth in the end");
     }
 
     #[test]

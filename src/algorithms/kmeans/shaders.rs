@@ -77,11 +77,12 @@ const F32_ROUNDING: f64 = 5.960464477539063e-8;
 const HALVES_ROUNDING: f64 = 4.0 * F32_ROUNDING;
 
 /// The rows that a workgroup of `sum_by_label.wgsl` looks at together, the values that repay the emptying of its private
-/// cells, and what these may take of the 16 KiB every device has.
+/// cells, the workgroups that keep any device busy and the most values for each, and what its cells may take of the 16 KiB every
+/// device has.
 const TOGETHER: usize = 256;
 const VALUES_PER_WORKGROUP: usize = 4096;
 const BUSY_SUMMING: usize = 1024;
-const MOST_SUMMED: usize = 1024;
+const MOST_SUMMED: usize = 1 << 17;
 const PRIVATE_BYTES: usize = 12 << 10;
 const WORKGROUP_BYTES: usize = 16 << 10;
 
@@ -407,7 +408,7 @@ impl Plan {
         let names = ["CLUSTERS", "DIMENSIONS", "WORDS", "BITS", "WEIGHTED", "FROM_SUMS"];
         let shader = Shader::wgsl(source).named("sum_by_label").trusted().constant("PRIVATE_FROM", self.private_from());
         // Masses are emptied and added for each workgroup, so of many rows each takes more.
-        let busy = (self.rows as usize / BUSY_SUMMING).clamp(1, MOST_SUMMED);
+        let busy = (self.rows as usize / BUSY_SUMMING).clamp(1, MOST_SUMMED / self.d.min(MOST_SUMMED));
         let rows = (VALUES_PER_WORKGROUP / self.d).max(busy).next_multiple_of(TOGETHER);
         let shader = shader.rows_per_workgroup(POINTS, rows);
         self.constants(shader, &names)
