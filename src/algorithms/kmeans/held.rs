@@ -29,7 +29,7 @@ impl Held {
     /// Whether the next round goes on without the host.
     pub(super) fn goes_on(self, summary: &Summary) -> bool {
         let ends = summary.moved == 0 || summary.shift <= self.tolerance;
-        !ends && !(self.empty && summary.empty > 0)
+        !(ends || (self.empty && summary.empty > 0))
     }
 }
 
