@@ -57,7 +57,7 @@ impl Case {
     }
 
     /// The inertia follows from the sums; squared lengths are planned for as distances are.
-    fn from_sums(mut self) -> Self {
+    fn with_lengths(mut self) -> Self {
         self.from_sums = true;
         let length = |row: &[f32]| row.iter().map(|value| value * value).sum::<f32>();
         self.planned = Some(2.0 * self.points.chunks(self.d).map(length).fold(0.0, f32::max));
@@ -227,13 +227,13 @@ fn equals_exact_integer_sums_wherever_it_gathers() {
 fn gathers_squared_lengths_where_the_inertia_follows_from_the_sums() {
     on_every_adapter(|device| {
         for case in [
-            Case::new("one row", (1, 1, 1), 41).from_sums(),
-            Case::new("few", (300, 2, 3), 42).from_sums(),
-            Case::new("off the workgroup", (1025, 16, 17), 43).from_sums(),
-            Case::new("many columns", (70, 512, 2), 44).from_sums(),
+            Case::new("one row", (1, 1, 1), 41).with_lengths(),
+            Case::new("few", (300, 2, 3), 42).with_lengths(),
+            Case::new("off the workgroup", (1025, 16, 17), 43).with_lengths(),
+            Case::new("many columns", (70, 512, 2), 44).with_lengths(),
             Case::new("a wide range", (900, 7, 3), 45)
                 .points(|at, value| value * 2f32.powi((at * 37 % 100) as i32 - 60))
-                .from_sums(),
+                .with_lengths(),
         ] {
             let (k, d) = (case.clusters, case.d);
             let expected = case.changes();
