@@ -78,7 +78,7 @@ fn queue(session: &Session, last: u32) -> IterativeComQueue<'_> {
 }
 
 fn looks_ahead(queue: IterativeComQueue<'_>, last: u32, within: Duration) -> IterativeComQueue<'_> {
-    queue.look_ahead(SUMMARY, within, move |value: &Vec<u32>| Ok(value[0] < last && value[0] % SEEN != 0))
+    queue.look_ahead(SUMMARY, within, move |value: &Vec<u32>| Ok(value[0] < last && !value[0].is_multiple_of(SEEN)))
 }
 
 /// The result, listeners and criterion are those of a queue that waits; rounds begun unseen that prove vain leave nothing behind.
@@ -88,8 +88,8 @@ fn a_queue_that_looks_ahead_ends_as_one_that_waits() -> Result<()> {
         let told: Vec<String> =
             (1..=last).flat_map(|round| [format!("starts {round}"), format!("ends {round} with {round}")]).collect();
         // Rounds in vain: after each that had to be seen, if the one before it had not, and after the last; from the third on.
-        let held = (2..last).filter(|round| round % SEEN == 0).count() as u32;
-        let is_after_held = last > 1 && (last - 1) % SEEN == 0;
+        let held = (2..last).filter(|round| round.is_multiple_of(SEEN)).count() as u32;
+        let is_after_held = last > 1 && (last - 1).is_multiple_of(SEEN);
         let in_vain = held + u32::from(last >= 2 && !is_after_held);
         let cpu = Session::builder().device(DeviceChoice::These(vec![OneDevice::Cpu])).build()?;
         let on_devices = sessions().map(|(name, _, session)| (name, session, in_vain));
