@@ -84,11 +84,11 @@ fn looks_ahead(queue: IterativeComQueue<'_>, last: u32, within: Duration) -> Ite
 /// The result, listeners and criterion are those of a queue that waits; rounds begun unseen that prove vain leave nothing behind.
 #[test]
 fn a_queue_that_looks_ahead_ends_as_one_that_waits() -> Result<()> {
-    for last in [1, 2, 3, 5, 6, 7, 12] {
+    for last in [1_u32, 2, 3, 5, 6, 7, 12] {
         let told: Vec<String> =
             (1..=last).flat_map(|round| [format!("starts {round}"), format!("ends {round} with {round}")]).collect();
         // Rounds in vain: after each that had to be seen, if the one before it had not, and after the last; from the third on.
-        let held = (2..last).filter(|round| round.is_multiple_of(SEEN)).count() as u32;
+        let held = (2..last).filter(|round: &u32| round.is_multiple_of(SEEN)).count() as u32;
         let is_after_held = last > 1 && (last - 1).is_multiple_of(SEEN);
         let in_vain = held + u32::from(last >= 2 && !is_after_held);
         let cpu = Session::builder().device(DeviceChoice::These(vec![OneDevice::Cpu])).build()?;
