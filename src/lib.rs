@@ -34,11 +34,13 @@ pub mod metrics;
 pub mod queue;
 
 pub use algorithms::bisecting::{BisectingKMeans, BisectingKMeansModel};
-pub use algorithms::gmm::{Covariance, GaussianMixture, GaussianMixtureModel, MixtureInit};
+pub use algorithms::gmm::{CovarianceType, GaussianMixture, GaussianMixtureModel, MixtureInit};
 pub use algorithms::kmeans::{
     Algorithm, Decay, EmptyClusters, Init, KMeans, KMeansModel, KMeansSweep, Metric, MiniBatchKMeans, OnlineKMeans,
 };
-pub use algorithms::linear::{LearningRate, LinearModel, LinearRegression, LogisticModel, LogisticRegression, Solver};
+pub use algorithms::linear::{
+    LearningRate, LinearRegression, LinearRegressionModel, LogisticRegression, LogisticRegressionModel, Solver,
+};
 pub use algorithms::pagerank::{PageRank, PageRanks};
 pub use algorithms::pca::{Pca, PcaModel};
 pub use error::{Error, Place, Result};

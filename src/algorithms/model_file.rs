@@ -26,9 +26,9 @@ pub enum ModelKind {
     Pca,
     /// A [`GaussianMixtureModel`](crate::GaussianMixtureModel).
     GaussianMixture,
-    /// A [`LogisticModel`](crate::LogisticModel).
+    /// A [`LogisticRegressionModel`](crate::LogisticRegressionModel).
     Logistic,
-    /// A [`LinearModel`](crate::LinearModel).
+    /// A [`LinearRegressionModel`](crate::LinearRegressionModel).
     Linear,
 }
 

@@ -12,7 +12,7 @@ pub(super) use clusters::{
 pub(super) use linear::{LinearArgs, LinearShared, LogisticArgs, Schedule, SolverName};
 pub(super) use pagerank::PageRankArgs;
 use std::path::PathBuf;
-use superstep::Covariance;
+use superstep::CovarianceType;
 use superstep::data::ReadOptions;
 use superstep::data::output::Element;
 use superstep::queue::DeviceChoice;
@@ -69,8 +69,8 @@ pub(super) struct GmmArgs {
     #[arg(long, value_name = "K", value_parser = at_least_one::<usize>)]
     pub(super) components: usize,
     /// Shape of the covariances: full, or diag (along the axes)
-    #[arg(long, value_name = "SHAPE", default_value = "full", value_parser = setting::<Covariance>)]
-    pub(super) covariance: Covariance,
+    #[arg(long, value_name = "SHAPE", default_value = "full", value_parser = setting::<CovarianceType>)]
+    pub(super) covariance: CovarianceType,
     /// What is added to each variance, so that no component collapses
     #[arg(long, value_name = "V", default_value = "1e-6", value_parser = tolerance, allow_negative_numbers = true)]
     pub(super) reg_covar: f64,

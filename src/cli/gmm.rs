@@ -42,7 +42,7 @@ pub(super) fn run(args: &GmmArgs, ranks: &Arc<dyn Collective>) -> Result<Ended, 
 fn settings(args: &GmmArgs, job: &Job) -> GaussianMixture {
     let reporter = job.reporter().clone();
     GaussianMixture::new(args.components)
-        .covariance(args.covariance)
+        .covariance_type(args.covariance)
         .reg_covar(args.reg_covar)
         .tol(args.tol)
         .max_iter(args.max_iter)
@@ -128,7 +128,7 @@ fn told(model: &GaussianMixtureModel, head: Head) -> GmmReport {
             ..head
         },
         components: model.components(),
-        covariance: model.covariance().to_string(),
+        covariance: model.covariance_type().to_string(),
         lower_bound: model.lower_bound(),
         criteria: None,
         weights: model.weights().to_vec(),

@@ -13,12 +13,12 @@ use ndarray::{Array2, Axis};
 use std::path::Path;
 use std::sync::Arc;
 use superstep::algorithms::kmeans::Timings;
-use superstep::algorithms::linear::LinearRound;
+use superstep::algorithms::linear::Round;
 use superstep::collective::Collective;
 use superstep::data::output::write_matrix;
 use superstep::data::{self, Dataset, ReadOptions, RowSource};
 use superstep::queue::ItemTime;
-use superstep::{Error, LinearModel, LinearRegression, LogisticModel, LogisticRegression, Result};
+use superstep::{Error, LinearRegression, LinearRegressionModel, LogisticRegression, LogisticRegressionModel, Result};
 
 /// Rows of a batch where none are given: the library's default.
 const BATCH_SIZE: usize = 256;
@@ -134,8 +134,8 @@ fn check(args: &LinearShared) -> Result<(), Failure> {
 
 /// A model of either kind.
 enum Fitted {
-    Logistic(LogisticModel),
-    Linear(LinearModel),
+    Logistic(LogisticRegressionModel),
+    Linear(LinearRegressionModel),
 }
 
 impl Fitted {
@@ -240,7 +240,7 @@ fn outputs(args: &LinearShared) -> Outputs<'_> {
 }
 
 /// Shows what a step came to: `step 3/100: loss 0.25, gradient 1.2e-3, 5 passes`.
-fn tell(job: &Job, solver: SolverName, max_iter: u32) -> impl Fn(LinearRound) + Send + Sync + 'static {
+fn tell(job: &Job, solver: SolverName, max_iter: u32) -> impl Fn(Round) + Send + Sync + 'static {
     let reporter = job.reporter().clone();
     let name = if solver == SolverName::Sgd { "epoch" } else { "step" };
     move |round| {

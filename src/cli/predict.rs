@@ -15,7 +15,10 @@ use superstep::algorithms::ModelKind;
 use superstep::data::output::{Block, Element, TableSpec, TableWriter};
 use superstep::data::{self, RowSource};
 use superstep::queue::{DeviceChoice, OneDevice};
-use superstep::{BisectingKMeansModel, Error, GaussianMixtureModel, KMeansModel, LinearModel, LogisticModel, Result};
+use superstep::{
+    BisectingKMeansModel, Error, GaussianMixtureModel, KMeansModel, LinearRegressionModel, LogisticRegressionModel,
+    Result,
+};
 
 /// Values of a block: enough rows to keep every thread busy, few enough to show progress and heed Ctrl-C.
 const BLOCK_VALUES: u64 = 1 << 22;
@@ -53,8 +56,8 @@ enum Model {
     KMeans(KMeansModel),
     BisectingKMeans(BisectingKMeansModel),
     GaussianMixture(GaussianMixtureModel),
-    Logistic(LogisticModel),
-    Linear(LinearModel),
+    Logistic(LogisticRegressionModel),
+    Linear(LinearRegressionModel),
 }
 
 /// What a model says of rows.
@@ -72,8 +75,8 @@ impl Model {
             ModelKind::KMeans => KMeansModel::load(path).map(Self::KMeans),
             ModelKind::BisectingKMeans => BisectingKMeansModel::load(path).map(Self::BisectingKMeans),
             ModelKind::GaussianMixture => GaussianMixtureModel::load(path).map(Self::GaussianMixture),
-            ModelKind::Logistic => LogisticModel::load(path).map(Self::Logistic),
-            ModelKind::Linear => LinearModel::load(path).map(Self::Linear),
+            ModelKind::Logistic => LogisticRegressionModel::load(path).map(Self::Logistic),
+            ModelKind::Linear => LinearRegressionModel::load(path).map(Self::Linear),
             kind => Err(Error::parameter("MODEL", format!("{}: a model of {kind:?} labels no rows", path.display()))),
         }
     }

@@ -43,7 +43,7 @@ pub(super) fn run(args: &SweepArgs, ranks: &Arc<dyn Collective>) -> Result<Ended
     let sweep = KMeansSweep::new(args.k.0.iter().copied())
         .restarts(args.restarts)
         .silhouette_sample(args.silhouette_rows)
-        .like(kmeans)
+        .template(kmeans)
         .progress(tell);
     let clock = Instant::now();
     let found = sweep.fit_dataset(&dataset)?;

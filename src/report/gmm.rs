@@ -5,7 +5,7 @@ use super::head::Head;
 use super::number::{counted, value};
 use super::table::{Align, Table};
 use serde_json::{Value, json};
-use superstep::algorithms::gmm::MixtureRound;
+use superstep::algorithms::gmm::Round;
 use superstep::queue::ItemTime;
 
 /// Up to this many components, each is listed.
@@ -27,7 +27,7 @@ pub(crate) struct GmmReport {
     /// Those of the components.
     pub(crate) weights: Vec<f64>,
     /// The rounds of the start that was kept.
-    pub(crate) trace: Vec<MixtureRound>,
+    pub(crate) trace: Vec<Round>,
     /// What each kernel took in all rounds together, where that was measured.
     pub(crate) items: Vec<ItemTime>,
 }
@@ -77,7 +77,7 @@ impl GmmReport {
 }
 
 /// What a round gained is null in the first.
-fn round_json(round: &MixtureRound) -> Value {
+fn round_json(round: &Round) -> Value {
     json!({ "iteration": round.iteration, "lower_bound": round.lower_bound, "change": round.change })
 }
 

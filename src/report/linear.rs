@@ -6,7 +6,7 @@ use super::number::{count, counted, value};
 use super::table::{Align, Table};
 use ndarray::Array2;
 use serde_json::{Value, json};
-use superstep::algorithms::linear::LinearRound;
+use superstep::algorithms::linear::Round;
 use superstep::queue::ItemTime;
 
 /// Up to this many columns, each coefficient is listed.
@@ -26,7 +26,7 @@ pub(crate) struct LinearReport {
     /// Passes over the rows.
     pub(crate) evaluations: u32,
     /// What each step came to.
-    pub(crate) trace: Vec<LinearRound>,
+    pub(crate) trace: Vec<Round>,
     /// What each kernel took in all rounds together, where that was measured.
     pub(crate) items: Vec<ItemTime>,
 }
@@ -102,7 +102,7 @@ impl LinearReport {
     }
 }
 
-fn round_json(round: &LinearRound) -> Value {
+fn round_json(round: &Round) -> Value {
     json!({
         "iteration": round.iteration,
         "loss": round.loss,

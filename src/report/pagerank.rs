@@ -6,7 +6,7 @@ use super::number::{counted, value};
 use super::page::{Point, curve, escape, page, section, table};
 use super::table::{Align, Table};
 use serde_json::{Value, json};
-use superstep::algorithms::pagerank::PageRankRound;
+use superstep::algorithms::pagerank::Round;
 use superstep::queue::ItemTime;
 
 /// Everything that is told of the ranks of a graph.
@@ -21,7 +21,7 @@ pub(crate) struct PageRankReport {
     /// The names of the nodes with the highest ranks, and these ranks.
     pub(crate) top: Vec<(String, f64)>,
     /// What each round did.
-    pub(crate) trace: Vec<PageRankRound>,
+    pub(crate) trace: Vec<Round>,
     /// What each kernel took in all rounds together, where that was measured.
     pub(crate) items: Vec<ItemTime>,
 }
@@ -30,7 +30,8 @@ impl PageRankReport {
     /// The object that `pagerank --json` prints; the order of its keys is part of the contract.
     pub(crate) fn json(&self) -> Value {
         let top = |(node, rank): &(String, f64)| json!({ "node": node, "rank": rank });
-        let round = |round: &PageRankRound| json!({ "iteration": round.iteration, "change": round.change, "dangling": round.dangling });
+        let round =
+            |round: &Round| json!({ "iteration": round.iteration, "change": round.change, "dangling": round.dangling });
         let mut details = json!({ "trace": self.trace.iter().map(round).collect::<Vec<_>>() });
         if !self.items.is_empty() {
             details["items"] = self.items.iter().map(item_json).collect();

@@ -4,7 +4,7 @@ use super::head::Head;
 use super::number::value;
 use super::table::{Align, Table};
 use serde_json::{Value, json};
-use superstep::algorithms::pca::PcaRound;
+use superstep::algorithms::pca::Round;
 
 /// Up to this many components are listed.
 const LISTED: usize = 16;
@@ -25,13 +25,13 @@ pub(crate) struct PcaReport {
     /// The mean variance of all other directions.
     pub(crate) noise_variance: f64,
     /// What each round did.
-    pub(crate) trace: Vec<PcaRound>,
+    pub(crate) trace: Vec<Round>,
 }
 
 impl PcaReport {
     /// The object that `pca --json` prints; the order of its keys is part of the contract.
     pub(crate) fn json(&self) -> Value {
-        let round = |round: &PcaRound| {
+        let round = |round: &Round| {
             json!({
                 "iteration": round.iteration,
                 "residual": round.residual,

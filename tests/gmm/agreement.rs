@@ -43,7 +43,7 @@ impl Case {
 
     fn mixture(&self) -> GaussianMixture {
         let covariance = self.text("covariance").parse().unwrap();
-        let mixture = GaussianMixture::new(self.numbers("weights").len()).covariance(covariance);
+        let mixture = GaussianMixture::new(self.numbers("weights").len()).covariance_type(covariance);
         mixture.reg_covar(self.number("reg_covar"))
     }
 

@@ -3,16 +3,17 @@
 use crate::support::{cpu, from_rows, heaps, narrow, on_every_device, values};
 use ndarray::{Array2, array};
 use superstep::algorithms::gmm::{Matrices, Progress};
-use superstep::{Covariance, GaussianMixture, MixtureInit};
+use superstep::{CovarianceType, GaussianMixture, MixtureInit};
 
-const BOTH: [Covariance; 2] = [Covariance::Full, Covariance::Diagonal];
+const BOTH: [CovarianceType; 2] = [CovarianceType::Full, CovarianceType::Diagonal];
 
 #[test]
 fn rows_that_are_all_equal_have_the_regularisation_for_a_covariance() {
     let rows = Array2::from_elem((40, 3), 1234.5_f32);
     on_every_device(|session, name| {
         for covariance in BOTH {
-            let model = GaussianMixture::new(2).covariance(covariance).reg_covar(0.25).session(session).fit(&rows)?;
+            let model =
+                GaussianMixture::new(2).covariance_type(covariance).reg_covar(0.25).session(session).fit(&rows)?;
             assert!(model.means().iter().all(|mean| *mean == 1234.5), "{name}, {covariance}: {:?}", model.means());
             let variances = values(model.covariances());
             assert!(
@@ -53,7 +54,7 @@ fn as_many_components_as_rows_take_one_row_each() {
     let rows = array![[0.0_f64, 0.0], [10.0, 0.0], [0.0, 20.0], [30.0, 30.0], [-40.0, 5.0]];
     on_every_device(|session, name| {
         for covariance in BOTH {
-            let mixture = GaussianMixture::new(5).covariance(covariance).reg_covar(1.0).seed(1).session(session);
+            let mixture = GaussianMixture::new(5).covariance_type(covariance).reg_covar(1.0).seed(1).session(session);
             let model = mixture.fit(&rows)?;
             let mut labels = model.predict(&rows)?;
             labels.sort_unstable();
@@ -69,7 +70,7 @@ fn more_components_than_distinct_rows_end_without_a_fault() {
     let rows = Array2::from_shape_fn((60, 2), |(row, column)| if row % 3 == column { 8.0_f32 } else { -1.0 });
     on_every_device(|session, name| {
         for covariance in BOTH {
-            let model = GaussianMixture::new(5).covariance(covariance).session(session).fit(&rows)?;
+            let model = GaussianMixture::new(5).covariance_type(covariance).session(session).fit(&rows)?;
             assert!(model.weights().iter().all(|weight| *weight >= 0.0), "{name}, {covariance}");
             assert!((model.weights().iter().sum::<f64>() - 1.0).abs() < 1e-12, "{name}, {covariance}");
             assert!(model.score(&rows)?.is_finite() && values(model.covariances()).iter().all(|x| x.is_finite()));
@@ -85,7 +86,7 @@ fn a_component_without_rows_stays_where_it_is() {
     on_every_device(|session, name| {
         for covariance in BOTH {
             let one = |variance: f64| -> Matrices {
-                if covariance == Covariance::Full {
+                if covariance == CovarianceType::Full {
                     let mut matrices = ndarray::Array3::zeros((2, 2, 2));
                     matrices.outer_iter_mut().for_each(|mut matrix| matrix.diag_mut().fill(variance));
                     Matrices::Full(matrices)
@@ -95,7 +96,7 @@ fn a_component_without_rows_stays_where_it_is() {
             };
             let means = array![[0.0, 0.0], [1000.0, 500.0]];
             let init = MixtureInit::Given { weights: vec![0.5, 0.5], means, covariances: one(1.0) };
-            let mixture = GaussianMixture::new(2).covariance(covariance).init(init).reg_covar(0.01);
+            let mixture = GaussianMixture::new(2).covariance_type(covariance).init(init).reg_covar(0.01);
             let model = mixture.max_iter(3).tol(0.0).session(session).fit(&rows)?;
             assert!(model.weights()[1] < 1e-12, "{name}: {:?}", model.weights());
             let mean = model.means().row(1).to_vec();
@@ -103,7 +104,8 @@ fn a_component_without_rows_stays_where_it_is() {
                 (mean[0] - 1000.0).abs() < 1e-3 && (mean[1] - 500.0).abs() < 1e-3,
                 "{name}, {covariance}: {mean:?}"
             );
-            let alone = GaussianMixture::new(1).covariance(covariance).reg_covar(0.01).session(session).fit(&rows)?;
+            let alone =
+                GaussianMixture::new(1).covariance_type(covariance).reg_covar(0.01).session(session).fit(&rows)?;
             assert!((model.score(&rows)? - alone.score(&rows)?).abs() < 1e-5, "{name}, {covariance}");
         }
         Ok(())
@@ -190,7 +192,7 @@ fn a_fit_that_is_interrupted_ends_with_the_round_that_runs() -> superstep::Resul
 fn a_component_that_collapses_without_regularisation_is_a_fault_that_says_so() {
     let rows = array![[0.0_f64, 0.0], [0.0, 0.0], [9.0, 9.0], [9.0, 9.0]];
     for covariance in BOTH {
-        let mixture = GaussianMixture::new(2).covariance(covariance).reg_covar(0.0).session(&cpu());
+        let mixture = GaussianMixture::new(2).covariance_type(covariance).reg_covar(0.0).session(&cpu());
         let message = mixture.fit(&rows).expect_err("two points").to_string();
         assert!(message.contains("ill-defined covariances") && message.contains("reg_covar"), "{message}");
     }

@@ -4,7 +4,7 @@ use crate::support::{cpu, heaps};
 use ndarray::{Array2, Array3, array};
 use superstep::algorithms::gmm::Matrices;
 use superstep::data::Dataset;
-use superstep::{Covariance, GaussianMixture, GaussianMixtureModel, MixtureInit, Result};
+use superstep::{CovarianceType, GaussianMixture, GaussianMixtureModel, MixtureInit, Result};
 
 fn message(result: Result<GaussianMixtureModel>, case: &str) -> String {
     match result {
@@ -33,7 +33,7 @@ fn settings_that_cannot_be_obeyed_are_refused() {
     }
     let one = message(mixture(1).fit(&rows.slice(ndarray::s![..1, ..])), "one row");
     assert!(one.contains("2 rows or more"), "{one}");
-    assert!("tied".parse::<Covariance>().is_err_and(|error| error.to_string().contains("full and diag")));
+    assert!("tied".parse::<CovarianceType>().is_err_and(|error| error.to_string().contains("full and diag")));
 }
 
 #[test]
@@ -43,12 +43,12 @@ fn starts_that_are_none_are_refused() {
     let full = |values: [f64; 4]| Matrices::Full(Array3::from_shape_fn((2, 2, 2), |(_, i, j)| values[2 * i + j]));
     let refused = |(weights, means, covariances): (Vec<f64>, Array2<f64>, Matrices), covariance, expected: &str| {
         let init = MixtureInit::Given { weights, means, covariances };
-        let mixture = GaussianMixture::new(2).covariance(covariance).init(init).session(&cpu());
+        let mixture = GaussianMixture::new(2).covariance_type(covariance).init(init).session(&cpu());
         let message = message(mixture.fit(&rows), expected);
         assert!(message.contains(expected), "{message}");
     };
-    let (diagonal, (weights, means, variances)) = (Covariance::Diagonal, good());
-    refused(good(), Covariance::Full, "the covariances are diag, and the mixture is to be full");
+    let (diagonal, (weights, means, variances)) = (CovarianceType::Diagonal, good());
+    refused(good(), CovarianceType::Full, "the covariances are diag, and the mixture is to be full");
     refused((vec![1.0], means.clone(), variances.clone()), diagonal, "give 2 weights");
     refused((weights.clone(), array![[0.0], [1.0]], variances.clone()), diagonal, "2 × 2 means");
     let narrow = Matrices::Diagonal(Array2::from_elem((2, 3), 1.0));
@@ -63,7 +63,7 @@ fn starts_that_are_none_are_refused() {
         ([1.0, 0.5, 0.4, 1.0], "not symmetric"),
         ([1.0, f64::NAN, f64::NAN, 1.0], "not finite numbers"),
     ] {
-        refused((weights.clone(), means.clone(), full(values)), Covariance::Full, words);
+        refused((weights.clone(), means.clone(), full(values)), CovarianceType::Full, words);
     }
 }
 

@@ -16,7 +16,7 @@ fn a_model_that_was_saved_answers_as_before() -> Result<()> {
         let loaded = GaussianMixtureModel::load(&path)?;
         assert_eq!(loaded.score_samples(&rows)?, model.score_samples(&rows)?);
         assert_eq!(loaded.predict(&rows)?, model.predict(&rows)?);
-        assert_eq!((loaded.covariance(), loaded.seed(), loaded.rows()), (model.covariance(), 4, 300));
+        assert_eq!((loaded.covariance_type(), loaded.seed(), loaded.rows()), (model.covariance_type(), 4, 300));
         assert_eq!((loaded.lower_bound(), loaded.iterations()), (model.lower_bound(), model.iterations()));
         assert!(loaded.trace().is_empty());
         // The trace aside, all bits are the same.

@@ -4,15 +4,15 @@ use crate::support::{Stored, alone, assert_same, cpu, from_rows, heaps, narrow, 
 use crate::threads::on_ranks;
 use ndarray::Array2;
 use superstep::queue::{DeviceChoice, OneDevice, adapters};
-use superstep::{Covariance, GaussianMixture, GaussianMixtureModel, Result, Session};
+use superstep::{CovarianceType, GaussianMixture, GaussianMixtureModel, Result, Session};
 
-const BOTH: [Covariance; 2] = [Covariance::Full, Covariance::Diagonal];
+const BOTH: [CovarianceType; 2] = [CovarianceType::Full, CovarianceType::Diagonal];
 
 /// Three blocks of 4096 rows and a part of a fourth.
 const ROWS: usize = 3 * 4096 + 777;
 
-fn mixture(covariance: Covariance) -> GaussianMixture {
-    GaussianMixture::new(3).covariance(covariance).seed(12).tol(1e-4).max_iter(6)
+fn mixture(covariance: CovarianceType) -> GaussianMixture {
+    GaussianMixture::new(3).covariance_type(covariance).seed(12).tol(1e-4).max_iter(6)
 }
 
 #[test]
@@ -124,7 +124,7 @@ fn two_and_three_ranks_find_what_one_finds() {
         if !adapters().is_empty() {
             let _alone = alone();
             let device = OneDevice::Adapter(0);
-            let mixture = from_rows(&rows, 3, covariance == Covariance::Full).max_iter(2);
+            let mixture = from_rows(&rows, 3, covariance == CovarianceType::Full).max_iter(2);
             let (two, one) = (on(2, device, &mixture, &rows), on(1, device, &mixture, &rows));
             assert_same(&two, &one, "two ranks with an adapter");
         }

@@ -27,9 +27,9 @@ pub(crate) fn from_rows(rows: &Array2<f32>, k: usize, full: bool) -> GaussianMix
     } else {
         Matrices::Diagonal(Array2::from_elem((k, d), 2.0))
     };
-    let covariance = covariances.covariance();
+    let covariance = covariances.covariance_type();
     let init = MixtureInit::Given { weights: vec![1.0 / k as f64; k], means, covariances };
-    GaussianMixture::new(k).covariance(covariance).init(init)
+    GaussianMixture::new(k).covariance_type(covariance).init(init)
 }
 
 /// The values of matrices in their order.

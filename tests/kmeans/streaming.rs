@@ -249,7 +249,7 @@ fn sweeps_over_streamed_rows_have_the_bits_of_pinned_ones() -> Result<()> {
     let rows = Stored::new(blobs(60_000, 5, 9, 3));
     let sweep = |session: &Session| {
         let like = KMeans::new(1).init(Init::Random).seed(5).max_iter(4).session(session);
-        KMeansSweep::new([3, 7]).restarts(2).like(like).fit(&rows)
+        KMeansSweep::new([3, 7]).restarts(2).template(like).fit(&rows)
     };
     let pinned = sweep(&host(None))?;
     let session = host(Some(1_500_000));

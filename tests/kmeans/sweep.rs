@@ -33,7 +33,7 @@ fn each_k_is_the_best_of_fits_of_its_own() {
         for (case, kmeans, points) in &cases {
             let ks = [2, 3, 7, 12];
             let like = kmeans.clone().init(Init::Random).seed(9).session(session);
-            let sweep = KMeansSweep::new(ks).restarts(3).like(like.clone()).fit(points)?;
+            let sweep = KMeansSweep::new(ks).restarts(3).template(like.clone()).fit(points)?;
             for (model, k) in sweep.models().iter().zip(ks) {
                 // The same three starts, one after the other.
                 let alone = KMeans::new(k).init(Init::Random).seed(9).n_init(3).session(session);
@@ -66,7 +66,7 @@ fn weights_count_in_every_fit() -> Result<()> {
     let weights: Vec<f32> = (0..400).map(|row| 0.5 + (row % 4) as f32).collect();
     let kmeans = |k: usize| KMeans::new(k).init(Init::Random).n_init(1).seed(2).session(crate::support::cpu());
     let dataset = kmeans(1).dataset(&points)?.with_weights(weights)?;
-    let sweep = KMeansSweep::new([3, 5]).like(kmeans(1)).fit_dataset(&dataset)?;
+    let sweep = KMeansSweep::new([3, 5]).template(kmeans(1)).fit_dataset(&dataset)?;
     for model in sweep.models() {
         assert_eq!(model.inertia(), kmeans(model.k()).fit_dataset(&dataset)?.inertia());
     }
@@ -99,7 +99,7 @@ fn neither_threads_partitions_nor_ranks_change_a_bit() -> Result<()> {
     let fit = |builder: superstep::queue::SessionBuilder| {
         let session = builder.device("cpu".parse()?).build()?;
         let like = KMeans::new(1).init(Init::Random).seed(1).max_iter(5).session(&session);
-        KMeansSweep::new([2, 5]).restarts(2).like(like).fit(&points)
+        KMeansSweep::new([2, 5]).restarts(2).template(like).fit(&points)
     };
     let one = fit(Session::builder().threads(1))?;
     assert_eq!(bits(&fit(Session::builder().threads(3).partitions(4))?), bits(&one));
@@ -125,7 +125,7 @@ fn fits_are_told_of_and_an_interruption_ends_after_the_restart() -> Result<()> {
     let told = Arc::new(Mutex::new(Vec::new()));
     let tell = told.clone();
     let like = KMeans::new(1).init(Init::Random).session(&session);
-    let sweep = KMeansSweep::new([2, 3]).restarts(9).like(like).progress(move |progress| {
+    let sweep = KMeansSweep::new([2, 3]).restarts(9).template(like).progress(move |progress| {
         tell.lock().unwrap().push((progress.restart, progress.k));
         if (progress.restart, progress.k) == (2, 2) {
             flag.store(true, Ordering::Relaxed);
@@ -146,7 +146,7 @@ fn mistakes_are_told() {
         ("twice", KMeansSweep::new([2, 3, 2]), "2 is given twice"),
         ("no start", KMeansSweep::new([2]).restarts(0), "restarts: 0"),
         ("too many", KMeansSweep::new([2, 21]), "n_samples=20 should be >= n_clusters=21"),
-        ("given centroids", KMeansSweep::new([2]).like(given), "of one k"),
+        ("given centroids", KMeansSweep::new([2]).template(given), "of one k"),
     ];
     for (case, sweep, words) in cases {
         let error = error_of(sweep.fit(&points), case).to_string();

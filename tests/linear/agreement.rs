@@ -4,7 +4,7 @@ use crate::support::{cpu, on_every_device};
 use ndarray::{Array2, s};
 use serde_json::Value;
 use superstep::data::{self, ReadOptions};
-use superstep::{LinearRegression, LogisticModel, LogisticRegression, Session, Solver};
+use superstep::{LinearRegression, LogisticRegression, LogisticRegressionModel, Session, Solver};
 
 pub(crate) struct Case {
     value: Value,
@@ -161,7 +161,7 @@ fn handwritten_digits_have_the_model_of_scikit_learn_within_a_hundred_steps() {
     let expected = &fixture()["digits"];
     let known = |key: &str| expected[key].as_f64().unwrap();
     // The largest coefficient is 0.25.
-    let near = |model: &LogisticModel, allowed: f64, name: &str| {
+    let near = |model: &LogisticRegressionModel, allowed: f64, name: &str| {
         let off = model.coefficients() - &matrix(&expected["coefficients"]);
         let worst = off.iter().fold(0.0_f64, |most, x| most.max(x.abs()));
         assert!(worst < allowed, "{name}: coefficients off by {worst}");

@@ -2,7 +2,7 @@
 
 use crate::support::{cpu, table};
 use superstep::algorithms::ModelKind;
-use superstep::{Error, LinearModel, LinearRegression, LogisticModel, LogisticRegression, Result};
+use superstep::{Error, LinearRegression, LinearRegressionModel, LogisticRegression, LogisticRegressionModel, Result};
 
 #[test]
 fn models_that_were_saved_answer_as_before() -> Result<()> {
@@ -13,17 +13,17 @@ fn models_that_were_saved_answer_as_before() -> Result<()> {
         let model = LogisticRegression::new().session(&cpu()).fit(&rows, &of)?;
         model.save(&path)?;
         assert_eq!(ModelKind::of(&path)?, ModelKind::Logistic);
-        let loaded = LogisticModel::load(&path)?;
+        let loaded = LogisticRegressionModel::load(&path)?;
         assert_eq!(loaded.predict_proba(&rows)?, model.predict_proba(&rows)?);
         assert_eq!((loaded.classes(), loaded.iterations()), (model.classes(), model.iterations()));
         assert_eq!((loaded.converged(), loaded.rows(), loaded.trace().len()), (true, 200, 0));
         assert_eq!(loaded.predict(&rows)?[3], loaded.predict_row(&rows.row(3).mapv(f64::from).to_vec())?);
 
         let line = LinearRegression::new().session(&cpu()).fit(&rows, &targets)?;
-        refuse(LinearModel::load(&path), "superstep-logistic");
+        refuse(LinearRegressionModel::load(&path), "superstep-logistic");
         line.save(&path)?;
-        assert_eq!(LinearModel::load(&path)?.predict(&rows)?, line.predict(&rows)?);
-        refuse(LogisticModel::load(&path), "superstep-linear");
+        assert_eq!(LinearRegressionModel::load(&path)?.predict(&rows)?, line.predict(&rows)?);
+        refuse(LogisticRegressionModel::load(&path), "superstep-linear");
     }
     Ok(())
 }
@@ -72,7 +72,7 @@ fn a_file_that_is_no_model_is_refused_by_its_name() -> Result<()> {
     ];
     for (expected, bytes) in cases {
         std::fs::write(&path, bytes).expect("the file can be written");
-        refuse(LogisticModel::load(&path), expected);
+        refuse(LogisticRegressionModel::load(&path), expected);
     }
     Ok(())
 }

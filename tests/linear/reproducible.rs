@@ -3,7 +3,7 @@
 use crate::support::{alone, assert_same, assert_same_line, cpu, on_every_device, session, table};
 use crate::threads::on_ranks;
 use superstep::queue::{DeviceChoice, OneDevice, adapters};
-use superstep::{LinearRegression, LogisticModel, LogisticRegression, Result, Session};
+use superstep::{LinearRegression, LogisticRegression, LogisticRegressionModel, Result, Session};
 
 /// More than three blocks that ranks share out, and a part of a fourth.
 const ROWS: usize = 3 * 4096 + 777;
@@ -103,7 +103,8 @@ fn two_and_three_ranks_find_what_one_finds() {
             let fit = logistic().max_iter(steps).session(&builder.collective(collective).build()?);
             fit.fit_dataset(&fit.dataset(&rows)?.with_weights(weights.clone())?, &classes)
         });
-        let mut models: Vec<LogisticModel> = models.into_iter().map(|model| model.expect("nothing fails")).collect();
+        let mut models: Vec<LogisticRegressionModel> =
+            models.into_iter().map(|model| model.expect("nothing fails")).collect();
         for (rank, model) in models.iter().enumerate() {
             assert_same(model, &models[0], &format!("rank {rank} of {size}"));
         }

@@ -6,11 +6,12 @@ use crate::threads::on_ranks;
 use ndarray::Array2;
 use superstep::queue::{DeviceChoice, OneDevice, adapters};
 use superstep::{
-    LearningRate, LinearModel, LinearRegression, LogisticModel, LogisticRegression, Result, Session, Solver,
+    LearningRate, LinearRegression, LinearRegressionModel, LogisticRegression, LogisticRegressionModel, Result,
+    Session, Solver,
 };
 
 /// What the fixture's case comes to with so many epochs of 16 rows a step.
-fn fit_logistic(case: &Case, session: &Session, epochs: u32) -> Result<LogisticModel> {
+fn fit_logistic(case: &Case, session: &Session, epochs: u32) -> Result<LogisticRegressionModel> {
     let fit = logistic(case, session).solver(Solver::Sgd).batch_size(16).seed(1).tol(0.0).max_iter(epochs);
     let dataset = fit.dataset(&case.rows)?;
     match &case.weights {
@@ -19,7 +20,7 @@ fn fit_logistic(case: &Case, session: &Session, epochs: u32) -> Result<LogisticM
     }
 }
 
-fn fit_linear(case: &Case, session: &Session, epochs: u32) -> Result<LinearModel> {
+fn fit_linear(case: &Case, session: &Session, epochs: u32) -> Result<LinearRegressionModel> {
     let fit = linear(case, session).solver(Solver::Sgd).batch_size(16).seed(1).tol(0.0).max_iter(epochs);
     let dataset = fit.dataset(&case.rows)?;
     match &case.weights {

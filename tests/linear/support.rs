@@ -3,7 +3,7 @@
 use crate::numbers::number;
 pub(crate) use crate::sessions::{alone, cpu, on_every_device, session};
 use ndarray::Array2;
-use superstep::{LinearModel, LogisticModel};
+use superstep::{LinearRegressionModel, LogisticRegressionModel};
 
 /// n rows of d columns, a number that follows from them but for noise, and one of `classes` that does.
 pub(crate) fn table(n: usize, d: usize, classes: usize) -> (Array2<f32>, Vec<f32>, Vec<f32>) {
@@ -24,8 +24,8 @@ fn bits(values: &[f64]) -> Vec<u64> {
 }
 
 /// Everything a fit says must be equal, to the bit.
-pub(crate) fn assert_same(found: &LogisticModel, expected: &LogisticModel, case: &str) {
-    let coefficients = |model: &LogisticModel| bits(model.coefficients().as_slice().expect("row-major"));
+pub(crate) fn assert_same(found: &LogisticRegressionModel, expected: &LogisticRegressionModel, case: &str) {
+    let coefficients = |model: &LogisticRegressionModel| bits(model.coefficients().as_slice().expect("row-major"));
     assert_eq!(coefficients(found), coefficients(expected), "{case}: coefficients");
     assert_eq!(bits(found.intercepts()), bits(expected.intercepts()), "{case}: intercepts");
     assert_eq!((found.classes(), found.trace()), (expected.classes(), expected.trace()), "{case}");
@@ -33,7 +33,7 @@ pub(crate) fn assert_same(found: &LogisticModel, expected: &LogisticModel, case:
 }
 
 /// The same of a regression.
-pub(crate) fn assert_same_line(found: &LinearModel, expected: &LinearModel, case: &str) {
+pub(crate) fn assert_same_line(found: &LinearRegressionModel, expected: &LinearRegressionModel, case: &str) {
     assert_eq!(bits(found.coefficients()), bits(expected.coefficients()), "{case}: coefficients");
     assert_eq!(found.intercept().to_bits(), expected.intercept().to_bits(), "{case}: intercept");
     assert_eq!((found.trace(), found.converged()), (expected.trace(), expected.converged()), "{case}");

@@ -1,6 +1,6 @@
 //! The item that does the work: how likely each component has made each row, and the sums of rows that follow from it.
 
-use super::mixture::Covariance;
+use super::mixture::CovarianceType;
 use super::step::Space;
 use crate::Result;
 use crate::algorithms::products::{
@@ -65,7 +65,7 @@ impl Space {
 
     fn responsibilities(&self) -> Shader {
         let shader = Shader::wgsl(include_str!("../../../shaders/responsibilities.wgsl")).named("responsibilities");
-        let weigh = f64::from(u8::from(self.covariance == Covariance::Full));
+        let weigh = f64::from(u8::from(self.covariance == CovarianceType::Full));
         self.constants(shader.trusted().rows_per_workgroup(POINTS, ROWS)).constant("WEIGH", weigh)
     }
 

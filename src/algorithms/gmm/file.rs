@@ -9,7 +9,7 @@
 //! The metadata are text: `format` (`superstep-gaussian-mixture`), `version` (`1`), `covariance` (`full` or `diag`), `lower_bound`,
 //! `iterations`, `converged`, `seed`, `rows`. Python reads it with `safetensors.numpy.load_file`.
 
-use super::mixture::{Covariance, Matrices, Mixture};
+use super::mixture::{CovarianceType, Matrices, Mixture};
 use super::model::GaussianMixtureModel;
 use crate::Result;
 use crate::algorithms::kmeans::Timings;
@@ -29,12 +29,12 @@ impl GaussianMixtureModel {
             Matrices::Full(matrices) => matrices.iter().copied().collect(),
             Matrices::Diagonal(diagonals) => diagonals.iter().copied().collect(),
         };
-        let shape: &[usize] = if self.covariance() == Covariance::Full { &[k, d, d] } else { &[k, d] };
+        let shape: &[usize] = if self.covariance_type() == CovarianceType::Full { &[k, d, d] } else { &[k, d] };
         ModelWriter::new(ModelKind::GaussianMixture, VERSION)
             .tensor("weights", &[k], &self.mixture.weights)
             .matrix("means", &self.mixture.means)
             .tensor("covariances", shape, &covariances)
-            .text("covariance", self.covariance())
+            .text("covariance", self.covariance_type())
             .text("lower_bound", self.lower_bound)
             .text("iterations", self.iterations)
             .text("converged", self.converged)
@@ -56,8 +56,8 @@ impl GaussianMixtureModel {
         let means = stored.matrix::<f64>("means")?;
         let (k, d) = means.dim();
         let covariances = match stored.parsed("covariance")? {
-            Covariance::Full => Matrices::Full(stored.matrices("covariances")?),
-            Covariance::Diagonal => Matrices::Diagonal(stored.matrix("covariances")?),
+            CovarianceType::Full => Matrices::Full(stored.matrices("covariances")?),
+            CovarianceType::Diagonal => Matrices::Diagonal(stored.matrix("covariances")?),
         };
         if k == 0 || d == 0 || weights.len() != k || covariances.shape() != Some((k, d)) {
             return Err("the shapes of its tensors do not fit each other".to_owned());

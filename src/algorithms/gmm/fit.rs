@@ -2,10 +2,10 @@
 
 use super::expect::{ExpectDiagonal, ExpectFull, OFFSETS};
 use super::maximise::{Maximise, STATE, State};
-use super::mixture::{Covariance, Mixture};
+use super::mixture::{CovarianceType, Mixture};
 use super::model::GaussianMixtureModel;
 use super::params::GaussianMixture;
-use super::progress::{MixtureRound, Progress};
+use super::progress::{Progress, Round};
 use super::step::{Space, Step};
 use crate::algorithms::centred::Centred;
 use crate::algorithms::kmeans::{KMeans, Timings};
@@ -21,7 +21,7 @@ use std::time::{Duration, Instant};
 /// What a start has come to, in the space of the kernels.
 struct Outcome {
     mixture: Mixture,
-    rounds: Vec<MixtureRound>,
+    rounds: Vec<Round>,
     items: Vec<ItemTime>,
     run: Run<Option<State>>,
 }
@@ -83,7 +83,7 @@ impl GaussianMixture {
     fn working(&self, session: &Session, dataset: &Dataset) -> u64 {
         let (k, d) = (self.components as u64, dataset.columns() as u64);
         let outputs = k.saturating_mul(d + 1).saturating_add(1);
-        let sums = outputs.saturating_mul(if self.covariance == Covariance::Full { d + 1 } else { 2 });
+        let sums = outputs.saturating_mul(if self.covariance == CovarianceType::Full { d + 1 } else { 2 });
         let piece = ((1_u64 << 16) / d).max(1).next_multiple_of(PRODUCT_BLOCK as u64);
         let values = piece.saturating_mul(outputs.saturating_add(k)).saturating_mul(size_of::<f32>() as u64);
         let threads = session.threads() as u64;
@@ -187,10 +187,10 @@ impl GaussianMixture {
             .init_with_broadcast_data(VALUE_EXPONENTS, first.units.outputs().to_vec())
             .init_with_broadcast_data(STATE, state);
         let queue = match self.covariance {
-            Covariance::Full => queue
+            CovarianceType::Full => queue
                 .init_with_partitioned_data(POINTS, centred.clone().with_one())
                 .add(ExpectFull::new(space.clone(), first.units)?),
-            Covariance::Diagonal => {
+            CovarianceType::Diagonal => {
                 queue.init_with_partitioned_data(POINTS, centred).add(ExpectDiagonal::new(space.clone()))
             }
         };

@@ -9,8 +9,8 @@
 //! - the mean is μ + δ, the covariance what that is divided by n, less `δᵀδ`, plus the regularisation.
 
 use super::expect::OFFSETS;
-use super::mixture::{Covariance, Matrices, Mixture, ill_defined};
-use super::progress::MixtureRound;
+use super::mixture::{CovarianceType, Matrices, Mixture, ill_defined};
+use super::progress::Round;
 use super::step::{Space, Step};
 use crate::Result;
 use crate::algorithms::dense::{DMatrix, array};
@@ -32,7 +32,7 @@ pub(super) struct State {
     pub(super) mixture: Option<Mixture>,
     /// The largest offset of the round that runs; `None` where it takes labels of k-means, and no log-likelihood.
     pub(super) base: Option<f64>,
-    pub(super) rounds: Vec<MixtureRound>,
+    pub(super) rounds: Vec<Round>,
 }
 
 impl Object for State {}
@@ -87,10 +87,10 @@ struct Component {
 }
 
 impl Maximise {
-    fn round(&self, sums: &Array2<f64>, base: f64, before: Option<&MixtureRound>) -> MixtureRound {
+    fn round(&self, sums: &Array2<f64>, base: f64, before: Option<&Round>) -> Round {
         let (row, output) = (sums.nrows() - 1, self.space.shape.outputs() - 1);
         let lower_bound = sums[(row, output)] / self.space.rows as f64 + base + self.log_scale;
-        MixtureRound {
+        Round {
             iteration: before.map_or(0, |before| before.iteration) + 1,
             lower_bound,
             change: before.map_or(f64::INFINITY, |before| lower_bound - before.lower_bound),
@@ -100,8 +100,8 @@ impl Maximise {
     fn mixture(&self, sums: &Array2<f64>, matrix: &Array2<f32>, bias: &[f32]) -> Result<Mixture> {
         let (k, d) = (self.space.shape.components, self.space.shape.dimensions);
         let one = |component: usize| match self.space.covariance {
-            Covariance::Full => self.full(component, sums, matrix, bias),
-            Covariance::Diagonal => Ok(self.diagonal(component, sums, matrix)),
+            CovarianceType::Full => self.full(component, sums, matrix, bias),
+            CovarianceType::Diagonal => Ok(self.diagonal(component, sums, matrix)),
         };
         let components = (0..k).into_par_iter().map(one).collect::<Result<Vec<Component>>>()?;
         let total: f64 = components.iter().map(|component| component.mass).sum();
@@ -109,13 +109,13 @@ impl Maximise {
         let mut means = Array2::zeros((k, d));
         means.outer_iter_mut().zip(&components).for_each(|(mut mean, component)| mean.assign(&component.mean));
         let covariances = match self.space.covariance {
-            Covariance::Full => {
+            CovarianceType::Full => {
                 let mut matrices = Array3::zeros((k, d, d));
                 let each = matrices.outer_iter_mut().zip(&components);
                 each.for_each(|(mut matrix, component)| matrix.assign(&component.covariance));
                 Matrices::Full(matrices)
             }
-            Covariance::Diagonal => {
+            CovarianceType::Diagonal => {
                 let mut diagonals = Array2::zeros((k, d));
                 let each = diagonals.outer_iter_mut().zip(&components);
                 each.for_each(|(mut diagonal, component)| diagonal.assign(&component.covariance.row(0)));
@@ -171,8 +171,8 @@ impl Maximise {
     fn empty(&self, mass: f64, mean: Array1<f64>) -> Component {
         let d = mean.len();
         let covariance = match self.space.covariance {
-            Covariance::Full => Array2::from_diag_elem(d, self.regularisation),
-            Covariance::Diagonal => Array2::from_elem((1, d), self.regularisation),
+            CovarianceType::Full => Array2::from_diag_elem(d, self.regularisation),
+            CovarianceType::Diagonal => Array2::from_elem((1, d), self.regularisation),
         };
         Component { mass, mean, covariance }
     }

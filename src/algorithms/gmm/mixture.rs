@@ -10,7 +10,7 @@ use std::str::FromStr;
 /// Which shape the covariances of the components may have.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[non_exhaustive]
-pub enum Covariance {
+pub enum CovarianceType {
     /// Any: each component has a matrix of its own.
     #[default]
     Full,
@@ -18,7 +18,7 @@ pub enum Covariance {
     Diagonal,
 }
 
-impl fmt::Display for Covariance {
+impl fmt::Display for CovarianceType {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Full => "full",
@@ -27,7 +27,7 @@ impl fmt::Display for Covariance {
     }
 }
 
-impl FromStr for Covariance {
+impl FromStr for CovarianceType {
     type Err = Error;
 
     fn from_str(name: &str) -> Result<Self> {
@@ -50,10 +50,10 @@ pub enum Matrices {
 
 impl Matrices {
     /// The shape of covariances that such matrices are.
-    pub fn covariance(&self) -> Covariance {
+    pub fn covariance_type(&self) -> CovarianceType {
         match self {
-            Self::Full(_) => Covariance::Full,
-            Self::Diagonal(_) => Covariance::Diagonal,
+            Self::Full(_) => CovarianceType::Full,
+            Self::Diagonal(_) => CovarianceType::Diagonal,
         }
     }
 

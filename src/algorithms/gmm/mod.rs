@@ -14,7 +14,7 @@ mod params;
 mod progress;
 mod step;
 
-pub use mixture::{Covariance, Matrices};
+pub use mixture::{CovarianceType, Matrices};
 pub use model::GaussianMixtureModel;
 pub use params::{GaussianMixture, MixtureInit};
-pub use progress::{MixtureRound, Progress};
+pub use progress::{Progress, Round};

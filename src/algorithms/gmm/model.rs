@@ -1,7 +1,7 @@
 //! A fitted model: weights, means, covariances, and what can be asked of them.
 
-use super::mixture::{Covariance, Matrices, Mixture, log_sum};
-use super::progress::MixtureRound;
+use super::mixture::{CovarianceType, Matrices, Mixture, log_sum};
+use super::progress::Round;
 use crate::algorithms::kmeans::Timings;
 use crate::data::RowSource;
 use crate::queue::{ItemTime, Streamed};
@@ -26,7 +26,7 @@ pub struct GaussianMixtureModel {
     pub(super) interrupted: bool,
     pub(super) lower_bound: f64,
     pub(super) seed: u64,
-    pub(super) trace: Vec<MixtureRound>,
+    pub(super) trace: Vec<Round>,
     pub(super) passes: u32,
     pub(super) items: Vec<ItemTime>,
     pub(super) timings: Timings,
@@ -56,8 +56,8 @@ impl GaussianMixtureModel {
     }
 
     /// The shape of the covariances.
-    pub fn covariance(&self) -> Covariance {
-        self.mixture.covariances.covariance()
+    pub fn covariance_type(&self) -> CovarianceType {
+        self.mixture.covariances.covariance_type()
     }
 
     /// The number of components.
@@ -102,7 +102,7 @@ impl GaussianMixtureModel {
     }
 
     /// The rounds of the start that was kept; empty where the model was loaded.
-    pub fn trace(&self) -> &[MixtureRound] {
+    pub fn trace(&self) -> &[Round] {
         &self.trace
     }
 
@@ -195,9 +195,9 @@ impl GaussianMixtureModel {
     /// How many numbers the mixture has that are free.
     pub fn parameters(&self) -> u64 {
         let (k, d) = (self.components() as u64, self.columns() as u64);
-        let of_covariance = match self.covariance() {
-            Covariance::Full => d * (d + 1) / 2,
-            Covariance::Diagonal => d,
+        let of_covariance = match self.covariance_type() {
+            CovarianceType::Full => d * (d + 1) / 2,
+            CovarianceType::Diagonal => d,
         };
         k * (of_covariance + d + 1) - 1
     }

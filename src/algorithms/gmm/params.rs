@@ -1,6 +1,6 @@
 //! The settings of a Gaussian mixture, checked once.
 
-use super::mixture::{Covariance, Matrices, Mixture};
+use super::mixture::{CovarianceType, Matrices, Mixture};
 use super::progress::Progress;
 use crate::data::Dataset;
 use crate::queue::Session;
@@ -43,10 +43,10 @@ pub enum MixtureInit {
 ///
 /// ```
 /// use ndarray::array;
-/// use superstep::{Covariance, GaussianMixture};
+/// use superstep::{CovarianceType, GaussianMixture};
 ///
 /// let points = array![[0.0_f32], [1.0], [2.0], [100.0], [101.0], [102.0]];
-/// let model = GaussianMixture::new(2).covariance(Covariance::Diagonal).fit(&points)?;
+/// let model = GaussianMixture::new(2).covariance_type(CovarianceType::Diagonal).fit(&points)?;
 /// let labels = model.predict(&points)?;
 /// assert!(labels[..3] == [labels[0]; 3] && labels[3..] == [1 - labels[0]; 3]);
 /// let left = labels[0] as usize;
@@ -56,7 +56,7 @@ pub enum MixtureInit {
 #[derive(Clone)]
 pub struct GaussianMixture {
     pub(super) components: usize,
-    pub(super) covariance: Covariance,
+    pub(super) covariance: CovarianceType,
     pub(super) reg_covar: f64,
     pub(super) tol: f64,
     pub(super) max_iter: u32,
@@ -73,7 +73,7 @@ impl GaussianMixture {
     pub fn new(components: usize) -> Self {
         Self {
             components,
-            covariance: Covariance::Full,
+            covariance: CovarianceType::Full,
             reg_covar: 1e-6,
             tol: 1e-3,
             max_iter: 100,
@@ -86,9 +86,9 @@ impl GaussianMixture {
         }
     }
 
-    /// The shape of the covariances; [`Covariance::Full`] by default.
+    /// The shape of the covariances; [`CovarianceType::Full`] by default.
     #[must_use]
-    pub fn covariance(mut self, covariance: Covariance) -> Self {
+    pub fn covariance_type(mut self, covariance: CovarianceType) -> Self {
         self.covariance = covariance;
         self
     }
@@ -204,8 +204,8 @@ impl GaussianMixture {
     fn given(&self, d: usize, (weights, means, covariances): (&[f64], &Array2<f64>, &Matrices)) -> Result<Mixture> {
         let k = self.components;
         let refused = |message: String| Err(Error::parameter("init", message));
-        if covariances.covariance() != self.covariance {
-            let (given, wanted) = (covariances.covariance(), self.covariance);
+        if covariances.covariance_type() != self.covariance {
+            let (given, wanted) = (covariances.covariance_type(), self.covariance);
             return refused(format!("the covariances are {given}, and the mixture is to be {wanted}"));
         }
         if weights.len() != k || means.dim() != (k, d) || covariances.shape() != Some((k, d)) {

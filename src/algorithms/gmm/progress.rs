@@ -22,7 +22,7 @@ pub enum Progress {
         /// How many starts there are.
         starts: usize,
         /// What the round did.
-        round: MixtureRound,
+        round: Round,
         /// The most rounds there will be.
         max_iter: u32,
     },
@@ -31,7 +31,7 @@ pub enum Progress {
 /// One round: a pass over the rows.
 #[derive(Debug, Clone, Copy, PartialEq)]
 #[non_exhaustive]
-pub struct MixtureRound {
+pub struct Round {
     /// The round's number, from 1.
     pub iteration: u32,
     /// The mean log-likelihood of the rows under the parameters that the round began with: in nats, of the data's own units.

@@ -1,6 +1,6 @@
 //! What the kernels are told of a mixture: whitening as a matrix, offsets, and the units of the round's sums.
 
-use super::mixture::{Covariance, Matrices, Mixture};
+use super::mixture::{CovarianceType, Matrices, Mixture};
 use crate::Result;
 use crate::algorithms::centred::Centred;
 use crate::backend::cpu::{MixtureShape, ProductUnits};
@@ -22,7 +22,7 @@ const TIE: f64 = 30.0;
 #[derive(Debug, Clone)]
 pub(super) struct Space {
     pub(super) shape: MixtureShape,
-    pub(super) covariance: Covariance,
+    pub(super) covariance: CovarianceType,
     pub(super) rows: u64,
     /// The largest magnitude in each column.
     largest: Vec<f64>,
@@ -42,7 +42,7 @@ pub(super) struct Step {
 }
 
 impl Space {
-    pub(super) fn new(centred: &Centred, components: usize, covariance: Covariance) -> Self {
+    pub(super) fn new(centred: &Centred, components: usize, covariance: CovarianceType) -> Self {
         let shape = MixtureShape { components, dimensions: centred.columns() };
         Self { shape, covariance, rows: centred.rows(), largest: centred.largest() }
     }
@@ -50,8 +50,8 @@ impl Space {
     /// The columns of sums and the outputs of each.
     pub(super) fn sums(&self) -> (usize, usize) {
         match self.covariance {
-            Covariance::Full => (self.shape.dimensions + 1, self.shape.outputs()),
-            Covariance::Diagonal => (1, 2 * self.shape.outputs()),
+            CovarianceType::Full => (self.shape.dimensions + 1, self.shape.outputs()),
+            CovarianceType::Diagonal => (1, 2 * self.shape.outputs()),
         }
     }
 
@@ -59,8 +59,8 @@ impl Space {
     pub(super) fn whitening_shapes(&self) -> ([usize; 2], usize) {
         let m = self.shape.outputs();
         match self.covariance {
-            Covariance::Full => ([self.shape.dimensions + 1, m], m),
-            Covariance::Diagonal => ([2, m], 1),
+            CovarianceType::Full => ([self.shape.dimensions + 1, m], m),
+            CovarianceType::Diagonal => ([2, m], 1),
         }
     }
 
@@ -79,10 +79,10 @@ impl Space {
     pub(super) fn nearest(&self, centroids: &Array2<f64>) -> Result<Step> {
         let (k, d) = centroids.dim();
         let roots = match self.covariance {
-            Covariance::Full => {
+            CovarianceType::Full => {
                 Matrices::Full(Array3::from_shape_fn((k, d, d), |(_, i, j)| if i == j { STEEP } else { 0.0 }))
             }
-            Covariance::Diagonal => Matrices::Diagonal(Array2::from_elem((k, d), STEEP)),
+            CovarianceType::Diagonal => Matrices::Diagonal(Array2::from_elem((k, d), STEEP)),
         };
         let offsets: Vec<f64> = (0..k).map(|component| -TIE * component as f64).collect();
         self.whitening(centroids, &roots, &offsets)
@@ -141,11 +141,11 @@ impl Space {
         values.push(lowest.max((self.shape.components as f64).ln()) + 1.0);
         let rows = self.rows as f64;
         match self.covariance {
-            Covariance::Full => {
+            CovarianceType::Full => {
                 let columns: Vec<f64> = self.largest.iter().chain([&1.0]).map(|largest| rows * largest).collect();
                 ProductUnits::plan(&columns, &values)
             }
-            Covariance::Diagonal => {
+            CovarianceType::Diagonal => {
                 let squares: Vec<f64> = values.iter().map(|value| (value * value).min(FAR * FAR)).collect();
                 ProductUnits::plan(&[rows], &[values, squares].concat())
             }
@@ -162,11 +162,11 @@ impl Space {
             }
             let magnitude = |row: usize| f64::from(matrix[(row, output)].abs());
             let value = match self.covariance {
-                Covariance::Full => {
+                CovarianceType::Full => {
                     let sum: f64 = self.largest.iter().enumerate().map(|(row, largest)| largest * magnitude(row)).sum();
                     sum + f64::from(bias[output].abs())
                 }
-                Covariance::Diagonal => (self.largest[column] + magnitude(0)) * magnitude(1),
+                CovarianceType::Diagonal => (self.largest[column] + magnitude(0)) * magnitude(1),
             };
             (value * ROUNDING).min(FAR)
         };

@@ -147,7 +147,7 @@ impl KMeansSweep {
     /// The settings of every fit, all but k and the number of starts: the start, the rounds, the tolerance, the metric, the seed, what
     /// becomes of empty clusters, the devices.
     #[must_use]
-    pub fn like(mut self, kmeans: KMeans) -> Self {
+    pub fn template(mut self, kmeans: KMeans) -> Self {
         self.kmeans = kmeans;
         self
     }

@@ -3,7 +3,7 @@
 use super::batches::{Epochs, read};
 use super::fit::{Found, Job, Space};
 use super::gradient::{SCALES, TARGETS};
-use super::optimise::LinearRound;
+use super::optimise::Round;
 use super::settings::Settings;
 use super::sgd::{DESCENT, Descend, Descent};
 use crate::algorithms::measured::other_program;
@@ -50,7 +50,7 @@ impl Settings {
         let mut trace = descent.epochs;
         let evaluations = trace.last().map_or(0, |epoch| epoch.evaluations) + known.evaluations;
         let iteration = trace.pop().map_or(0, |epoch| epoch.iteration);
-        trace.extend(known.trace.last().map(|of| LinearRound { iteration, evaluations, ..*of }));
+        trace.extend(known.trace.last().map(|of| Round { iteration, evaluations, ..*of }));
         let interrupted = known.interrupted || stop == Stop::Interrupted;
         let warned = !descent.converged && !interrupted && self.tol > 0.0;
         let warning = format!(

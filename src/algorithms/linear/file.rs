@@ -9,9 +9,9 @@
 //! The metadata are text: `format` (`superstep-logistic` or `superstep-linear`), `version` (`1`), `iterations`, `evaluations`,
 //! `converged`, `rows`. Python reads it with `safetensors.numpy.load_file`.
 
-use super::logistic::LogisticModel;
+use super::logistic::LogisticRegressionModel;
 use super::model::Fitted;
-use super::regression::LinearModel;
+use super::regression::LinearRegressionModel;
 use crate::Result;
 use crate::algorithms::kmeans::Timings;
 use crate::algorithms::model_file::{Found, ModelKind, ModelReader, ModelWriter, load};
@@ -19,7 +19,7 @@ use std::path::Path;
 
 const VERSION: u32 = 1;
 
-impl LogisticModel {
+impl LogisticRegressionModel {
     /// Writes the model to a file: to a temporary one beside it first, which then takes its name.
     ///
     /// # Errors
@@ -34,7 +34,7 @@ impl LogisticModel {
     /// # Errors
     /// When the file cannot be read, is no such model, or is a damaged one.
     pub fn load(path: impl AsRef<Path>) -> Result<Self> {
-        load(path.as_ref(), (ModelKind::Logistic, VERSION), "`LogisticModel::save`", |stored| {
+        load(path.as_ref(), (ModelKind::Logistic, VERSION), "`LogisticRegressionModel::save`", |stored| {
             let classes = stored.values::<f64>("classes")?;
             let sorted = classes.windows(2).all(|pair| pair[0] < pair[1]);
             if classes.len() < 2 || !sorted || !classes.iter().all(|class| class.is_finite()) {
@@ -46,7 +46,7 @@ impl LogisticModel {
     }
 }
 
-impl LinearModel {
+impl LinearRegressionModel {
     /// Writes the model to a file: to a temporary one beside it first, which then takes its name.
     ///
     /// # Errors
@@ -60,7 +60,7 @@ impl LinearModel {
     /// # Errors
     /// When the file cannot be read, is no such model, or is a damaged one.
     pub fn load(path: impl AsRef<Path>) -> Result<Self> {
-        load(path.as_ref(), (ModelKind::Linear, VERSION), "`LinearModel::save`", |stored| {
+        load(path.as_ref(), (ModelKind::Linear, VERSION), "`LinearRegressionModel::save`", |stored| {
             Ok(Self { fitted: Fitted::read(stored, 1)? })
         })
     }

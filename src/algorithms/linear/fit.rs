@@ -2,7 +2,7 @@
 
 use super::gradient::{SCALES, TARGETS};
 use super::model::Fitted;
-use super::optimise::{Ending, LinearRound, Optimise, STATE, State};
+use super::optimise::{Ending, Optimise, Round, STATE, State};
 use super::problem::{Problem, Weighing};
 use super::settings::{Settings, Solver};
 use super::targets::{Coding, Targets};
@@ -52,7 +52,7 @@ impl Space<'_> {
 /// What a solver has come to, in the space of the kernels.
 pub(super) struct Found {
     pub(super) point: Vec<f64>,
-    pub(super) trace: Vec<LinearRound>,
+    pub(super) trace: Vec<Round>,
     pub(super) evaluations: u32,
     pub(super) converged: bool,
     pub(super) interrupted: bool,

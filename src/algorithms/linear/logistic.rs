@@ -2,7 +2,7 @@
 
 use super::fit::{Job, fingerprint, weighed};
 use super::model::{Fitted, shared_getters};
-use super::optimise::LinearRound;
+use super::optimise::Round;
 use super::settings::{LearningRate, Settings, Solver, shared_setters};
 use super::targets::{Coding, Targets, classes};
 use crate::algorithms::kmeans::Timings;
@@ -70,7 +70,11 @@ impl LogisticRegression {
     /// # Errors
     /// When a setting cannot be obeyed, a value is not a finite number (with its row and column), targets and rows are not
     /// equally many, all rows are of one class, or a device fails.
-    pub fn fit(&self, rows: &(impl RowSource + ?Sized), targets: &(impl RowSource + ?Sized)) -> Result<LogisticModel> {
+    pub fn fit(
+        &self,
+        rows: &(impl RowSource + ?Sized),
+        targets: &(impl RowSource + ?Sized),
+    ) -> Result<LogisticRegressionModel> {
         let (session, begun) = (self.settings.opened()?, Instant::now());
         let dataset = session.install(|| measured(rows, Some(&session), Origin::Zero))?;
         self.fit_measured(&session, &dataset, targets, begun)
@@ -80,7 +84,11 @@ impl LogisticRegression {
     ///
     /// # Errors
     /// As [`fit`](Self::fit), and when all weights are 0.
-    pub fn fit_dataset(&self, dataset: &Dataset, targets: &(impl RowSource + ?Sized)) -> Result<LogisticModel> {
+    pub fn fit_dataset(
+        &self,
+        dataset: &Dataset,
+        targets: &(impl RowSource + ?Sized),
+    ) -> Result<LogisticRegressionModel> {
         self.fit_measured(&self.settings.opened()?, dataset, targets, Instant::now())
     }
 
@@ -99,7 +107,7 @@ impl LogisticRegression {
         dataset: &Dataset,
         targets: &(impl RowSource + ?Sized),
         begun: Instant,
-    ) -> Result<LogisticModel> {
+    ) -> Result<LogisticRegressionModel> {
         let collective = session.collective();
         let targets = session.install(|| measured(targets, Some(session), Origin::Zero))?;
         collective.agree(self.check(dataset, &targets))?;
@@ -114,7 +122,7 @@ impl LogisticRegression {
         let targets = Targets { source: &targets, coding, weights: dataset.weights() };
         let job = Job { session, dataset, targets, loss, outputs, strength: strength / weights.0, weights, begun };
         let fitted = session.install(|| self.settings.iterate(&job))?;
-        Ok(LogisticModel { classes, fitted })
+        Ok(LogisticRegressionModel { classes, fitted })
     }
 
     fn check(&self, dataset: &Dataset, targets: &Dataset) -> Result<()> {
@@ -127,12 +135,12 @@ impl LogisticRegression {
 
 /// The result of [`LogisticRegression::fit`].
 #[derive(Debug, Clone)]
-pub struct LogisticModel {
+pub struct LogisticRegressionModel {
     pub(super) classes: Vec<f64>,
     pub(super) fitted: Fitted,
 }
 
-impl LogisticModel {
+impl LogisticRegressionModel {
     /// The coefficients of the columns: 1 × d for two classes, those of the second; else K × d.
     pub fn coefficients(&self) -> &Array2<f64> {
         &self.fitted.coefficients

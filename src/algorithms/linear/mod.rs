@@ -22,9 +22,9 @@ mod settings;
 mod sgd;
 mod targets;
 
-pub use logistic::{LogisticModel, LogisticRegression};
-pub use optimise::LinearRound;
-pub use regression::{LinearModel, LinearRegression};
+pub use logistic::{LogisticRegression, LogisticRegressionModel};
+pub use optimise::Round;
+pub use regression::{LinearRegression, LinearRegressionModel};
 pub use settings::{LearningRate, Solver};
 
 use crate::data::RowSource;

@@ -1,6 +1,6 @@
 //! What all fitted linear models have.
 
-use super::optimise::LinearRound;
+use super::optimise::Round;
 use crate::Result;
 use crate::algorithms::kmeans::Timings;
 use crate::algorithms::project::project;
@@ -19,7 +19,7 @@ pub(super) struct Fitted {
     pub(super) evaluations: u32,
     pub(super) converged: bool,
     pub(super) interrupted: bool,
-    pub(super) trace: Vec<LinearRound>,
+    pub(super) trace: Vec<Round>,
     pub(super) items: Vec<ItemTime>,
     pub(super) timings: Timings,
     pub(super) streamed: Option<Streamed>,
@@ -71,7 +71,7 @@ macro_rules! shared_getters {
         }
 
         /// What each step came to, the start first; empty for a model that was loaded.
-        pub fn trace(&self) -> &[LinearRound] {
+        pub fn trace(&self) -> &[Round] {
             &self.fitted.trace
         }
 

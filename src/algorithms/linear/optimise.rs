@@ -26,7 +26,7 @@ const MOST_TRIALS: u32 = 30;
 /// One step: a point that was taken.
 #[derive(Debug, Clone, Copy, PartialEq)]
 #[non_exhaustive]
-pub struct LinearRound {
+pub struct Round {
     /// The step's number, from 0, which is the start; of [`Sgd`](super::Solver::Sgd) the epoch's, from 1.
     pub iteration: u32,
     /// The objective: the mean loss of the rows and the penalty. Of an epoch of [`Sgd`](super::Solver::Sgd) the mean of what its
@@ -58,7 +58,7 @@ pub(super) struct State {
     /// How far the last step went along its direction.
     step: f64,
     pub(super) evaluations: u32,
-    pub(super) rounds: Vec<LinearRound>,
+    pub(super) rounds: Vec<Round>,
     pub(super) ended: Option<Ending>,
 }
 
@@ -153,7 +153,7 @@ impl Optimise {
         let gradient = downhill.iter().fold(0.0_f64, |most, g| most.max(g.abs()));
         let loss = (state.value.loss + self.problem.l1_of(&state.point)) * self.factor;
         let iteration = if state.rounds.is_empty() { 0 } else { state.iterations() + 1 };
-        state.rounds.push(LinearRound { iteration, loss, gradient, evaluations: state.evaluations });
+        state.rounds.push(Round { iteration, loss, gradient, evaluations: state.evaluations });
         if gradient <= self.tol {
             state.ended = Some(Ending::Converged);
         } else if iteration >= self.max_iter {

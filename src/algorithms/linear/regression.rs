@@ -2,7 +2,7 @@
 
 use super::fit::{Job, fingerprint, weighed};
 use super::model::{Fitted, shared_getters};
-use super::optimise::LinearRound;
+use super::optimise::Round;
 use super::settings::{LearningRate, Settings, Solver, shared_setters};
 use super::targets::{Coding, Targets};
 use crate::algorithms::centred::power_of_two_near;
@@ -68,7 +68,11 @@ impl LinearRegression {
     /// # Errors
     /// When a setting cannot be obeyed, a value is not a finite number (with its row and column), targets and rows are not
     /// equally many, or a device fails.
-    pub fn fit(&self, rows: &(impl RowSource + ?Sized), targets: &(impl RowSource + ?Sized)) -> Result<LinearModel> {
+    pub fn fit(
+        &self,
+        rows: &(impl RowSource + ?Sized),
+        targets: &(impl RowSource + ?Sized),
+    ) -> Result<LinearRegressionModel> {
         let (session, begun) = (self.settings.opened()?, Instant::now());
         let dataset = session.install(|| measured(rows, Some(&session), Origin::Zero))?;
         self.fit_measured(&session, &dataset, targets, begun)
@@ -78,7 +82,7 @@ impl LinearRegression {
     ///
     /// # Errors
     /// As [`fit`](Self::fit), and when all weights are 0.
-    pub fn fit_dataset(&self, dataset: &Dataset, targets: &(impl RowSource + ?Sized)) -> Result<LinearModel> {
+    pub fn fit_dataset(&self, dataset: &Dataset, targets: &(impl RowSource + ?Sized)) -> Result<LinearRegressionModel> {
         self.fit_measured(&self.settings.opened()?, dataset, targets, Instant::now())
     }
 
@@ -97,7 +101,7 @@ impl LinearRegression {
         dataset: &Dataset,
         targets: &(impl RowSource + ?Sized),
         begun: Instant,
-    ) -> Result<LinearModel> {
+    ) -> Result<LinearRegressionModel> {
         let collective = session.collective();
         let targets = session.install(|| measured(targets, Some(session), Origin::Zero))?;
         collective.agree(self.check(dataset, &targets))?;
@@ -109,7 +113,7 @@ impl LinearRegression {
         let (loss, strength) = (RowLoss::Squared, self.alpha);
         let job = Job { session, dataset, targets, loss, outputs: 1, strength, weights, begun };
         let fitted = session.install(|| self.settings.iterate(&job))?;
-        Ok(LinearModel { fitted })
+        Ok(LinearRegressionModel { fitted })
     }
 
     /// Targets are scaled to a standard deviation of about 1; where there is an intercept to make up for it, their mean is
@@ -132,11 +136,11 @@ impl LinearRegression {
 
 /// The result of [`LinearRegression::fit`].
 #[derive(Debug, Clone)]
-pub struct LinearModel {
+pub struct LinearRegressionModel {
     pub(super) fitted: Fitted,
 }
 
-impl LinearModel {
+impl LinearRegressionModel {
     /// The coefficients of the columns: d values.
     pub fn coefficients(&self) -> &[f64] {
         self.fitted.coefficients.as_slice().unwrap_or(&[])

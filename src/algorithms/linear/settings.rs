@@ -1,6 +1,6 @@
 //! The settings that all linear models have.
 
-use super::optimise::LinearRound;
+use super::optimise::Round;
 use crate::data::Dataset;
 use crate::queue::Session;
 use crate::{Error, Result};
@@ -59,7 +59,7 @@ pub(super) struct Settings {
     pub(super) seed: u64,
     pub(super) profile: bool,
     pub(super) session: Option<Session>,
-    pub(super) progress: Option<Arc<dyn Fn(LinearRound) + Send + Sync>>,
+    pub(super) progress: Option<Arc<dyn Fn(Round) + Send + Sync>>,
 }
 
 impl Settings {
@@ -235,7 +235,7 @@ macro_rules! shared_setters {
 
         /// Is told of every step while the fit runs; where there are several ranks, on the first.
         #[must_use]
-        pub fn progress(mut self, tell: impl Fn(LinearRound) + Send + Sync + 'static) -> Self {
+        pub fn progress(mut self, tell: impl Fn(Round) + Send + Sync + 'static) -> Self {
             self.settings.progress = Some(std::sync::Arc::new(tell));
             self
         }

@@ -2,7 +2,7 @@
 
 use super::batches::Epochs;
 use super::gradient::SCALES;
-use super::optimise::LinearRound;
+use super::optimise::Round;
 use super::problem::{Problem, Value};
 use super::settings::LearningRate;
 use crate::Result;
@@ -31,7 +31,7 @@ pub(super) struct Descent {
     loss: f64,
     least: Option<f64>,
     without: u32,
-    pub(super) epochs: Vec<LinearRound>,
+    pub(super) epochs: Vec<Round>,
     pub(super) converged: bool,
     /// A step has led to where f32 cannot compute.
     pub(super) ran_away: bool,
@@ -130,7 +130,7 @@ impl Descend {
         let loss = std::mem::take(&mut at.loss);
         let moved = self.found(at).into_iter().zip(&at.mean).map(|(to, from)| ((to - from) / self.longest).abs());
         let iteration = (at.steps / self.epochs.steps()) as u32;
-        at.epochs.push(LinearRound {
+        at.epochs.push(Round {
             iteration,
             loss: loss * self.factor,
             gradient: moved.fold(0.0, f64::max),

@@ -24,7 +24,7 @@ pub(super) const ROUNDS: Key<Rounds> = Key::new("rounds");
 /// One round: a pass over the edges.
 #[derive(Debug, Clone, Copy, PartialEq)]
 #[non_exhaustive]
-pub struct PageRankRound {
+pub struct Round {
     /// The round's number, from 1.
     pub iteration: u32,
     /// By how much it changed the ranks: the magnitudes, summed over all nodes.
@@ -35,7 +35,7 @@ pub struct PageRankRound {
 
 /// What the rounds have come to.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Rounds(pub(super) Vec<PageRankRound>);
+pub(super) struct Rounds(pub(super) Vec<Round>);
 
 impl Object for Rounds {}
 
@@ -141,7 +141,7 @@ impl ComputeFunction for Keep {
         };
         let [change, dangling] = [change, dangling].map(|units| units as f64 / RANK_UNITS as f64);
         let Rounds(rounds) = cx.get_mut(ROUNDS)?;
-        rounds.push(PageRankRound { iteration: rounds.len() as u32 + 1, change, dangling });
+        rounds.push(Round { iteration: rounds.len() as u32 + 1, change, dangling });
         Ok(())
     }
 }

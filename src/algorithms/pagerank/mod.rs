@@ -9,7 +9,7 @@ mod graph;
 mod params;
 mod ranks;
 
-pub use damp::PageRankRound;
+pub use damp::Round;
 pub use graph::Graph;
 pub use params::PageRank;
 pub use ranks::PageRanks;

@@ -1,6 +1,6 @@
 //! The settings of PageRank, checked once.
 
-use super::damp::PageRankRound;
+use super::damp::Round;
 use super::graph::Graph;
 use crate::queue::Session;
 use crate::{Error, Place, Result};
@@ -41,7 +41,7 @@ pub struct PageRank {
     pub(super) start: Option<Vec<f64>>,
     pub(super) profile: bool,
     pub(super) session: Option<Session>,
-    pub(super) progress: Option<Arc<dyn Fn(PageRankRound) + Send + Sync>>,
+    pub(super) progress: Option<Arc<dyn Fn(Round) + Send + Sync>>,
 }
 
 impl Default for PageRank {
@@ -126,7 +126,7 @@ impl PageRank {
 
     /// Is told of every round while the ranks are computed; where there are several ranks of a job, on the first.
     #[must_use]
-    pub fn progress(mut self, tell: impl Fn(PageRankRound) + Send + Sync + 'static) -> Self {
+    pub fn progress(mut self, tell: impl Fn(Round) + Send + Sync + 'static) -> Self {
         self.progress = Some(Arc::new(tell));
         self
     }

@@ -1,6 +1,6 @@
 //! What PageRank finds.
 
-use super::damp::PageRankRound;
+use super::damp::Round;
 use crate::queue::{ItemTime, Streamed};
 use std::time::Duration;
 
@@ -10,7 +10,7 @@ pub struct PageRanks {
     pub(super) ranks: Vec<f64>,
     pub(super) converged: bool,
     pub(super) interrupted: bool,
-    pub(super) trace: Vec<PageRankRound>,
+    pub(super) trace: Vec<Round>,
     pub(super) streamed: Option<Streamed>,
     pub(super) pin: Duration,
     pub(super) items: Vec<ItemTime>,
@@ -51,7 +51,7 @@ impl PageRanks {
     }
 
     /// What each round did.
-    pub fn trace(&self) -> &[PageRankRound] {
+    pub fn trace(&self) -> &[Round] {
         &self.trace
     }
 

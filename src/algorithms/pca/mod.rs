@@ -12,4 +12,4 @@ mod ritz;
 
 pub use model::PcaModel;
 pub use params::Pca;
-pub use ritz::PcaRound;
+pub use ritz::Round;

@@ -1,6 +1,6 @@
 //! A fitted model: components, variances, and what can be asked of them.
 
-use super::ritz::PcaRound;
+use super::ritz::Round;
 use crate::algorithms::project::project;
 use crate::data::RowSource;
 use crate::queue::Streamed;
@@ -26,7 +26,7 @@ pub struct PcaModel {
     pub(super) converged: bool,
     pub(super) interrupted: bool,
     pub(super) seed: u64,
-    pub(super) trace: Vec<PcaRound>,
+    pub(super) trace: Vec<Round>,
     pub(super) streamed: Option<Streamed>,
     pub(super) warnings: Vec<String>,
 }
@@ -101,7 +101,7 @@ impl PcaModel {
     }
 
     /// What each round came to; empty for a model that was loaded.
-    pub fn trace(&self) -> &[PcaRound] {
+    pub fn trace(&self) -> &[Round] {
         &self.trace
     }
 

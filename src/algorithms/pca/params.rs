@@ -1,6 +1,6 @@
 //! The settings of principal components, checked once.
 
-use super::ritz::PcaRound;
+use super::ritz::Round;
 use crate::data::Dataset;
 use crate::queue::Session;
 use crate::{Error, Result};
@@ -42,7 +42,7 @@ pub struct Pca {
     pub(super) seed: u64,
     pub(super) oversample: usize,
     pub(super) session: Option<Session>,
-    pub(super) progress: Option<Arc<dyn Fn(PcaRound) + Send + Sync>>,
+    pub(super) progress: Option<Arc<dyn Fn(Round) + Send + Sync>>,
 }
 
 impl Pca {
@@ -109,7 +109,7 @@ impl Pca {
 
     /// Is told of every round while the fit runs; where there are several ranks, on the first.
     #[must_use]
-    pub fn progress(mut self, tell: impl Fn(PcaRound) + Send + Sync + 'static) -> Self {
+    pub fn progress(mut self, tell: impl Fn(Round) + Send + Sync + 'static) -> Self {
         self.progress = Some(Arc::new(tell));
         self
     }

@@ -13,7 +13,7 @@ pub(super) const SOLUTION: Key<Solution> = Key::new("solution");
 /// One round: a pass over the rows.
 #[derive(Debug, Clone, Copy, PartialEq)]
 #[non_exhaustive]
-pub struct PcaRound {
+pub struct Round {
     /// The round's number, from 1.
     pub iteration: u32,
     /// The largest `|C·v − λ·v| / λ₁` of the wanted eigenpairs (λ, v) of the covariance matrix C, as they are before the
@@ -30,7 +30,7 @@ pub(super) struct Solution {
     pub(super) variances: Vec<f64>,
     /// Their directions after one more product, at right angles: d × l.
     pub(super) directions: Array2<f64>,
-    pub(super) rounds: Vec<PcaRound>,
+    pub(super) rounds: Vec<Round>,
 }
 
 impl Object for Solution {}
@@ -70,7 +70,7 @@ impl ComputeFunction for RayleighRitz {
 impl RayleighRitz {
     /// The eigenpairs of C within the span of Q, given Y = C·Q. Q has been rounded, so its columns are only nearly at right
     /// angles: with L·Lᵀ = QᵀQ, those of L⁻¹·(QᵀY)·L⁻ᵀ are the ones.
-    fn solve(&self, q: &DMatrix<f64>, y: &DMatrix<f64>, mut rounds: Vec<PcaRound>) -> Result<Solution> {
+    fn solve(&self, q: &DMatrix<f64>, y: &DMatrix<f64>, mut rounds: Vec<Round>) -> Result<Solution> {
         let dependent = || Error::parameter("seed", "the block's directions depend on each other: take another seed");
         let l = q.tr_mul(q).cholesky().ok_or_else(dependent)?.l();
         let half = l.solve_lower_triangular(&q.tr_mul(y)).ok_or_else(dependent)?;
@@ -81,7 +81,7 @@ impl RayleighRitz {
         let largest = variances.first().copied().unwrap_or(0.0);
         let off = |at: usize| (products.column(at) - directions.column(at) * variances[at]).norm();
         let worst = (0..self.wanted.min(variances.len())).map(off).fold(0.0, f64::max);
-        rounds.push(PcaRound {
+        rounds.push(Round {
             iteration: rounds.len() as u32 + 1,
             residual: if worst > 0.0 { worst / largest.max(f64::MIN_POSITIVE) } else { 0.0 },
             explained_variance: variances.iter().take(self.wanted).map(|variance| variance.max(0.0)).sum(),
