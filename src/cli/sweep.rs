@@ -36,8 +36,8 @@ pub(super) fn run(args: &SweepArgs, ranks: &Arc<dyn Collective>) -> Result<Ended
     }
     let reporter = job.reporter().clone();
     let (fits, done) = (args.k.0.len() as u64 * u64::from(args.restarts), AtomicU64::new(0));
-    let tell = move |SweepProgress { restart, restarts, k, inertia, .. }: &SweepProgress| {
-        let detail = format!("k {k}, start {restart} of {restarts}, inertia {}", value(*inertia));
+    let tell = move |SweepProgress { restart, restarts, k, inertia, .. }: SweepProgress| {
+        let detail = format!("k {k}, start {restart} of {restarts}, inertia {}", value(inertia));
         reporter.show("fit", Some((done.fetch_add(1, Ordering::Relaxed) + 1, fits)), detail);
     };
     let sweep = KMeansSweep::new(args.k.0.iter().copied())

@@ -33,7 +33,7 @@ const KEPT: Key<Kept> = Key::new("kept");
 /// How many updates the k that ran last took, and whether it converged.
 const ENDED: Key<Vec<u32>> = Key::new("ended");
 
-type Tell = Arc<dyn Fn(&SweepProgress) + Send + Sync>;
+type Tell = Arc<dyn Fn(SweepProgress) + Send + Sync>;
 
 /// K-means for several numbers of clusters, to choose one by.
 ///
@@ -161,7 +161,7 @@ impl KMeansSweep {
 
     /// Is told of every fit that has ended.
     #[must_use]
-    pub fn progress(mut self, tell: impl Fn(&SweepProgress) + Send + Sync + 'static) -> Self {
+    pub fn progress(mut self, tell: impl Fn(SweepProgress) + Send + Sync + 'static) -> Self {
         self.progress = Some(Arc::new(tell));
         self
     }
@@ -425,7 +425,7 @@ impl IterationListener for Told<'_> {
         if let Some(tell) = &self.sweep.progress {
             let inertia = self.fit.inertia(&Summary::of_words(cx.get(SUMMARY)?)?);
             let restart = cx.round().first().copied().unwrap_or(0);
-            tell(&SweepProgress { restart, restarts: self.sweep.restarts, k: self.fit.kmeans.k, inertia });
+            tell(SweepProgress { restart, restarts: self.sweep.restarts, k: self.fit.kmeans.k, inertia });
         }
         Ok(())
     }
