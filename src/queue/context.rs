@@ -5,10 +5,10 @@ use super::key::{Key, Kind, Lifetime, Rows, Value, sealed_value::Sealed};
 use super::object::{AnyObject, Hosted, Object, ObjectType, Shape};
 use super::plan::Scope;
 use super::profile::Profile;
+use super::readable::Readable;
 use super::rows::{RowsSlot, TaskRows};
 use super::stored::{Past, Slot, Stored};
 use crate::{Error, Result};
-use ndarray::ArrayView2;
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
@@ -70,37 +70,6 @@ pub(crate) struct Place {
 pub(crate) struct Running {
     pub(crate) item: Arc<str>,
     pub(crate) objects: Arc<Objects>,
-}
-
-/// Reads a value by its key; implemented for [`Rows`] and for every [`Object`].
-///
-/// This trait is sealed through [`Value`].
-pub trait Readable: Value {
-    /// What [`ComContext::get`] gives: a reference to an object, a view of rows.
-    type Ref<'c>;
-
-    #[doc(hidden)]
-    fn read<'c>(cx: &'c ComContext<'_>, key: Key<Self>) -> Result<Self::Ref<'c>>
-    where
-        Self: Sized;
-}
-
-impl<T: Object> Readable for T {
-    type Ref<'c> = &'c T;
-
-    fn read<'c>(cx: &'c ComContext<'_>, key: Key<T>) -> Result<&'c T> {
-        cx.may_touch(key.name(), false)?;
-        let stored = cx.current(key.name())?;
-        cx.on_host(key.name(), stored)
-    }
-}
-
-impl Readable for Rows {
-    type Ref<'c> = ArrayView2<'c, f32>;
-
-    fn read<'c>(cx: &'c ComContext<'_>, key: Key<Rows>) -> Result<ArrayView2<'c, f32>> {
-        cx.rows(key)?.view()
-    }
 }
 
 impl<'a> ComContext<'a> {
@@ -441,7 +410,7 @@ impl<'a> ComContext<'a> {
         Ok(())
     }
 
-    fn current(&self, name: &'static str) -> Result<&Stored> {
+    pub(super) fn current(&self, name: &'static str) -> Result<&Stored> {
         match &self.seen {
             Some((seen, value)) if *seen == name => return Ok(value),
             Some((seen, _)) => {
@@ -454,7 +423,7 @@ impl<'a> ComContext<'a> {
         self.slots.get(name).and_then(|slot| slot.current.as_ref()).ok_or_else(|| self.missing(name))
     }
 
-    fn on_host<'c, T: Object>(&'c self, name: &'static str, stored: &'c Stored) -> Result<&'c T> {
+    pub(super) fn on_host<'c, T: Object>(&'c self, name: &'static str, stored: &'c Stored) -> Result<&'c T> {
         let of = self.slots.get(name).map(|slot| slot.of).ok_or_else(|| self.missing(name))?;
         if !of.is::<T>() {
             return Err(self.other_type::<T>(name));
@@ -471,7 +440,7 @@ impl<'a> ComContext<'a> {
         }
     }
 
-    fn may_touch(&self, name: &'static str, write: bool) -> Result<()> {
+    pub(super) fn may_touch(&self, name: &'static str, write: bool) -> Result<()> {
         let Some(running) = &self.running else { return Ok(()) };
         if write && !running.objects.may_write(name) {
             return Err(self.error(name, "the item changes it without declaring so: add it to `writes` or `updates`"));

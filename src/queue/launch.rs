@@ -7,8 +7,9 @@ use super::feed::{Feed, NoRows, Tables};
 use super::iterative::IterativeComQueue;
 use super::key::Declared;
 use super::listener::Stop;
+use super::needs::Needs;
 use super::object::AnyObject;
-use super::place::{self, Devices, Needs, Share, Source};
+use super::place::{self, Devices, Share, Source};
 use super::plan;
 use super::ranks::Ranks;
 use super::rounds::{self, Engine, Feeding, Outermost, ReadyBody};
@@ -172,7 +173,7 @@ impl<R: Send> IterativeComQueue<'_, R> {
     }
 }
 
-/// What the items keep on a device beside the rows: see [`place::Needs`]. An object that was given and is put anew is there as it is,
+/// What the items keep on a device beside the rows: see [`Needs`]. An object that was given and is put anew is there as it is,
 /// as it was, and once more while the next one is brought.
 fn device_needs<'o>(ready: &ReadyBody, broadcast: impl Iterator<Item = (&'static str, &'o dyn AnyObject)>) -> Needs {
     let items = ready.items();

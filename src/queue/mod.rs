@@ -27,7 +27,7 @@
 //! | `MLEnvironment` | execution environment | [`Session`] |
 //!
 //! A run passes through the files of this folder in this order: `iterative` (the builder) and `body` (what it builds), `launch`, `plan` and
-//! `bindings` (every check before round 1), `place` and `memory` (which rows go where, and what is pinned), `rounds` (the loop,
+//! `bindings` (every check before round 1), `place`, `needs` and `memory` (which rows go where, and what is pinned), `rounds` (the loop,
 //! and those of queues inside) and `ahead` (that of a queue that looks ahead), `exec` (running items), `stream` (where not all rows are pinned), `device` (their WGSL), `communicate` (between tasks), `context`, `stored` and `rows` (what a task holds, and where).
 
 #![cfg_attr(not(feature = "gpu"), expect(dead_code, reason = "shaders are kept, and run only where there are devices"))]
@@ -38,6 +38,7 @@ mod ahead;
 mod bindings;
 mod body;
 mod checkpoint;
+mod choice;
 mod communicate;
 mod context;
 mod declare;
@@ -53,6 +54,7 @@ mod key;
 mod launch;
 mod listener;
 mod memory;
+mod needs;
 mod object;
 #[cfg(feature = "gpu")]
 mod pace;
@@ -60,6 +62,7 @@ mod place;
 mod plan;
 mod profile;
 mod ranks;
+mod readable;
 mod rounds;
 mod rows;
 mod run;
@@ -71,8 +74,9 @@ mod stream;
 mod tune;
 
 pub use checkpoint::{Checkpoint, Every, Saved};
+pub use choice::{DeviceChoice, OneDevice};
 pub use communicate::{AllReduce, Reduce};
-pub use context::{ComContext, Readable};
+pub use context::ComContext;
 pub use declare::{Objects, ShapeRule};
 pub use gather::{Bcast, Gather, Gathered, ReduceScatter};
 pub use item::{Compute, ComputeFunction};
@@ -82,7 +86,8 @@ pub use listener::{IterationListener, Stop};
 pub use memory::{Memory, Reservation};
 pub use object::{Object, Shape};
 pub use profile::ItemTime;
+pub use readable::Readable;
 pub use rows::TaskRows;
 pub use run::{Run, Streamed};
-pub use session::{Device, DeviceChoice, OneDevice, Session, SessionBuilder, adapters};
+pub use session::{Device, Session, SessionBuilder, adapters};
 pub use shader::Shader;
