@@ -7,7 +7,7 @@
 // unit, and m·c below a unit of S. So the bits are the same on every device, and what they are off is far below what the units of the
 // sums leave out. On the processor `Partials::inertia_around` does the same, bit for bit.
 //
-// Joined by the parts wide, around.
+// Joined by the parts whole, wide, around.
 //
 // Bindings
 //   sums       k·d + k + 3 integers of 64 bits, low word first: see `sum_by_label`, with WORDS = 1

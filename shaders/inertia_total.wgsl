@@ -2,7 +2,7 @@
 //
 //   inertia = sums' inertia + sum over j of around[j], at least 0
 //
-// Joined by the parts wide, inertia.
+// Joined by the parts whole, wide, inertia.
 //
 // Bindings
 //   around    k integers of 128 bits: see `inertia_around`

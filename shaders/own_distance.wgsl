@@ -3,7 +3,7 @@
 //
 //   distances[r] = sum over i of (points[r][i] - centroids[j][i])², j being nearest[r]
 //
-// Joined by the part columns.
+// Joined by the parts columns, places.
 //
 // Bindings
 //   points        n × d, row-major; n·d < 2²⁹ (a binding holds less than 2³¹ bytes), so indices fit u32
@@ -41,23 +41,6 @@ const ROWS: u32 = 4u * THREADS / ACROSS;
 
 // A thread's part of its four sums.
 var<workgroup> parts: array<vec4<f32>, THREADS>;
-
-// A row, and its cluster: k where there is nothing to do.
-struct Place {
-    row: u32,
-    cluster: u32,
-}
-
-fn place_at(at: u32, end: u32) -> Place {
-    if (at >= end) {
-        return Place(0u, CLUSTERS);
-    }
-    var row = at;
-    if (LISTED) {
-        row = undecided[at];
-    }
-    return Place(row, min(nearest[row], CLUSTERS));
-}
 
 fn terms(place: Place, column: u32) -> vec4<f32> {
     if (place.cluster >= CLUSTERS) {

@@ -5,7 +5,7 @@
 //
 // E is the bound on the error of such a product, as `settle_rows` derives it, for this one centroid: with C = |c| and v = |c - ĉ|.
 //
-// Joined by the part root_above.
+// Joined by the parts places, root_above.
 //
 // Bindings
 //   row_halves       n × PADDED / 2 words: see `halve_rows`
@@ -40,6 +40,7 @@ override SCALE: f32;
 // Loads of a row.
 override LOADS: u32 = PADDED / 8u;
 
+const LISTED: bool = true;
 const ACROSS: u32 = 16u;           // threads that share rows
 const THREADS: u32 = 256u;
 const ROWS: u32 = 4u * THREADS / ACROSS;
@@ -56,20 +57,6 @@ const ROWS: u32 = 4u * THREADS / ACROSS;
 
 // A thread's part of its four products.
 var<workgroup> parts: array<vec4<f32>, THREADS>;
-
-// A row, and its cluster: k where there is nothing to do.
-struct Place {
-    row: u32,
-    cluster: u32,
-}
-
-fn place_at(at: u32, end: u32) -> Place {
-    if (at >= end) {
-        return Place(0u, CLUSTERS);
-    }
-    let row = undecided[at];
-    return Place(row, min(nearest[row], CLUSTERS));
-}
 
 fn product(place: Place, load: u32) -> f32 {
     if (place.cluster >= CLUSTERS) {

@@ -11,7 +11,7 @@
 // 2·X·C ≤ X² + C², two values that differ by more than twice (2·d + 52)·2⁻²⁴·(X² + C²) stand in the same order by D; a sixteenth
 // more is for the roundings of X² and C², and 2⁻¹¹⁵ for what is flushed to zero.
 //
-// Joined by the parts columns, small_rows, best, fixed_point, wide, changes.
+// Joined by the parts columns, small_rows, best, whole, fixed_point, wide, changes.
 //
 // Bindings
 //   points        n × d, row-major; n·d < 2²⁹ (a binding holds less than 2³¹ bytes), so indices fit u32

@@ -12,7 +12,7 @@
 //
 // A weighted product is one f32 multiplication, and may be flushed where it is subnormal.
 //
-// Joined by the parts fixed_point, wide, changes.
+// Joined by the parts whole, fixed_point, wide, changes.
 //
 // Bindings
 //   points        n × d, row-major; n·d < 2²⁹ (a binding holds less than 2³¹ bytes), so indices fit u32

@@ -23,7 +23,7 @@
 // A workgroup of 64 threads owns 64 neighbouring outputs, one a thread; of T tiles and G workgroups, workgroup g takes tile g % T and
 // blocks g/T, then on by G/T: G is at least T. Traffic per row: 4·m bytes, and 4·k per tile. Atomics: four an output and workgroup.
 //
-// Joined by the part fixed_point.
+// Joined by the parts whole, fixed_point.
 
 override DIMENSIONS: u32;
 override COMPONENTS: u32;

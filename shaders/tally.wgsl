@@ -3,6 +3,8 @@
 //   sums[i]     += changes[i]                     64-bit integers, low word first
 //   partials[i]  = sums[i], or changes[i] from TOTALS on
 //
+// Joined by the parts whole, tally_cell.
+//
 // Bindings
 //   changes   partials (see sum_by_label) of the rows that moved, with the inertia and the moves of the round
 //   sums      the same of all rounds, added to
@@ -28,13 +30,5 @@ fn tally(
     if (cell >= arrayLength(&changes) / 2u) {
         return;
     }
-    let change = vec2(changes[2u * cell], changes[2u * cell + 1u]);
-    let before = vec2(sums[2u * cell], sums[2u * cell + 1u]);
-    let low = before.x + change.x;
-    let sum = vec2(low, before.y + change.y + u32(low < before.x));
-    sums[2u * cell] = sum.x;
-    sums[2u * cell + 1u] = sum.y;
-    let partial = select(sum, change, cell >= TOTALS);
-    partials[2u * cell] = partial.x;
-    partials[2u * cell + 1u] = partial.y;
+    tally_cell(cell);
 }

@@ -4,7 +4,7 @@
 //   sums[i]     += changes[i]                     64-bit integers, low word first
 //   partials[i]  = sums[i]; changes[i] behind the inertia; and the inertia
 //
-// Joined by the parts wide, around, inertia.
+// Joined by the parts whole, tally_cell, wide, around, inertia.
 //
 // Bindings
 //   changes    k·d + k + 3 integers: partials (see `sum_by_label`) of the rows that moved, with WORDS = 1
@@ -39,15 +39,7 @@ var<workgroup> parts: array<vec4<u32>, THREADS>;
 @compute @workgroup_size(THREADS)
 fn tally_few(@builtin(local_invocation_index) thread: u32) {
     for (var cell = thread; cell < arrayLength(&changes) / 2u; cell += THREADS) {
-        let change = vec2(changes[2u * cell], changes[2u * cell + 1u]);
-        let before = vec2(sums[2u * cell], sums[2u * cell + 1u]);
-        let low = before.x + change.x;
-        let sum = vec2(low, before.y + change.y + u32(low < before.x));
-        sums[2u * cell] = sum.x;
-        sums[2u * cell + 1u] = sum.y;
-        let partial = select(sum, change, cell >= TOTALS);
-        partials[2u * cell] = partial.x;
-        partials[2u * cell + 1u] = partial.y;
+        tally_cell(cell);
     }
     storageBarrier();
     var total = vec4(0u);

@@ -4,7 +4,7 @@
 // Where FROM_SUMS, the inertia follows from the sums (see `inertia_around`): no row adds its distance, and one that comes from no
 // cluster brings its squared length.
 //
-// Of the kernel it joins it takes `row_value` (see the part columns), `weights`, `exponents`, `changes`, `private_cells`, the parts fixed_point and wide,
+// Of the kernel it joins it takes `row_value` (see the part columns), `weights`, `exponents`, `changes`, `private_cells`, the parts whole, fixed_point and wide,
 // WORKGROUP, and the overrides DIMENSIONS, CLUSTERS, WORDS, BITS, WEIGHTED, FROM_SUMS, MASSES, INERTIA, PRIVATE_FROM and
 // PRIVATE_WORDS.
 
@@ -68,7 +68,7 @@ fn square(value: f32) -> vec4<u32> {
     let biased = (bits >> 23u) & 0xffu;
     let mantissa = (bits & 0x7fffffu) | select(0u, 0x800000u, biased > 0u);
     let power = 2 * (i32(max(biased, 1u)) - 150);
-    return wide_scaled(vec4(wide_product(mantissa, mantissa), 0u, 0u), power + exponents[DIMENSIONS + 1u] + i32(BITS));
+    return wide_scaled(vec4(product_of(mantissa, mantissa), 0u, 0u), power + exponents[DIMENSIONS + 1u] + i32(BITS));
 }
 
 // Adds what the values of rows that came from no cluster have brought.

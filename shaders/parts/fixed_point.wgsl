@@ -1,22 +1,7 @@
 // Values as 64-bit fixed-point integers, exactly: a value is taken apart into mantissa and exponent and shifted as an integer, so
 // neither the rounding of a multiplication nor a driver that flushes subnormals can change a bit.
 //
-// Of the kernel it joins it takes the override BITS, the bits between word 0 and word 1.
-
-// 64-bit integers in two's complement are vec2(low, high).
-
-fn add(a: vec2<u32>, b: vec2<u32>) -> vec2<u32> {
-    let low = a.x + b.x;
-    return vec2(low, a.y + b.y + u32(low < a.x));
-}
-
-fn negate(a: vec2<u32>) -> vec2<u32> {
-    return vec2(~a.x + 1u, ~a.y + u32(a.x == 0u));
-}
-
-fn signed(magnitude: vec2<u32>, negative: bool) -> vec2<u32> {
-    return select(magnitude, negate(magnitude), negative);
-}
+// Of the kernel it joins it takes the part whole, and the override BITS, the bits between word 0 and word 1.
 
 // magnitude·2^shift rounded half to even, for a magnitude of at most 24 bits.
 fn shifted(magnitude: u32, shift: i32) -> vec2<u32> {

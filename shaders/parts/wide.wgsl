@@ -1,4 +1,6 @@
 // Integers of 128 bits in two's complement: vec4, the lowest word first.
+//
+// Of the kernel it joins it takes the part whole.
 
 fn wide_add(a: vec4<u32>, b: vec4<u32>) -> vec4<u32> {
     let x = a.x + b.x;
@@ -55,19 +57,11 @@ fn wide_scaled(a: vec4<u32>, shift: i32) -> vec4<u32> {
     return (words >> vec4(bits)) | ((above << vec4(1u)) << vec4(31u - bits));
 }
 
-// The 64 bits of a product of two words.
-fn wide_product(a: u32, b: u32) -> vec2<u32> {
-    let low = (a & 0xffffu) * (b & 0xffffu);
-    let left = (a >> 16u) * (b & 0xffffu) + (low >> 16u);
-    let right = (a & 0xffffu) * (b >> 16u) + (left & 0xffffu);
-    return vec2((right << 16u) | (low & 0xffffu), (a >> 16u) * (b >> 16u) + (left >> 16u) + (right >> 16u));
-}
-
 // a·b for a that is not negative, modulo 2¹²⁸.
 fn wide_times(a: vec4<u32>, b: u32) -> vec4<u32> {
-    let x = wide_product(a.x, b);
-    let y = wide_product(a.y, b);
-    let z = wide_product(a.z, b);
+    let x = product_of(a.x, b);
+    let y = product_of(a.y, b);
+    let z = product_of(a.z, b);
     let even = vec4(x, z);
     return wide_add(even, vec4(0u, y, a.w * b));
 }

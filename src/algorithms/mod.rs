@@ -6,6 +6,16 @@
 //! matrix), `dense` (small matrices in f64), `model_file` (models as files), `workers`, `working` (devices and
 //! room to work in).
 
+/// The source of a kernel, and of the parts that it shares with others.
+macro_rules! kernel {
+    ($stem:literal $(, $part:literal)*) => {
+        concat!(
+            include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/shaders/", $stem, ".wgsl"))
+            $(, include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/shaders/parts/", $part, ".wgsl")))*
+        )
+    };
+}
+
 pub mod bisecting;
 mod centred;
 mod dense;

@@ -143,7 +143,7 @@ impl Products {
     pub(super) fn multiply(&self) -> Shader {
         let across = self.across();
         let down = THREADS / across;
-        let shader = Shader::wgsl(include_str!("../../shaders/multiply_rows.wgsl")).named("multiply_rows").trusted();
+        let shader = Shader::wgsl(kernel!("multiply_rows")).named("multiply_rows").trusted();
         self.constants(shader.rows_per_workgroup(POINTS, OWN_ROWS * down), (across, down))
     }
 
@@ -155,7 +155,7 @@ impl Products {
         let tiles = self.columns().div_ceil(OWN_ROWS * down) * self.outputs().div_ceil(OWN_OUTPUTS * across);
         let blocks = usize::try_from(self.rows).unwrap_or(usize::MAX).div_ceil(PRODUCT_BLOCK);
         let teams = (blocks / (layers * LEAST_BLOCKS)).clamp(1, BUSY.div_ceil(tiles));
-        let shader = Shader::wgsl(include_str!("../../shaders/sum_products.wgsl")).named("sum_products").trusted();
+        let shader = Shader::wgsl(kernel!("sum_products")).named("sum_products").trusted();
         self.constants(shader.workgroups((tiles * teams) as u64), (across, down))
     }
 }

@@ -85,12 +85,7 @@ impl ComputeFunction for MultiplySparse {
     }
 
     fn shader(&self) -> Option<Shader> {
-        let shader = Shader::wgsl(whole(include_str!("../../shaders/multiply_sparse.wgsl"))).named("multiply_sparse");
+        let shader = Shader::wgsl(kernel!("multiply_sparse", "whole")).named("multiply_sparse");
         Some(shader.rows_per_workgroup(ENTRIES, 1).in_slices(ENTRIES))
     }
-}
-
-/// The source of a kernel that computes with whole numbers of 64 bits.
-pub(super) fn whole(kernel: &str) -> String {
-    [kernel, include_str!("../../shaders/parts/whole.wgsl")].concat()
 }

@@ -64,21 +64,18 @@ impl Space {
     }
 
     fn responsibilities(&self) -> Shader {
-        let shader = Shader::wgsl(include_str!("../../../shaders/responsibilities.wgsl")).named("responsibilities");
+        let shader = Shader::wgsl(kernel!("responsibilities")).named("responsibilities");
         let weigh = f64::from(u8::from(self.covariance == CovarianceType::Full));
         self.constants(shader.trusted().rows_per_workgroup(POINTS, ROWS)).constant("WEIGH", weigh)
     }
 
     fn scale_rows(&self) -> Shader {
-        let shader = Shader::wgsl(include_str!("../../../shaders/scale_rows.wgsl")).named("scale_rows").trusted();
+        let shader = Shader::wgsl(kernel!("scale_rows")).named("scale_rows").trusted();
         self.constants(shader.rows_per_workgroup(POINTS, ROWS))
     }
 
     fn sum_moments(&self) -> Shader {
-        let source = concat!(
-            include_str!("../../../shaders/sum_moments.wgsl"),
-            include_str!("../../../shaders/parts/fixed_point.wgsl")
-        );
+        let source = kernel!("sum_moments", "whole", "fixed_point");
         let tiles = self.shape.outputs().div_ceil(TILE);
         let blocks = usize::try_from(self.rows).unwrap_or(usize::MAX).div_ceil(PRODUCT_BLOCK);
         let teams = (blocks / LEAST_BLOCKS).clamp(1, BUSY.div_ceil(tiles));

@@ -94,7 +94,7 @@ impl ComputeFunction for MedianDigit {
     }
 
     fn shader(&self) -> Option<Shader> {
-        let source = include_str!("../../../shaders/median_digit.wgsl");
+        let source = kernel!("median_digit");
         let shader = Shader::wgsl(source).named("median_digit").per_value(POINTS);
         Some(self.0.constants(shader, &["DIMENSIONS", "CLUSTERS", "WEIGHTED"]))
     }
@@ -134,7 +134,7 @@ impl ComputeFunction for MedianPick {
     }
 
     fn shader(&self) -> Option<Shader> {
-        let source = include_str!("../../../shaders/median_pick.wgsl");
+        let source = kernel!("median_pick");
         let shader = Shader::wgsl(source).named("median_pick").workgroups(self.0.k as u64);
         Some(self.0.constants(shader, &["DIMENSIONS", "CLUSTERS"]))
     }

@@ -6,16 +6,6 @@
 //! all-reduce, `reassign::Tally` (the sums) and `update::Summarise`. `watch` decides when it is done, `held` whether a round may begin before that, `resume` keeps where it stands. `prepare` brings rows
 //! into the space of the kernels, `init` chooses the first centroids.
 
-/// The source of a kernel, and of the parts that it shares with others.
-macro_rules! kernel {
-    ($stem:literal $(, $part:literal)*) => {
-        concat!(
-            include_str!(concat!("../../../shaders/", $stem, ".wgsl"))
-            $(, include_str!(concat!("../../../shaders/parts/", $part, ".wgsl")))*
-        )
-    };
-}
-
 mod batches;
 mod begin;
 mod file;

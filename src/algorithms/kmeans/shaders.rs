@@ -213,7 +213,8 @@ impl Plan {
 
     /// Labels and sums in one pass.
     fn small_summed(&self) -> Shader {
-        let source = by_columns!(self.d, "reassign_small", "small_rows", "best", "fixed_point", "wide", "changes");
+        let source =
+            by_columns!(self.d, "reassign_small", "small_rows", "best", "whole", "fixed_point", "wide", "changes");
         let rows = (self.rows as usize / BUSY).next_multiple_of(RUN).clamp(RUN, MOST_ROWS);
         let shader = Shader::wgsl(source).named("reassign_small").trusted().rows_per_workgroup(POINTS, rows);
         let names = ["CLUSTERS", "DIMENSIONS", "CITYBLOCK", "WORDS", "BITS", "WEIGHTED", "FROM_SUMS"];
@@ -285,7 +286,7 @@ impl Plan {
 
     /// The distance of each row to its own centroid; of all rows, or of those that are listed as loose.
     fn own_distance(&self, is_listed: bool) -> Shader {
-        let source = by_columns!(self.d, "own_distance");
+        let source = by_columns!(self.d, "own_distance", "places");
         let own = Shader::wgsl(source).named("own_distance").trusted().rows_per_workgroup(POINTS, EXACT_ROWS);
         let own = self.constants(own, &["CLUSTERS", "DIMENSIONS", "GROUPS"]);
         own.constant("LISTED", f64::from(u8::from(is_listed)))
@@ -293,7 +294,7 @@ impl Plan {
 
     /// A bound on it by halves.
     fn own_halves(&self) -> Shader {
-        let own = Shader::wgsl(kernel!("own_halves", "root_above")).named("own_halves").trusted();
+        let own = Shader::wgsl(kernel!("own_halves", "places", "root_above")).named("own_halves").trusted();
         let own = own.rows_per_workgroup(POINTS, EXACT_ROWS);
         self.constants(own, &["CLUSTERS", "DIMENSIONS", "GROUPS", "ROOM", "PADDED", "SCALE"])
     }
@@ -404,7 +405,7 @@ impl Plan {
 
     /// Sums of the rows that moved.
     fn sum(&self) -> Shader {
-        let source = kernel!("sum_by_label", "fixed_point", "wide", "changes");
+        let source = kernel!("sum_by_label", "whole", "fixed_point", "wide", "changes");
         let names = ["CLUSTERS", "DIMENSIONS", "WORDS", "BITS", "WEIGHTED", "FROM_SUMS"];
         let shader = Shader::wgsl(source).named("sum_by_label").trusted().constant("PRIVATE_FROM", self.private_from());
         // Masses are emptied and added for each workgroup, so of many rows each takes more.
@@ -417,18 +418,24 @@ impl Plan {
     /// The sums of all rounds, and what follows from them.
     pub(super) fn tally(&self) -> Shader {
         if self.inertia_from_sums && self.k * self.d <= FEW_SUMS {
-            let few = Shader::wgsl(kernel!("tally_few", "wide", "around", "inertia")).named("tally_few").trusted();
+            let few = Shader::wgsl(kernel!("tally_few", "whole", "tally_cell", "wide", "around", "inertia"))
+                .named("tally_few")
+                .trusted();
             return self.constants(few.workgroups(1), &["CLUSTERS", "DIMENSIONS", "BITS", "TOTALS"]);
         }
-        let tally = Shader::wgsl(kernel!("tally")).named("tally").trusted().per_element(PARTIALS);
+        let tally =
+            Shader::wgsl(kernel!("tally", "whole", "tally_cell")).named("tally").trusted().per_element(PARTIALS);
         let tally = self.constants(tally, &["TOTALS"]);
         if !self.inertia_from_sums {
             return tally;
         }
-        let around = Shader::wgsl(kernel!("inertia_around", "wide", "around")).named("inertia_around").trusted();
+        let around =
+            Shader::wgsl(kernel!("inertia_around", "whole", "wide", "around")).named("inertia_around").trusted();
         let around = self.constants(around.workgroups(self.k as u64), &["CLUSTERS", "DIMENSIONS", "BITS"]);
-        let total =
-            Shader::wgsl(kernel!("inertia_total", "wide", "inertia")).named("inertia_total").trusted().workgroups(1);
+        let total = Shader::wgsl(kernel!("inertia_total", "whole", "wide", "inertia"))
+            .named("inertia_total")
+            .trusted()
+            .workgroups(1);
         tally.then(around).then(self.constants(total, &["CLUSTERS", "BITS", "TOTALS"]))
     }
 

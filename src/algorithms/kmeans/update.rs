@@ -85,7 +85,7 @@ impl ComputeFunction for Summarise {
     }
 
     fn shader(&self) -> Option<Shader> {
-        let shader = Shader::wgsl(include_str!("../../../shaders/summarise.wgsl")).named("summarise");
+        let shader = Shader::wgsl(kernel!("summarise")).named("summarise");
         Some(self.0.constants(shader, &["CLUSTERS", "DIMENSIONS", "WORDS"]))
     }
 }

@@ -47,7 +47,7 @@ impl ComputeFunction for Gradient {
     }
 
     fn shader(&self) -> Option<Shader> {
-        let residuals = Shader::wgsl(include_str!("../../../shaders/residuals.wgsl"))
+        let residuals = Shader::wgsl(kernel!("residuals"))
             .named("residuals")
             .trusted()
             .constant("OUTPUTS", (self.outputs + 1) as f64)

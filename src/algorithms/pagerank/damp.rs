@@ -1,7 +1,7 @@
 //! The items that end a round: what came over the edges is damped and becomes the next ranks, and the round is kept.
 
 use super::graph::Graph;
-use crate::algorithms::sparse::{PRODUCT, VECTOR, whole};
+use crate::algorithms::sparse::{PRODUCT, VECTOR};
 use crate::backend::cpu::{Damping, RANK_UNITS, damp_ranks};
 use crate::data::BLOCK;
 use crate::queue::{ComContext, ComputeFunction, Key, Object, Objects, Shader, ShapeRule};
@@ -116,7 +116,7 @@ impl ComputeFunction for Damp {
 
     fn shader(&self) -> Option<Shader> {
         let [again, leads] = self.each.map(|each| f64::from(u8::from(each)));
-        let shader = Shader::wgsl(whole(include_str!("../../../shaders/damp_ranks.wgsl"))).named("damp_ranks");
+        let shader = Shader::wgsl(kernel!("damp_ranks", "whole")).named("damp_ranks");
         let shader = shader
             .constant("NODES", self.nodes as f64)
             .constant("AGAIN_EACH", again)
