@@ -45,7 +45,6 @@ impl Engine<'_> {
         tasks: &mut [ComContext],
     ) -> Result<(u32, Stop)> {
         let body = ready.body;
-        self.tell(body, 1, &tasks[0], |to, cx| to.on_round_start(1, cx))?;
         let (mut begun, mut clock) = (self.begin(ahead, ready, tasks, 1, false)?, Instant::now());
         // What the last round took, and whether it left the next one to the device alone.
         let (mut took, mut is_calm) = (Duration::MAX, true);
@@ -74,15 +73,17 @@ impl Engine<'_> {
                 tasks.iter_mut().for_each(|task| task.resume(round));
                 return Ok((round, stop));
             }
-            self.tell(body, next, &tasks[0], |to, cx| to.on_round_start(next, cx))?;
             begun = match unseen {
-                Some(unseen) if is_calm => unseen,
+                Some(unseen) if is_calm => {
+                    self.tell(body, next, &tasks[0], |to, cx| to.on_round_start(next, cx))?;
+                    unseen
+                }
                 _ => self.begin(ahead, ready, tasks, next, false)?,
             };
         }
     }
 
-    /// Records a round and hands it over.
+    /// Records a round and hands it over. Listeners hear of one that was begun unseen once it counts.
     fn begin(
         &mut self,
         ahead: &Ahead,
@@ -94,6 +95,9 @@ impl Engine<'_> {
         for task in tasks.iter_mut() {
             task.start_round(round, &ready.scope);
             task.unseen = unseen;
+        }
+        if !unseen {
+            self.tell(ready.body, round, &tasks[0], |to, cx| to.on_round_start(round, cx))?;
         }
         exec::superstep(&ready.steps, tasks, self, round, Ok(()))?;
         tasks.iter_mut().for_each(|task| task.unseen = false);

@@ -60,7 +60,8 @@ impl ComputeFunction for Count {
 struct Notes(Mutex<Vec<String>>);
 
 impl IterationListener for Notes {
-    fn on_round_start(&self, round: u32, _: &ComContext) -> Result<()> {
+    fn on_round_start(&self, round: u32, cx: &ComContext) -> Result<()> {
+        assert_eq!(cx.step_no(), round);
         self.0.lock().unwrap().push(format!("starts {round}"));
         Ok(())
     }
