@@ -58,16 +58,15 @@ fn shifted_left(a: vec2<u32>, shift: u32) -> vec2<u32> {
 
 // round(value·x), half away from zero, for a magnitude of x of at most 63 bits.
 fn rounded_product(value: u32, x: vec2<u32>) -> vec2<u32> {
-    let biased = (value >> 23u) & 0xffu;
-    let mantissa = (value & 0x7fffffu) | select(0u, 0x800000u, biased > 0u);
+    let apart = taken_apart(bitcast<f32>(value));
     let is_negative = (x.y >> 31u) == 1u;
     let magnitude = signed(x, is_negative);
-    let low = product_of(magnitude.x, mantissa);
-    let high = product_of(magnitude.y, mantissa);
+    let low = product_of(magnitude.x, apart.mantissa);
+    let high = product_of(magnitude.y, apart.mantissa);
     let middle = low.y + high.x;
     let exact = vec3(low.x, middle, high.y + u32(middle < low.y));
     // The value is mantissa·2^-shift.
-    let shift = 150 - i32(max(biased, 1u));
+    let shift = -apart.power;
     var result = vec2(0u);
     if (shift <= 0) {
         result = shifted_left(exact.xy, u32(-shift));
@@ -76,7 +75,7 @@ fn rounded_product(value: u32, x: vec2<u32>) -> vec2<u32> {
         let twice = add(shifted_right(exact, u32(shift - 1)), vec2(1u, 0u));
         result = vec2((twice.x >> 1u) | (twice.y << 31u), twice.y >> 1u);
     }
-    return signed(result, is_negative != ((value >> 31u) == 1u));
+    return signed(result, is_negative != apart.negative);
 }
 
 fn add_to_product(row: u32, value: vec2<u32>) {

@@ -4,9 +4,9 @@
 // Where FROM_SUMS, the inertia follows from the sums (see `inertia_around`): no row adds its distance, and one that comes from no
 // cluster brings its squared length.
 //
-// Of the kernel it joins it takes `row_value` (see the part columns), `weights`, `exponents`, `changes`, `private_cells`, the parts whole, fixed_point and wide,
-// WORKGROUP, and the overrides DIMENSIONS, CLUSTERS, WORDS, BITS, WEIGHTED, FROM_SUMS, MASSES, INERTIA, PRIVATE_FROM and
-// PRIVATE_WORDS.
+// Of the kernel it joins it takes `row_value` (see the part columns), `weights`, `exponents`, `changes`, `private_cells`, the parts
+// whole, fixed_point and wide, WORKGROUP, and the overrides DIMENSIONS, CLUSTERS, WORDS, BITS, WEIGHTED, FROM_SUMS, MASSES, INERTIA,
+// PRIVATE_FROM and PRIVATE_WORDS.
 
 fn add_private(cell: u32, value: vec2<u32>) {
     let at = 2u * (cell - PRIVATE_FROM);
@@ -64,19 +64,16 @@ fn move_mass(row: u32, before: u32, label: u32) {
 
 // The square of a value, exactly, in units of 2^-(exponents[d + 1] + BITS): below one it is cut off.
 fn square(value: f32) -> vec4<u32> {
-    let bits = bitcast<u32>(value);
-    let biased = (bits >> 23u) & 0xffu;
-    let mantissa = (bits & 0x7fffffu) | select(0u, 0x800000u, biased > 0u);
-    let power = 2 * (i32(max(biased, 1u)) - 150);
-    return wide_scaled(vec4(product_of(mantissa, mantissa), 0u, 0u), power + exponents[DIMENSIONS + 1u] + i32(BITS));
+    let apart = taken_apart(value);
+    let mantissa = vec4(product_of(apart.mantissa, apart.mantissa), 0u, 0u);
+    return wide_scaled(mantissa, 2 * apart.power + exponents[DIMENSIONS + 1u] + i32(BITS));
 }
 
 // Adds what the values of rows that came from no cluster have brought.
 fn add_lengths(lengths: vec4<u32>) {
-    let whole = wide_scaled(lengths, -i32(BITS));
-    let rest = wide_add(lengths, wide_negate(wide_scaled(whole, i32(BITS))));
-    add_to(INERTIA, whole.xy);
-    add_to(INERTIA + 1u, rest.xy);
+    let words = wide_words(lengths);
+    add_to(INERTIA, words.xy);
+    add_to(INERTIA + 1u, words.zw);
 }
 
 fn move_value(row: u32, column: u32, before: u32, label: u32, lengths: ptr<function, vec4<u32>>) {

@@ -26,11 +26,10 @@ fn shifted(magnitude: u32, shift: i32) -> vec2<u32> {
 
 // The two words of a value at an exponent: word 0 in xy, word 1 in zw.
 fn fixed_point(value: f32, exponent: i32) -> vec4<u32> {
-    let bits = bitcast<u32>(value);
-    let negative = (bits >> 31u) == 1u;
-    let biased = (bits >> 23u) & 0xffu;
-    let mantissa = (bits & 0x7fffffu) | select(0u, 0x800000u, biased > 0u);
-    let shift = i32(max(biased, 1u)) - 150 + exponent;
+    let apart = taken_apart(value);
+    let negative = apart.negative;
+    let mantissa = apart.mantissa;
+    let shift = apart.power + exponent;
     let word = shifted(mantissa, shift);
     if (shift >= 0) {
         return vec4(signed(word, negative), 0u, 0u);

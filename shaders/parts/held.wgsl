@@ -1,5 +1,5 @@
 // Whether a round that was begun unseen is to leave everything as it was: the round before it was the last, or left clusters empty that
-// the host has to seat anew. See `progress_of` and `IterativeComQueue::look_ahead`.
+// the host has to seat anew. See `IterativeComQueue::look_ahead`; the twin is `Held::goes_on`.
 //
 // Of the kernel it joins it takes `summary` and `unseen`, and the overrides TOLERANCE and HOLDS_EMPTY.
 

@@ -15,10 +15,9 @@ fn write_inertia(around: vec4<u32>) {
     if (wide_is_negative(inertia)) {
         inertia = vec4(0u);
     }
-    let whole = wide_scaled(inertia, -i32(BITS));
-    let rest = wide_add(inertia, wide_negate(wide_scaled(whole, i32(BITS))));
-    partials[2u * TOTALS] = whole.x;
-    partials[2u * TOTALS + 1u] = whole.y;
-    partials[2u * TOTALS + 2u] = rest.x;
-    partials[2u * TOTALS + 3u] = rest.y;
+    let words = wide_words(inertia);
+    partials[2u * TOTALS] = words.x;
+    partials[2u * TOTALS + 1u] = words.y;
+    partials[2u * TOTALS + 2u] = words.z;
+    partials[2u * TOTALS + 3u] = words.w;
 }

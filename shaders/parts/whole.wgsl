@@ -1,4 +1,18 @@
-// Whole numbers of 64 bits, in two's complement, as vec2(low, high).
+// Whole numbers of 64 bits, in two's complement, as vec2(low, high); and those that an f32 is made of.
+
+// ±mantissa·2^power, the mantissa having at most 24 bits.
+struct Apart {
+    negative: bool,
+    mantissa: u32,
+    power: i32,
+}
+
+fn taken_apart(value: f32) -> Apart {
+    let bits = bitcast<u32>(value);
+    let biased = (bits >> 23u) & 0xffu;
+    let mantissa = (bits & 0x7fffffu) | select(0u, 0x800000u, biased > 0u);
+    return Apart((bits >> 31u) == 1u, mantissa, i32(max(biased, 1u)) - 150);
+}
 
 fn add(a: vec2<u32>, b: vec2<u32>) -> vec2<u32> {
     let low = a.x + b.x;

@@ -1,6 +1,6 @@
 // Integers of 128 bits in two's complement: vec4, the lowest word first.
 //
-// Of the kernel it joins it takes the part whole.
+// Of the kernel it joins it takes the part whole, and the override BITS, the bits between two words of 64 bits.
 
 fn wide_add(a: vec4<u32>, b: vec4<u32>) -> vec4<u32> {
     let x = a.x + b.x;
@@ -64,4 +64,11 @@ fn wide_times(a: vec4<u32>, b: u32) -> vec4<u32> {
     let z = product_of(a.z, b);
     let even = vec4(x, z);
     return wide_add(even, vec4(0u, y, a.w * b));
+}
+
+// The two words of one that is not negative: what is whole at 2^BITS in xy, the rest in zw.
+fn wide_words(a: vec4<u32>) -> vec4<u32> {
+    let whole = wide_scaled(a, -i32(BITS));
+    let rest = wide_add(a, wide_negate(wide_scaled(whole, i32(BITS))));
+    return vec4(whole.xy, rest.xy);
 }

@@ -8,6 +8,7 @@
 //! PageRank makes of it. The instruction set is chosen at
 //! run time ([`Isa`]); every one gives the same bits.
 
+mod apart;
 mod assign_exact;
 mod assign_small;
 mod assign_tiled;

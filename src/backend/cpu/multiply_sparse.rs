@@ -1,5 +1,6 @@
 //! A sparse matrix times a vector: the step of algorithms on graphs.
 
+use super::apart::taken_apart;
 use crate::data::Pack;
 use crate::{Error, Result};
 use std::sync::atomic::{AtomicI64, Ordering};
@@ -43,12 +44,10 @@ pub fn multiply_sparse(packs: &[f32], vector: &[i64], product: &[AtomicI64]) -> 
 
 /// value·x to the nearest integer, half away from zero.
 fn rounded_product(value: f32, x: i64) -> i64 {
-    let bits = value.to_bits();
-    let biased = (bits >> 23) & 0xff;
-    let mantissa = (bits & 0x7f_ffff) | if biased > 0 { 0x80_0000 } else { 0 };
+    let (mantissa, power) = taken_apart(value);
     let exact = u128::from(x.unsigned_abs()) * u128::from(mantissa);
     // The value is mantissa·2^-shift. Of twice the result and one more, half is the result rounded.
-    let rounded = match 150 - biased.max(1) as i32 {
+    let rounded = match -power {
         shift @ ..=0 => exact.checked_shl(shift.unsigned_abs()).unwrap_or(0),
         shift => (exact.checked_shr(shift as u32 - 1).unwrap_or(0) + 1) >> 1,
     } as i64;

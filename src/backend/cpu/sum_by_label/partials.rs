@@ -4,6 +4,7 @@ use super::add::{AddChanges, AddRows, AddSquaredLengths};
 use super::fixed_point::{FixedPoint, power_of_two};
 use super::mean::nearest_quotient;
 use crate::backend::cpu::Isa;
+use crate::backend::cpu::apart::taken_apart;
 use crate::{Error, Result};
 
 /// Where the sums of `k` clusters lie in an array of i64, the same on every device.
@@ -202,7 +203,8 @@ impl Partials {
         let mass = self.mass_units(cluster).unsigned_abs().into();
         let unit = self.fixed.distance_exponent() + self.fixed.bits().cast_signed();
         let terms = centroid.iter().zip(self.fixed.exponents()).enumerate().map(|(column, (&c, &exponent))| {
-            let (mantissa, power) = mantissa_and_power(c);
+            let (mantissa, power) = taken_apart(c);
+            let mantissa = u128::from(mantissa);
             let product = signed(scaled(mantissa.wrapping_mul(mass), power + exponent), c.is_sign_negative());
             let difference = product.wrapping_sub(2 * self.sum_exact(cluster, column));
             let value = scaled(difference.unsigned_abs().wrapping_mul(mantissa), power - exponent + unit);
@@ -352,14 +354,6 @@ impl Partials {
         }
         Ok(())
     }
-}
-
-/// The integers m and p with |value| = m·2^p.
-fn mantissa_and_power(value: f32) -> (u128, i32) {
-    let bits = value.to_bits();
-    let biased = (bits >> 23) & 0xff;
-    let mantissa = (bits & 0x7f_ffff) | if biased > 0 { 0x80_0000 } else { 0 };
-    (mantissa.into(), biased.max(1).cast_signed() - 150)
 }
 
 /// value·2^shift: what falls below the point is cut off, what leaves 128 bits is lost.
