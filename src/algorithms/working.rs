@@ -1,7 +1,7 @@
-//! What every fit needs before its work: devices, and room for what it holds.
+//! What every fit needs around its work: devices, room for what it holds, and the times of its items where they are asked for.
 
 use crate::Result;
-use crate::queue::{Reservation, Session};
+use crate::queue::{ItemTime, Reservation, Session};
 
 /// The session that was given, or all of this machine.
 pub(super) fn opened(given: Option<&Session>) -> Result<Session> {
@@ -14,4 +14,13 @@ pub(super) fn reserve(session: &Session, held: u64, what: &str, bytes: u64) -> R
     let memory = session.memory();
     let both = memory.reserve("parsed rows", held).and_then(|parsed| Ok((parsed, memory.reserve(what, bytes)?)));
     session.collective().agree(both)
+}
+
+/// Does the work, and says what its items took where that is asked for.
+pub(super) fn profiled<T>(
+    session: &Session,
+    is_asked: bool,
+    work: impl FnOnce() -> Result<T>,
+) -> Result<(T, Vec<ItemTime>)> {
+    if is_asked { session.profiled(work) } else { Ok((work()?, Vec::new())) }
 }

@@ -124,18 +124,16 @@ impl Bench<'_> {
 
     /// What the items of a round take, in a run of its own: to time them takes time.
     fn items(&self, session: &Session) -> Result<Vec<ItemShare>> {
-        session.profile(true)?;
-        let model = self.kmeans.clone().session(session).fit_dataset(self.dataset);
-        let times = session.item_times();
-        session.profile(false)?;
-        let rounds = model?.trace().len().max(1);
+        let kmeans = self.kmeans.clone().session(session);
+        let (model, times) = session.profiled(|| kmeans.fit_dataset(self.dataset))?;
+        let rounds = model.trace().len().max(1);
         let share = |item: ItemTime| ItemShare {
             device: item.device,
             name: item.name,
             time: item.time.as_secs_f64() / rounds as f64,
         };
         // Those of the start have run once.
-        Ok(times?.into_iter().filter(|item| item.runs >= rounds as u64).map(share).collect())
+        Ok(times.into_iter().filter(|item| item.runs >= rounds as u64).map(share).collect())
     }
 }
 

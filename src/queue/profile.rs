@@ -67,6 +67,18 @@ impl Session {
         Ok(())
     }
 
+    /// Runs something while items are measured, and gives what it came to and what they took.
+    ///
+    /// # Errors
+    /// What `run` fails with; when a device is lost.
+    pub fn profiled<T>(&self, run: impl FnOnce() -> Result<T>) -> Result<(T, Vec<ItemTime>)> {
+        self.profile(true)?;
+        let (done, times) = (run(), self.item_times());
+        let ended = self.profile(false);
+        let done = done?;
+        ended.and(times).map(|times| (done, times))
+    }
+
     /// What items have taken since this was asked last, while [`profile`](Self::profile) was on: device by device, the
     /// longest first.
     ///

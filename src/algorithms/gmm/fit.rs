@@ -11,7 +11,7 @@ use crate::algorithms::centred::Centred;
 use crate::algorithms::kmeans::{KMeans, Timings};
 use crate::algorithms::measured::measured;
 use crate::algorithms::products::{BIAS, COLUMN_EXPONENTS, MATRIX, POINTS, SUMS, VALUE_EXPONENTS};
-use crate::algorithms::working::{opened, reserve};
+use crate::algorithms::working::{opened, profiled, reserve};
 use crate::backend::cpu::PRODUCT_BLOCK;
 use crate::data::{Dataset, Origin, RowSource};
 use crate::queue::{AllReduce, ItemTime, IterativeComQueue, Run, Session, Stop};
@@ -146,15 +146,8 @@ impl GaussianMixture {
         };
         account.timings.init += clock.elapsed();
         let clock = Instant::now();
-        if self.profile {
-            session.profile(true)?;
-        }
-        let run = self.iterate(session, centred, &space, first, state, start);
-        let items = if self.profile { session.item_times()? } else { Vec::new() };
-        if self.profile {
-            session.profile(false)?;
-        }
-        let run = run?;
+        let iterate = || self.iterate(session, centred, &space, first, state, start);
+        let (run, items) = profiled(session, self.profile, iterate)?;
         account.timings.pin += run.pin;
         account.timings.iterate += clock.elapsed().saturating_sub(run.pin);
         account.passes += run.rounds;

@@ -17,7 +17,7 @@ use super::search::{self, Steer};
 use super::update::{Summarise, Update};
 use super::watch::Watch;
 use crate::algorithms::measured::{measured, other_program};
-use crate::algorithms::working::opened;
+use crate::algorithms::working::{opened, profiled};
 use crate::backend::ReduceOp;
 use crate::data::{Dataset, Origin, RowSource};
 use crate::queue::{AllReduce, Device, IterativeComQueue, Reservation, Session, Stop, Streamed};
@@ -182,16 +182,13 @@ impl KMeans {
             Some(checkpoint) => queue.checkpoint(checkpoint),
             None => queue,
         };
-        let queue = if self.metric == Metric::CityBlock || Update(plan.clone()).is_on_host() {
+        let queue = if plan.moves_on_host() {
             queue
         } else {
             let held = plan.held;
             queue.look_ahead(SUMMARY, held::WITHIN, move |words| Ok(held.goes_on(&Summary::of_words(words)?)))
         };
-        if self.profile {
-            session.profile(true)?;
-        }
-        let run = queue
+        let queue = queue
             .add(Reassign(plan.clone()))
             .add(AllReduce::sum(CHANGES))
             .add(Tally(plan.clone()))
@@ -205,12 +202,9 @@ impl KMeans {
             .close_with(|cx| {
                 let centroids = cx.is_first_here().then(|| cx.get(CENTROIDS).cloned()).transpose()?;
                 Ok((centroids, cx.take(LABELS)?))
-            })
-            .run();
-        if self.profile {
-            session.profile(false)?;
-        }
-        let run = run?;
+            });
+        // The trace has what each round's items took.
+        let (run, _) = profiled(session, self.profile, || queue.run())?;
         // The rank of task 0 has watched; the others hear of it.
         let told = prepared.collective().exchange(Ok(watch.encode()))?;
         let (iterations, trace) = told.first().and_then(|bytes| Watch::decode(bytes)).ok_or_else(other_program)?;

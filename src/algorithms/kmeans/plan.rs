@@ -83,6 +83,26 @@ impl Plan {
         })
     }
 
+    /// That of a round which begins anew and is done for itself, around k centroids of d columns: nothing is carried over from one
+    /// before, and whoever asks for it finds what it comes to.
+    pub(super) fn of_one_round(rows: u64, (k, d): (usize, usize), metric: Metric, fixed: FixedPoint) -> Self {
+        Self {
+            rows: rows.cast_signed(),
+            k,
+            d,
+            metric,
+            weighted: fixed.is_weighted(),
+            fixed: Arc::new(fixed),
+            steered: false,
+            inertia_from_sums: false,
+            held: Held::default(),
+            wants_bounds: false,
+            matrix_units: false,
+            largest: 0.0,
+            mixed_devices: false,
+        }
+    }
+
     /// Rows a thread takes at a time: a block of them stays in its cache while all centroids pass by. 512, or more where
     /// 64 KiB hold more.
     pub(super) fn block(&self) -> usize {
@@ -97,6 +117,13 @@ impl Plan {
     /// How many integers the partial results of a task are.
     pub(super) fn partials(&self) -> Result<Partials> {
         Partials::new(&self.fixed, self.k)
+    }
+
+    /// Whether centroids are moved on the host: medians are chosen there, two-word sums divided; and roots taken where devices round
+    /// them differently, as each must go on with the same centroids.
+    pub(super) fn moves_on_host(&self) -> bool {
+        let is_spherical = self.metric.is_spherical();
+        self.metric == Metric::CityBlock || self.fixed.words() > 1 || (self.mixed_devices && is_spherical)
     }
 
     pub(super) fn distance(&self) -> Distance {

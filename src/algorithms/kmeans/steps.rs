@@ -14,7 +14,6 @@
 //! order, with the bits that [`KMeans::fit`](super::KMeans::fit) finds in one process from the same centroids.
 
 use super::begin::NoLabels;
-use super::held::Held;
 use super::keys::{CENTROIDS, CHANGES, EXPONENTS, NO_WEIGHTS, PARTIALS, POINTS, SUMMARY, Summary, WEIGHTS};
 use super::metric::Metric;
 use super::plan::Plan;
@@ -300,24 +299,8 @@ impl Step {
     }
 
     fn plan(&self) -> Plan {
-        let (k, d) = self.centroids.dim();
-        Plan {
-            rows: self.rows.cast_signed(),
-            k,
-            d,
-            metric: self.metric,
-            weighted: self.fixed.is_weighted(),
-            fixed: Arc::new(self.fixed.clone()),
-            // Every round begins anew.
-            steered: false,
-            inertia_from_sums: false,
-            held: Held::default(),
-            wants_bounds: false,
-            matrix_units: false,
-            largest: 0.0,
-            // The centroids are moved in one place, by whoever finishes the round.
-            mixed_devices: false,
-        }
+        // The centroids are moved in one place, by whoever finishes the round.
+        Plan::of_one_round(self.rows, self.centroids.dim(), self.metric, self.fixed.clone())
     }
 
     fn check(&self, session: &Session) -> Result<()> {

@@ -11,14 +11,6 @@ use rayon::prelude::*;
 /// centroid. In round 1 there are no sums yet, and nothing moves.
 pub(super) struct Update(pub(super) Plan);
 
-impl Update {
-    /// The division of two-word sums is done on the host, and so are roots where devices round them differently: each must go
-    /// on with the same centroids.
-    pub(super) fn is_on_host(&self) -> bool {
-        self.0.fixed.words() > 1 || (self.0.mixed_devices && self.0.metric.is_spherical())
-    }
-}
-
 impl ComputeFunction for Update {
     fn objects(&self) -> Objects {
         let Plan { k, d, .. } = self.0;
@@ -53,7 +45,7 @@ impl ComputeFunction for Update {
     }
 
     fn shader(&self) -> Option<Shader> {
-        if self.is_on_host() {
+        if self.0.moves_on_host() {
             return None;
         }
         let shader = if self.0.metric.is_spherical() {

@@ -10,7 +10,7 @@ use crate::algorithms::centred::Centred;
 use crate::algorithms::kmeans::Timings;
 use crate::algorithms::measured::measured;
 use crate::algorithms::products::{BIAS, COLUMN_EXPONENTS, MATRIX, POINTS, SUMS, VALUE_EXPONENTS};
-use crate::algorithms::working::{opened, reserve};
+use crate::algorithms::working::{opened, profiled, reserve};
 use crate::backend::cpu::{PRODUCT_BLOCK, RowLoss};
 use crate::data::{ALL_ZERO, Dataset, Origin};
 use crate::queue::{AllReduce, IterativeComQueue, Reservation, Session, Stop, Streamed};
@@ -73,18 +73,10 @@ impl Settings {
         let (measured, clock) = (job.begun.elapsed(), Instant::now());
         let space = job.space(self)?;
         let _working = job.reserve(self, &space.problem)?;
-        if self.profile {
-            job.session.profile(true)?;
-        }
-        let found = match self.solver {
+        let (found, items) = profiled(job.session, self.profile, || match self.solver {
             Solver::Sgd => self.descend(job, &space),
             _ => self.settle(job, &space, vec![0.0; space.problem.size()], self.max_iter),
-        };
-        let items = if self.profile { job.session.item_times()? } else { Vec::new() };
-        if self.profile {
-            job.session.profile(false)?;
-        }
-        let found = found?;
+        })?;
         let iterate = clock.elapsed().saturating_sub(found.pin + found.init);
         let timings = Timings { pin: measured + found.pin, init: found.init, iterate };
         Ok(Fitted { items, timings, ..self.fitted(job, &space, found) })

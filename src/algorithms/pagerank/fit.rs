@@ -5,7 +5,7 @@ use super::graph::Graph;
 use super::params::PageRank;
 use super::ranks::PageRanks;
 use crate::algorithms::sparse::{ENTRIES, MultiplySparse, PRODUCT, VECTOR};
-use crate::algorithms::working::{opened, reserve};
+use crate::algorithms::working::{opened, profiled, reserve};
 use crate::backend::cpu::{RANK_UNITS, rank_product};
 use crate::data::RowSource;
 use crate::queue::{AllReduce, IterativeComQueue, Session, Stop};
@@ -25,20 +25,9 @@ impl PageRank {
         collective.same("the settings and the graph's shape", &self.fingerprint(graph))?;
         session.install(|| {
             let _working = reserve(&session, graph.matrix().held(), "ranks", working(&session, graph))?;
-            self.profiled(&session, graph)
+            let (ranks, items) = profiled(&session, self.profile, || self.iterate(&session, graph))?;
+            Ok(PageRanks { items, ..ranks })
         })
-    }
-
-    /// The ranks, with the time that items took where that is asked for.
-    fn profiled(&self, session: &Session, graph: &Graph) -> Result<PageRanks> {
-        if !self.profile {
-            return self.iterate(session, graph);
-        }
-        session.profile(true)?;
-        let ranks = self.iterate(session, graph);
-        let items = session.item_times()?;
-        session.profile(false)?;
-        Ok(PageRanks { items, ..ranks? })
     }
 
     /// Supersteps until the ranks hardly change. Each hands them on over the edges, and damps what came.

@@ -13,7 +13,6 @@ mod reseat;
 pub use mini_batch::{MiniBatchKMeans, PartialFit};
 pub use online::{Decay, OnlineKMeans, OnlineVersion};
 
-use super::held::Held;
 use super::init::Init;
 use super::keys::{CENTROIDS, CHANGES, EXPONENTS, LABELS, NO_LABEL, NO_WEIGHTS, POINTS};
 use super::metric::Metric;
@@ -29,7 +28,6 @@ use crate::queue::{AllReduce, ComContext, ComputeFunction, IterativeComQueue, Ke
 use crate::{Error, Result};
 use follow::Follow;
 use ndarray::Array2;
-use std::sync::Arc;
 
 /// The centroids in f64, k × d' in the space of the kernels, and the mass of each: how much a row that comes weighs against it.
 const CENTRES: Key<Array2<f64>> = Key::new("centres");
@@ -115,22 +113,8 @@ impl Begun {
         // Two words reach from there down to far below the last bit of the first rows.
         let fixed = FixedPoint::plan(MOST_ROWS, &vec![most; d], None, farthest)?.with_words(2)?;
         let mut devices = session.devices().windows(2);
-        let plan = Plan {
-            rows: MOST_ROWS.cast_signed(),
-            k,
-            d,
-            metric: kmeans.metric,
-            weighted: false,
-            fixed: Arc::new(fixed),
-            // Every batch begins anew.
-            steered: false,
-            inertia_from_sums: false,
-            held: Held::default(),
-            wants_bounds: false,
-            matrix_units: false,
-            largest: most,
-            mixed_devices: devices.any(|pair| pair[0].info() != pair[1].info()),
-        };
+        let mixed_devices = devices.any(|pair| pair[0].info() != pair[1].info());
+        let plan = Plan { mixed_devices, ..Plan::of_one_round(MOST_ROWS, (k, d), kmeans.metric, fixed) };
         let origin = prepared.dataset().origin().to_vec();
         Ok(Self { metric: kmeans.metric, origin, most, plan, centres, masses })
     }
