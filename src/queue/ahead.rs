@@ -5,11 +5,12 @@ use super::context::ComContext;
 use super::exec;
 use super::key::Kind;
 use super::listener::Stop;
-use super::object::Hosted;
+use super::object::{Hosted, Shape};
 use super::rounds::{Engine, ReadyBody, is_met};
 use super::stored::Stored;
 use crate::backend::gpu::ReadBack;
 use crate::{Error, Result};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 /// Rounds whose successor is begun unseen: the first and the second differ from those that follow in what they start from.
@@ -57,9 +58,10 @@ impl Engine<'_> {
             } else {
                 None
             };
-            let value = value_of(ahead, &mut tasks[0], begun.value)?;
+            let (value, shape) = value_of(ahead, &tasks[0], begun.value)?;
             (took, clock) = (clock.elapsed(), Instant::now());
-            is_calm = value.hosted().map_or(Ok(true), |value| (ahead.goes_on)(&*value.object))?;
+            is_calm = (ahead.goes_on)(&*value.object)?;
+            let value = Stored::on_host(value, Some(shape));
             let is_met = self.look_at(body, round, ahead.of.name, value, &mut tasks[0])?;
             let stop = if is_met {
                 Some(Stop::Criterion)
@@ -145,12 +147,11 @@ impl ComContext<'_> {
 }
 
 /// Waits for the value of a round.
-fn value_of(ahead: &Ahead, task: &mut ComContext, value: ReadBack) -> Result<Stored> {
+fn value_of(ahead: &Ahead, task: &ComContext, value: ReadBack) -> Result<(Arc<Hosted>, Shape)> {
     let name = ahead.of.name;
     let missing = || Error::wiring("look_ahead", name, "its value is no array that a device can hold");
     let (Kind::Object(of), Some(shape)) = (ahead.of.kind, task.shape(name).cloned()) else { return Err(missing()) };
     let bytes = value.wait()?;
-    let used = shape.elements() * of.element.map_or(0, crate::backend::Element::size);
-    let object = bytes.get(..used).and_then(|bytes| of.read(&shape, bytes)).ok_or_else(missing)?;
-    Ok(Stored::on_host(Hosted::new(object), Some(shape)))
+    let object = of.read_first(&shape, &bytes).ok_or_else(missing)?;
+    Ok((Hosted::new(object), shape))
 }

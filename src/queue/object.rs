@@ -275,6 +275,13 @@ impl ObjectType {
         (self.from_bytes)(shape, bytes)
     }
 
+    /// The same of what a device's buffer held, which may end behind the object.
+    #[cfg(feature = "gpu")]
+    pub(crate) fn read_first(&self, shape: &Shape, bytes: &[u8]) -> Option<Box<dyn AnyObject>> {
+        let used = shape.elements() * self.element.map_or(0, Element::size);
+        self.read(shape, bytes.get(..used)?)
+    }
+
     pub(crate) fn decode(&self, bytes: &[u8]) -> Option<Box<dyn AnyObject>> {
         (self.decode)(bytes)
     }

@@ -59,8 +59,7 @@ impl Stored {
             return Err(lost());
         };
         let bytes = gpu.download(buffer)?;
-        let used = shape.elements() * of.element.map_or(0, crate::backend::Element::size);
-        bytes.get(..used).and_then(|bytes| of.read(shape, bytes)).ok_or_else(lost)
+        of.read_first(shape, &bytes).ok_or_else(lost)
     }
 
     #[cfg(not(feature = "gpu"))]
