@@ -9,7 +9,7 @@ mod nodes;
 pub use nodes::Nodes;
 
 use super::csv::Batches;
-use super::inputs::{Input, full_extension, inputs};
+use super::inputs::{EXTENSIONS, Input, TEXT, full_extension, inputs};
 use super::open::{ReadOptions, open_input};
 use super::source::RowSource;
 use crate::{Error, Place, Result};
@@ -227,9 +227,7 @@ fn read_lines(
 /// Whether a file is taken for text: what is no table of another format.
 fn is_text(path: &Path) -> bool {
     let extension = full_extension(path);
-    let tables = ["npy", "npz", "parquet", "arrow", "arrows", "feather", "ipc", "safetensors"];
-    let vectors = ["fvecs", "bvecs", "ivecs", "fbin", "u8bin", "i8bin"];
-    !tables.iter().chain(&vectors).any(|known| *known == extension)
+    TEXT.contains(&extension.as_str()) || !EXTENSIONS.contains(&extension.as_str())
 }
 
 fn too_many(place: Place) -> Error {

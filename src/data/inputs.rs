@@ -5,6 +5,9 @@ use std::path::{Path, PathBuf};
 use super::open::extension;
 use crate::{Error, Place, Result};
 
+/// The extensions of text among the [`EXTENSIONS`].
+pub(super) const TEXT: [&str; 6] = ["csv", "tsv", "txt", "csv.gz", "tsv.gz", "txt.gz"];
+
 /// The extensions of files that are read, in small letters; in names, capitals count as these. Text may be compressed:
 /// `.csv.gz`.
 pub const EXTENSIONS: [&str; 20] = [

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use super::collect::Room;
 use super::concat::Concat;
 use super::csv::CsvFile;
-use super::inputs::{Input, full_extension, in_words, inputs};
+use super::inputs::{Input, TEXT, full_extension, in_words, inputs};
 use super::npy::NpyFile;
 use super::npz::NpzFile;
 use super::select::Select;
@@ -82,9 +82,7 @@ fn open_one(file: &Input, options: &ReadOptions, room: &Room) -> Result<Box<dyn 
 fn open_named(path: &Path, options: &ReadOptions, room: &Room) -> Result<Box<dyn RowSource>> {
     let refuse = |message: String| Err(Error::data(Place::of(path.display().to_string()), message));
     match full_extension(path).as_str() {
-        "csv" | "tsv" | "txt" | "csv.gz" | "tsv.gz" | "txt.gz" => {
-            Ok(Box::new(CsvFile::open_within(path, options, room)?))
-        }
+        extension if TEXT.contains(&extension) => Ok(Box::new(CsvFile::open_within(path, options, room)?)),
         #[cfg(feature = "parquet")]
         "parquet" => Ok(Box::new(super::columnar::open_parquet(path, options, room)?)),
         #[cfg(feature = "parquet")]
