@@ -1,6 +1,8 @@
 //! The same bits for any number of threads, partitions, ranks, and wherever the rows are.
 
-use crate::support::{Stored, alone, assert_same, cpu, from_rows, heaps, narrow, on_every_device, session};
+use crate::support::{
+    Stored, alone, assert_same, cpu, from_rows, heaps, named, narrow, on_every_device, session, together,
+};
 use crate::threads::on_ranks;
 use ndarray::Array2;
 use superstep::queue::{DeviceChoice, OneDevice, adapters};
@@ -33,7 +35,7 @@ fn neither_threads_nor_partitions_of_the_cpu_change_a_bit() -> Result<()> {
 fn two_fits_and_more_partitions_of_a_device_give_the_same_bits() {
     let rows = narrow(&heaps(1700, 4, 3, 4.0));
     on_every_device(|one, name| {
-        let device = if name == "the CPU" { OneDevice::Cpu } else { OneDevice::Adapter(name[4..].parse().unwrap()) };
+        let device = named(name);
         for covariance in BOTH {
             let expected = mixture(covariance).session(one).fit(&rows)?;
             assert_same(&mixture(covariance).session(one).fit(&rows)?, &expected, name);
@@ -49,16 +51,16 @@ fn two_fits_and_more_partitions_of_a_device_give_the_same_bits() {
 #[test]
 fn several_devices_of_a_kind_give_the_bits_of_one() -> Result<()> {
     let rows = narrow(&heaps(2100, 3, 3, 4.0));
-    let several = |device| {
-        let builder = Session::builder().device(DeviceChoice::These(vec![device; 3])).threads(2);
-        builder.build().expect("the devices open")
-    };
     let _alone = alone();
     for device in std::iter::once(OneDevice::Cpu).chain((0..adapters().len().min(1)).map(OneDevice::Adapter)) {
         for full in [true, false] {
             let mixture = from_rows(&rows, 3, full).max_iter(4);
             let expected = mixture.clone().session(&session(device, 2, 1)).fit(&rows)?;
-            assert_same(&mixture.session(&several(device)).fit(&rows)?, &expected, &format!("three times {device:?}"));
+            assert_same(
+                &mixture.session(&together(vec![device; 3])).fit(&rows)?,
+                &expected,
+                &format!("three times {device:?}"),
+            );
         }
     }
     Ok(())

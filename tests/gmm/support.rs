@@ -1,7 +1,7 @@
 //! Sessions to run on, and rows in heaps.
 
 use crate::numbers::number;
-pub(crate) use crate::sessions::{alone, cpu, on_every_device, session};
+pub(crate) use crate::sessions::{alone, cpu, named, on_every_device, session, together};
 pub(crate) use crate::stored::{Stored, narrow};
 use ndarray::{Array2, Array3};
 use superstep::algorithms::gmm::Matrices;

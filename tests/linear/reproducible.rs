@@ -1,6 +1,6 @@
 //! The same bits for any number of threads, partitions, devices of a kind and ranks, streamed or pinned.
 
-use crate::support::{alone, assert_same, assert_same_line, cpu, on_every_device, session, table};
+use crate::support::{alone, assert_same, assert_same_line, cpu, named, on_every_device, session, table, together};
 use crate::threads::on_ranks;
 use superstep::queue::{DeviceChoice, OneDevice, adapters};
 use superstep::{LinearRegression, LogisticRegression, LogisticRegressionModel, Result, Session};
@@ -38,7 +38,7 @@ fn two_fits_and_more_partitions_of_a_device_give_the_same_bits() {
     on_every_device(|one, name| {
         let expected = logistic().session(one).fit(&rows, &classes)?;
         assert_same(&logistic().session(one).fit(&rows, &classes)?, &expected, name);
-        let device = if name == "the CPU" { OneDevice::Cpu } else { OneDevice::Adapter(name[4..].parse().unwrap()) };
+        let device = named(name);
         for partitions in [2, 5] {
             let model = logistic().session(&session(device, 2, partitions)).fit(&rows, &classes)?;
             assert_same(&model, &expected, &format!("{name}, {partitions} partitions"));
@@ -52,9 +52,8 @@ fn several_devices_of_a_kind_give_the_bits_of_one() -> Result<()> {
     let (rows, _, classes) = table(2100, 5, 2);
     let _alone = alone();
     for device in std::iter::once(OneDevice::Cpu).chain((0..adapters().len().min(1)).map(OneDevice::Adapter)) {
-        let builder = Session::builder().device(DeviceChoice::These(vec![device; 3])).threads(2);
         let expected = logistic().session(&session(device, 2, 1)).fit(&rows, &classes)?;
-        let several = logistic().session(&builder.build()?).fit(&rows, &classes)?;
+        let several = logistic().session(&together(vec![device; 3])).fit(&rows, &classes)?;
         assert_same(&several, &expected, &format!("three times {device:?}"));
     }
     Ok(())

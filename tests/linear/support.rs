@@ -1,7 +1,7 @@
 //! Sessions to run on, rows with targets, and what must be equal of two fits.
 
 use crate::numbers::number;
-pub(crate) use crate::sessions::{alone, cpu, on_every_device, session};
+pub(crate) use crate::sessions::{alone, cpu, named, on_every_device, session, together};
 use ndarray::Array2;
 use superstep::{LinearRegressionModel, LogisticRegressionModel};
 

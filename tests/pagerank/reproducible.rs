@@ -1,6 +1,6 @@
 //! The same bits for any number of threads, partitions, devices and ranks, and wherever the edges are.
 
-use crate::support::{alone, assert_same, cpu, on_every_device, session, skewed_graph};
+use crate::support::{alone, assert_same, cpu, named, on_every_device, session, skewed_graph, together};
 use crate::threads::on_ranks;
 use superstep::algorithms::pagerank::Graph;
 use superstep::queue::{DeviceChoice, OneDevice, adapters};
@@ -41,7 +41,7 @@ fn every_device_has_the_bits_of_the_processor_with_any_partitions() {
     on_every_device(|one, name| {
         assert_same(&rank().session(one).fit(&graph)?, &expected, name);
         assert_same(&rank().session(one).fit(&graph)?, &expected, &format!("{name}, again"));
-        let device = if name == "the CPU" { OneDevice::Cpu } else { OneDevice::Adapter(name[4..].parse().unwrap()) };
+        let device = named(name);
         for partitions in [2, 5] {
             let found = rank().session(&session(device, 2, partitions)).fit(&graph)?;
             assert_same(&found, &expected, &format!("{name}, {partitions} partitions"));
@@ -61,8 +61,7 @@ fn several_devices_have_the_bits_of_one() -> Result<()> {
         sets.push(vec![OneDevice::Cpu, OneDevice::Adapter(0)]);
     }
     for set in sets {
-        let builder = Session::builder().device(DeviceChoice::These(set.clone())).threads(2);
-        assert_same(&rank().session(&builder.build()?).fit(&graph)?, &expected, &format!("{set:?}"));
+        assert_same(&rank().session(&together(set.clone())).fit(&graph)?, &expected, &format!("{set:?}"));
     }
     Ok(())
 }

@@ -1,7 +1,7 @@
 //! Sessions to run on, and graphs with few nodes that most edges lead to.
 
 use crate::numbers::number;
-pub(crate) use crate::sessions::{alone, cpu, on_every_device, session};
+pub(crate) use crate::sessions::{alone, cpu, named, on_every_device, session, together};
 use superstep::PageRanks;
 use superstep::algorithms::pagerank::Graph;
 

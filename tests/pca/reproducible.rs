@@ -1,6 +1,6 @@
 //! The same bits for any number of threads, partitions, ranks, and wherever the rows are.
 
-use crate::support::{Stored, alone, assert_same, cpu, narrow, on_every_device, session, spread};
+use crate::support::{Stored, alone, assert_same, cpu, named, narrow, on_every_device, session, spread, together};
 use crate::threads::on_ranks;
 use superstep::queue::{DeviceChoice, OneDevice, adapters};
 use superstep::{Pca, PcaModel, Result, Session};
@@ -30,7 +30,7 @@ fn two_fits_and_more_partitions_of_a_device_give_the_same_bits() {
     on_every_device(|one, name| {
         let expected = pca().session(one).fit(&rows)?;
         assert_same(&pca().session(one).fit(&rows)?, &expected, name);
-        let device = if name == "the CPU" { OneDevice::Cpu } else { OneDevice::Adapter(name[4..].parse().unwrap()) };
+        let device = named(name);
         for partitions in [2, 5] {
             let model = pca().session(&session(device, 2, partitions)).fit(&rows)?;
             assert_same(&model, &expected, &format!("{name}, {partitions} partitions"));
@@ -42,14 +42,14 @@ fn two_fits_and_more_partitions_of_a_device_give_the_same_bits() {
 #[test]
 fn several_devices_of_a_kind_give_the_bits_of_one() -> Result<()> {
     let rows = narrow(&spread(2100, 9, 0.85, 4.0));
-    let several = |device| {
-        let builder = Session::builder().device(DeviceChoice::These(vec![device; 3])).threads(2);
-        builder.build().expect("the devices open")
-    };
     let _alone = alone();
     for device in std::iter::once(OneDevice::Cpu).chain((0..adapters().len().min(1)).map(OneDevice::Adapter)) {
         let expected = pca().session(&session(device, 2, 1)).fit(&rows)?;
-        assert_same(&pca().session(&several(device)).fit(&rows)?, &expected, &format!("three times {device:?}"));
+        assert_same(
+            &pca().session(&together(vec![device; 3])).fit(&rows)?,
+            &expected,
+            &format!("three times {device:?}"),
+        );
     }
     Ok(())
 }

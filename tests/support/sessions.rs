@@ -34,3 +34,14 @@ pub(crate) fn session(device: OneDevice, threads: usize, partitions: usize) -> S
 pub(crate) fn cpu() -> Session {
     session(OneDevice::Cpu, 2, 1)
 }
+
+/// The device that `on_every_device` calls so.
+pub(crate) fn named(name: &str) -> OneDevice {
+    let number = name.strip_prefix("gpu:").map(|number| number.parse().expect("a number"));
+    number.map_or(OneDevice::Cpu, OneDevice::Adapter)
+}
+
+/// A session on several devices, each of which may stand more than once.
+pub(crate) fn together(devices: Vec<OneDevice>) -> Session {
+    Session::builder().device(DeviceChoice::These(devices)).threads(2).build().expect("the devices open")
+}
