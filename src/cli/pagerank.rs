@@ -23,10 +23,12 @@ pub(super) fn run(args: &PageRankArgs, ranks: &Arc<dyn Collective>) -> Result<En
     let asked = Asked { input: &input, beside: &beside, compute, report };
     let mut job = Job::start(asked, &outputs(args), ranks)?;
     let (graph, list, settings) = job.load_as(|files, options| {
-        let list = EdgeList::open(files, options)?;
+        let open = if args.undirected { EdgeList::open_undirected } else { EdgeList::open };
+        let list = open(files, options)?;
         let settings = settings(args, list.nodes())?;
-        Ok((graph(args, &list)?, Named::of(list), settings))
+        Ok((Graph::of_list(&list)?, Named::of(list), settings))
     })?;
+    graph.notes().iter().for_each(|note| job.reporter().warn(note));
     if !job.goes_on()? {
         return Ok(Ended::Interrupted);
     }
@@ -65,16 +67,6 @@ impl Named {
 
 fn outputs(args: &PageRankArgs) -> Outputs<'_> {
     Outputs { tables: given([("--output", &args.output)]), page: args.page.as_deref(), ..Outputs::default() }
-}
-
-fn graph(args: &PageRankArgs, list: &EdgeList) -> Result<Graph> {
-    let (nodes, edges) = (list.nodes().len(), list.edges().iter().copied());
-    if !args.undirected {
-        return Graph::weighted(nodes, edges);
-    }
-    // An edge from a node to itself has one direction.
-    let back = list.edges().iter().filter(|(source, target, _)| source != target);
-    Graph::weighted(nodes, edges.chain(back.map(|(source, target, weight)| (*target, *source, *weight))))
 }
 
 /// The settings, with the weights of nodes that files give.

@@ -5,15 +5,12 @@
 //! are kept as f32 until the first that no f32 holds exactly, and as f64 from then on; the rows before stay as they
 //! are, since an f32 is exact in f64.
 
-use std::fs::File;
-use std::io::{self, Write};
 use std::ops::Range;
-use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::arrays::convert;
-use super::file::{fetch_ahead, read_exact_at};
 use super::source::{RowSource, rows_of_read, rows_of_slice};
+use super::spool::Spool;
 use crate::{Error, Place, Result};
 
 /// Values of a spool file that are decoded at a time: small enough for the processor's cache.
@@ -172,10 +169,9 @@ impl<'a> Collector<'a> {
     fn spool(&mut self, bytes: &[u8], is_wide: bool) -> Result<()> {
         let spool = match &mut self.spool {
             Some(spool) => spool,
-            none => none.insert(Spool::new()?),
+            none => none.insert(Spool::new("parsed rows")?),
         };
-        let at = spool.length;
-        spool.append(bytes)?;
+        let at = spool.append(bytes)?;
         let goes_on =
             |segment: &Segment| matches!(segment.values, Values::Spooled { is_wide: so_far, .. } if so_far == is_wide);
         if !self.segments.last().is_some_and(goes_on) {
@@ -203,52 +199,6 @@ impl<'a> Collector<'a> {
             segments: self.segments,
             spool: self.spool,
         }
-    }
-}
-
-/// A temporary file without a name in the file system, which the system frees when it is closed, however that comes.
-struct Spool {
-    file: File,
-    folder: PathBuf,
-    length: u64,
-}
-
-impl Spool {
-    fn new() -> Result<Self> {
-        let folder = std::env::temp_dir();
-        match tempfile::tempfile_in(&folder) {
-            Ok(file) => Ok(Self { file, folder, length: 0 }),
-            Err(error) => Err(refuse(folder, 0, &error)),
-        }
-    }
-
-    fn append(&mut self, bytes: &[u8]) -> Result<()> {
-        (&self.file).write_all(bytes).map_err(|error| refuse(self.folder.clone(), self.length, &error))?;
-        self.length += bytes.len() as u64;
-        Ok(())
-    }
-
-    fn read_at(&self, offset: u64, out: &mut [u8]) -> Result<()> {
-        read_exact_at(&self.file, offset, out).map_err(|error| Error::io(&self.folder, error))
-    }
-}
-
-/// The error for a temporary file that cannot be written.
-fn refuse(folder: PathBuf, written: u64, error: &io::Error) -> Error {
-    let message = format!(
-        "the temporary file of parsed rows, of which {} are there, cannot be written ({error}); free space, name a \
-         larger disk in the environment variable TMPDIR, or allow more memory",
-        in_words(written)
-    );
-    Error::io(folder, io::Error::new(error.kind(), message))
-}
-
-/// Bytes as a person says them: `3.1 GB`.
-fn in_words(bytes: u64) -> String {
-    const UNITS: [(u64, &str); 4] = [(1_000_000_000_000, "TB"), (1_000_000_000, "GB"), (1_000_000, "MB"), (1000, "kB")];
-    match UNITS.into_iter().find(|(size, _)| bytes >= *size) {
-        Some((size, unit)) => format!("{:.1} {unit}", bytes as f64 / size as f64),
-        None => format!("{bytes} bytes"),
     }
 }
 
@@ -385,7 +335,7 @@ impl RowSource for Collected {
             let (first, last) = (rows.start.max(segment.first), rows.end.min(end));
             if let (Values::Spooled { at, is_wide }, Some(spool), true) = (&segment.values, &self.spool, first < last) {
                 let size = self.columns as u64 * if *is_wide { 8 } else { 4 };
-                fetch_ahead(&spool.file, at + (first - segment.first) * size..at + (last - segment.first) * size);
+                spool.will_need(at + (first - segment.first) * size..at + (last - segment.first) * size);
             }
         }
     }
@@ -408,14 +358,7 @@ impl RowSource for Collected {
     }
 
     fn notes(&self) -> Vec<String> {
-        let spooled = self.spool.iter().map(|spool| {
-            format!(
-                "{}: {} of parsed rows do not fit the memory allowed and are kept in a temporary file in {}",
-                self.name,
-                in_words(spool.length),
-                spool.folder.display()
-            )
-        });
+        let spooled = self.spool.iter().map(|spool| spool.note(&self.name));
         self.notes.iter().cloned().chain(spooled).collect()
     }
 

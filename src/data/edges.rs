@@ -1,12 +1,16 @@
 //! Graphs as lists of edges: text with a source and a target a line, or any table of numbers.
 //!
 //! Nodes are named by any words, or by numbers, and are numbered in the order in which they come (`nodes`). Text is taken
-//! apart line by line (`lines`); other formats are opened as tables are.
+//! apart line by line (`lines`); other formats are opened as tables are. Edges are kept by their targets (`sorted`), in memory
+//! or in a temporary file.
 
 mod lines;
 mod nodes;
+mod sorted;
 
 pub use nodes::Nodes;
+pub use sorted::Edges;
+pub(crate) use sorted::SortedEdges;
 
 use super::csv::Batches;
 use super::inputs::{EXTENSIONS, Input, TEXT, full_extension, inputs};
@@ -35,12 +39,18 @@ pub type Edge = (u32, u32, f64);
 ///
 /// Files of other formats, as [`open`](fn@super::open) reads them, are tables of two or three columns: whole numbers from 0 as names, and
 /// weights.
-#[derive(Debug, Clone, Default)]
+///
+/// Names are kept in memory. Edges are as well, as far as half of what they leave of [`ReadOptions::memory`] holds them; where
+/// it does not, all go to a temporary file.
+#[derive(Debug)]
 pub struct EdgeList {
     nodes: Nodes,
-    edges: Vec<Edge>,
+    edges: SortedEdges,
     /// Whether edges have weights; `None` before the first.
     weighted: Option<bool>,
+    both_ways: bool,
+    /// What the list may take of memory, in bytes.
+    memory: u64,
 }
 
 impl EdgeList {
@@ -48,9 +58,23 @@ impl EdgeList {
     ///
     /// # Errors
     /// When a file cannot be read; with its place, when a line has no target, other cells than the first, or a weight that is no
-    /// finite number of at least 0; when there is no edge, or the list takes more memory than the options allow.
+    /// finite number of at least 0; when there is no edge, the names take more memory than the options allow, or the temporary
+    /// file cannot be written.
     pub fn open(names: &[PathBuf], options: &ReadOptions) -> Result<Self> {
-        let mut list = Self::default();
+        Self::read(names, options, false)
+    }
+
+    /// The same, with every edge in both directions; those from a node to itself have one.
+    ///
+    /// # Errors
+    /// As [`open`](Self::open).
+    pub fn open_undirected(names: &[PathBuf], options: &ReadOptions) -> Result<Self> {
+        Self::read(names, options, true)
+    }
+
+    fn read(names: &[PathBuf], options: &ReadOptions, both_ways: bool) -> Result<Self> {
+        let (nodes, edges) = (Nodes::default(), SortedEdges::default());
+        let mut list = Self { nodes, edges, weighted: None, both_ways, memory: options.memory.unwrap_or(u64::MAX) };
         for input in inputs(names)? {
             if is_text(&input.path) {
                 list.read_text(&input.path, options)?;
@@ -58,12 +82,13 @@ impl EdgeList {
                 list.read_table(&input, options)?;
             }
         }
-        if list.edges.is_empty() {
+        if list.edges.len() == 0 {
             let names: Vec<String> = names.iter().map(|name| name.display().to_string()).collect();
             let message = "there is no edge: give lines of a source and a target";
             return Err(Error::data(Place::of(names.join(", ")), message));
         }
-        Ok(list)
+        let left = list.left();
+        Ok(Self { edges: list.edges.finish(left / 2)?, ..list })
     }
 
     /// The nodes, in the order in which they came.
@@ -71,8 +96,26 @@ impl EdgeList {
         &self.nodes
     }
 
-    /// The edges, in the order of the files.
-    pub fn edges(&self) -> &[Edge] {
+    /// How many edges there are.
+    pub fn len(&self) -> u64 {
+        self.edges.len()
+    }
+
+    /// Whether there are none, which no list has that was opened.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// The edges, by target, then by source, then by weight.
+    ///
+    /// # Errors
+    /// When the temporary file cannot be read; so may each edge be.
+    pub fn edges(&self) -> Result<Edges<'_>> {
+        self.edges.iter()
+    }
+
+    /// The edges in their order.
+    pub(crate) fn sorted(&self) -> &SortedEdges {
         &self.edges
     }
 
@@ -88,7 +131,12 @@ impl EdgeList {
 
     /// The bytes of memory that the list takes.
     pub fn held(&self) -> u64 {
-        size_of_val(self.edges.as_slice()) as u64 + self.nodes.held()
+        self.nodes.held() + self.edges.held()
+    }
+
+    /// What is left of the memory that the list may take, in bytes.
+    pub(crate) fn left(&self) -> u64 {
+        self.memory.saturating_sub(self.held())
     }
 
     fn read_text(&mut self, path: &Path, options: &ReadOptions) -> Result<()> {
@@ -100,8 +148,7 @@ impl EdgeList {
                 None => None,
             };
             let (source, target) = (self.node(cells, 0)?, self.node(cells, 1)?);
-            self.push(source, target, weight, &|| cells.place(0))?;
-            self.check_memory(options)
+            self.push(source, target, weight, &|| cells.place(0))
         })
     }
 
@@ -128,7 +175,6 @@ impl EdgeList {
             for (row, values) in (first..).zip(values.chunks(columns)) {
                 self.push_row(&*table, row, values)?;
             }
-            self.check_memory(options)?;
         }
         Ok(())
     }
@@ -159,22 +205,22 @@ impl EdgeList {
                 format!("the edge has {this} and the edges of the files before it have {before}: give all or none");
             return Err(Error::data(place(), message));
         }
-        self.edges.push((source, target, weight.unwrap_or(1.0)));
-        Ok(())
-    }
-
-    fn check_memory(&self, options: &ReadOptions) -> Result<()> {
-        match options.memory {
-            Some(memory) if self.held() > memory => {
-                let message = format!(
-                    "the first {} edges take {} bytes, and {memory} are there for them: allow more",
-                    self.edges.len(),
-                    self.held()
-                );
-                Err(Error::parameter("memory", message))
-            }
-            _ => Ok(()),
+        let names = self.nodes.held();
+        let left = self.memory.saturating_sub(names);
+        if left < SortedEdges::LEAST {
+            let message = format!(
+                "the names of {} nodes take {names} bytes, and {} are there for them and the edges: allow more",
+                self.nodes.len(),
+                self.memory
+            );
+            return Err(Error::parameter("memory", message));
         }
+        let weight = weight.unwrap_or(1.0);
+        self.edges.push((source, target, weight), left / 2)?;
+        if self.both_ways && source != target {
+            self.edges.push((target, source, weight), left / 2)?;
+        }
+        Ok(())
     }
 }
 

@@ -15,13 +15,18 @@
 //! ```
 
 use super::source::{RowSource, rows_of_read, rows_of_slice};
+use super::spool::Spool;
 use crate::{Error, Place, Result};
 use rayon::prelude::*;
 use std::borrow::Cow;
 use std::ops::Range;
+use std::sync::Arc;
 
 /// The 32-bit words of a pack.
 pub const PACK_WORDS: usize = 256;
+
+/// The bytes of a pack.
+const PACK_BYTES: u64 = size_of::<[u32; PACK_WORDS]>() as u64;
 
 /// One entry of a sparse matrix.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -53,11 +58,14 @@ pub struct Entry {
 /// assert_eq!(rows, [(0, vec![1], vec![3.0]), (2, vec![0], vec![0.5])]);
 /// # Ok::<(), superstep::Error>(())
 /// ```
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone)]
 pub struct SparseRows {
     shape: (u32, u32),
     entries: u64,
-    words: Vec<u32>,
+    packs: u64,
+    /// The words of the first packs; those of the others are in the file.
+    held: Vec<u32>,
+    spool: Option<Arc<Spool>>,
 }
 
 impl SparseRows {
@@ -69,12 +77,38 @@ impl SparseRows {
     /// # Errors
     /// When an entry lies outside the matrix or its value is not finite; rows of the place count entries as they were given.
     pub fn new(shape: (u32, u32), mut entries: Vec<Entry>) -> Result<Self> {
-        check(shape, &entries)?;
+        if let Some(at) = entries.par_iter().position_first(|entry| entry.refused_by(shape).is_some()) {
+            let message = entries.get(at).and_then(|entry| entry.refused_by(shape)).unwrap_or_default();
+            return Err(wrong_entry(at as u64, message));
+        }
         entries.par_sort_unstable_by_key(|entry| (entry.row, entry.column));
-        let mut packer = Packer::default();
-        entries.chunk_by(|a, b| a.row == b.row).for_each(|row| packer.push(row));
-        packer.close();
-        Ok(Self { shape, entries: entries.len() as u64, words: packer.words })
+        Self::of_sorted(shape, entries.into_iter().map(Ok), u64::MAX)
+    }
+
+    /// The same of entries in the order of their rows, which are taken one after the other and may be more than memory holds.
+    /// Packs beyond so many bytes go to a temporary file, in the system's folder for such (on Unix, `TMPDIR`), from which
+    /// they are streamed.
+    ///
+    /// # Errors
+    /// The first that an entry is; when an entry lies outside the matrix, comes after one of a later row, or its value is not finite,
+    /// with its number; when the temporary file cannot be written.
+    pub fn of_sorted(shape: (u32, u32), entries: impl IntoIterator<Item = Result<Entry>>, memory: u64) -> Result<Self> {
+        let (mut packer, mut count, mut last) = (Packer::within(memory), 0, 0);
+        for entry in entries {
+            let entry = entry?;
+            if let Some(message) = entry.refused_by(shape) {
+                return Err(wrong_entry(count, message));
+            }
+            if entry.row < last {
+                return Err(wrong_entry(
+                    count,
+                    format!("row {} comes after row {last}: sort entries by row", entry.row),
+                ));
+            }
+            packer.push(entry)?;
+            (count, last) = (count + 1, entry.row);
+        }
+        packer.finish(shape, count)
     }
 
     /// Rows and columns of the matrix.
@@ -86,63 +120,110 @@ impl SparseRows {
     pub fn entries(&self) -> u64 {
         self.entries
     }
+
+    /// How many packs lie in memory, which are the first.
+    fn packs_held(&self) -> u64 {
+        (self.held.len() / PACK_WORDS) as u64
+    }
 }
 
-fn check((rows, columns): (u32, u32), entries: &[Entry]) -> Result<()> {
-    let is_wrong = |entry: &Entry| entry.row >= rows || entry.column >= columns || !entry.value.is_finite();
-    let Some(at) = entries.par_iter().position_first(is_wrong) else { return Ok(()) };
-    let message = match entries.get(at) {
-        Some(entry) if entry.row < rows && entry.column < columns => format!("the value {} is not finite", entry.value),
-        Some(entry) => {
-            format!("row {} and column {} lie outside a matrix of {rows} × {columns}", entry.row, entry.column)
+impl Entry {
+    /// Why a matrix of this shape cannot have it.
+    fn refused_by(self, (rows, columns): (u32, u32)) -> Option<String> {
+        let Self { row, column, value } = self;
+        if row >= rows || column >= columns {
+            return Some(format!("row {row} and column {column} lie outside a matrix of {rows} × {columns}"));
         }
-        None => "there is no such entry".to_owned(),
-    };
-    Err(Error::data(Place::of("the sparse matrix").row(at as u64), message))
+        (!value.is_finite()).then(|| format!("the value {value} is not finite"))
+    }
 }
+
+fn wrong_entry(at: u64, message: String) -> Error {
+    Error::data(Place::of("the sparse matrix").row(at), message)
+}
+
+/// Bytes of packs that are written to the temporary file at a time.
+const WRITTEN: usize = 1 << 20;
 
 /// The pack that is being filled, and those that are full.
-#[derive(Default)]
 struct Packer {
-    words: Vec<u32>,
     rows: Vec<u32>,
     ends: Vec<u32>,
     columns: Vec<u32>,
     values: Vec<u32>,
+    packs: u64,
+    /// How many bytes of packs are kept in memory, at most.
+    memory: u64,
+    held: Vec<u32>,
+    /// Words that are still to be written to the file.
+    unwritten: Vec<u32>,
+    spool: Option<Spool>,
 }
 
 impl Packer {
-    /// How many entries of one more row there is room for.
-    fn room(&self) -> usize {
-        PACK_WORDS.saturating_sub(1 + 2 * (self.rows.len() + 1) + 2 * self.columns.len()) / 2
+    fn within(memory: u64) -> Self {
+        let [rows, ends, columns, values, held, unwritten] = [const { Vec::new() }; 6];
+        Self { rows, ends, columns, values, packs: 0, memory, held, unwritten, spool: None }
     }
 
-    /// Adds the entries of a row.
-    fn push(&mut self, mut entries: &[Entry]) {
-        while let Some(first) = entries.first() {
-            if self.room() == 0 {
-                self.close();
-            }
-            let (now, later) = entries.split_at(self.room().min(entries.len()));
-            self.rows.push(first.row);
-            self.columns.extend(now.iter().map(|entry| entry.column));
-            self.values.extend(now.iter().map(|entry| entry.value.to_bits()));
-            self.ends.push(self.columns.len() as u32);
-            entries = later;
+    /// Adds the next entry.
+    fn push(&mut self, Entry { row, column, value }: Entry) -> Result<()> {
+        let mut is_new = self.rows.last() != Some(&row);
+        let words = 1 + 2 * self.rows.len() + 2 * self.columns.len();
+        if words + if is_new { 4 } else { 2 } > PACK_WORDS {
+            self.close()?;
+            is_new = true;
         }
+        if is_new {
+            self.rows.push(row);
+            self.ends.push(self.columns.len() as u32);
+        }
+        self.columns.push(column);
+        self.values.push(value.to_bits());
+        if let Some(end) = self.ends.last_mut() {
+            *end += 1;
+        }
+        Ok(())
     }
 
     /// Ends the pack, unless it is empty.
-    fn close(&mut self) {
+    fn close(&mut self) -> Result<()> {
         if self.rows.is_empty() {
-            return;
+            return Ok(());
         }
-        let end = self.words.len() + PACK_WORDS;
-        self.words.push(self.rows.len() as u32);
+        self.packs += 1;
+        let held = self.packs.saturating_mul(PACK_BYTES) <= self.memory;
+        let words = if held { &mut self.held } else { &mut self.unwritten };
+        let end = words.len() + PACK_WORDS;
+        words.push(self.rows.len() as u32);
         for part in [&mut self.rows, &mut self.ends, &mut self.columns, &mut self.values] {
-            self.words.append(part);
+            words.append(part);
         }
-        self.words.resize(end, 0);
+        words.resize(end, 0);
+        if size_of_val(self.unwritten.as_slice()) < WRITTEN { Ok(()) } else { self.write() }
+    }
+
+    /// Writes what is to be written.
+    fn write(&mut self) -> Result<()> {
+        if self.unwritten.is_empty() {
+            return Ok(());
+        }
+        let spool = match &mut self.spool {
+            Some(spool) => spool,
+            none => none.insert(Spool::new("sparse rows")?),
+        };
+        spool.append(bytemuck::cast_slice(&self.unwritten))?;
+        self.unwritten.clear();
+        Ok(())
+    }
+
+    /// The matrix of all packs.
+    fn finish(mut self, shape: (u32, u32), entries: u64) -> Result<SparseRows> {
+        self.close()?;
+        self.write()?;
+        self.held.shrink_to_fit();
+        let Self { packs, held, spool, .. } = self;
+        Ok(SparseRows { shape, entries, packs, held, spool: spool.map(Arc::new) })
     }
 }
 
@@ -189,7 +270,7 @@ impl<'w> Pack<'w> {
 
 impl RowSource for SparseRows {
     fn rows(&self) -> u64 {
-        (self.words.len() / PACK_WORDS) as u64
+        self.packs
     }
 
     fn columns(&self) -> usize {
@@ -197,15 +278,26 @@ impl RowSource for SparseRows {
     }
 
     fn in_memory(&self, rows: Range<u64>) -> Option<&[f32]> {
-        rows_of_slice(bytemuck::cast_slice(&self.words), PACK_WORDS, rows)
+        rows_of_slice(bytemuck::cast_slice(&self.held), PACK_WORDS, rows)
+    }
+
+    fn will_need(&self, rows: Range<u64>) {
+        let spooled = |row: u64| row.saturating_sub(self.packs_held()) * PACK_BYTES;
+        if let Some(spool) = self.spool.as_ref().filter(|_| rows.end > self.packs_held()) {
+            spool.will_need(spooled(rows.start)..spooled(rows.end));
+        }
     }
 
     fn element_type(&self) -> Cow<'_, str> {
         Cow::Borrowed("words of a sparse matrix")
     }
 
+    fn notes(&self) -> Vec<String> {
+        self.spool.iter().map(|spool| spool.note("the sparse matrix")).collect()
+    }
+
     fn held(&self) -> u64 {
-        size_of_val(self.words.as_slice()) as u64
+        size_of_val(self.held.as_slice()) as u64
     }
 
     fn read_f64(&self, _: u64, _: &mut [f64]) -> Result<()> {
@@ -217,10 +309,17 @@ impl RowSource for SparseRows {
             return Err(Error::parameter("origin", "nothing can be taken off the words of a sparse matrix"));
         }
         let rows = rows_of_read(self.rows(), PACK_WORDS, first, origin, out.len())?;
-        let words = self.in_memory(rows.start as u64..rows.end as u64);
-        words
-            .map(|words| out.copy_from_slice(words))
-            .ok_or_else(|| Error::data(self.place(first, 0), "there is no such pack"))
+        let held = first.min(self.packs_held())..(rows.end as u64).min(self.packs_held());
+        let held = self.in_memory(held).unwrap_or_default();
+        let (from_memory, from_file) = out.split_at_mut(held.len());
+        from_memory.copy_from_slice(held);
+        match &self.spool {
+            Some(spool) if !from_file.is_empty() => {
+                let at = first.saturating_sub(self.packs_held()) * PACK_BYTES;
+                spool.read_at(at, bytemuck::cast_slice_mut(from_file))
+            }
+            _ => Ok(()),
+        }
     }
 
     fn place(&self, row: u64, column: usize) -> Place {

@@ -113,6 +113,20 @@ fn edges_go_both_ways_where_they_are_asked_to_and_columns_are_chosen() {
 }
 
 #[test]
+fn a_graph_that_the_memory_does_not_hold_is_streamed_with_the_same_ranks() {
+    let folder = Folder::new();
+    let edge = |at: u64| format!("n{} n{}\n", at * 7919 % 1009, at * at % 997);
+    folder.write("many.txt", &(0..100_000).map(edge).collect::<String>());
+    let all = folder.json("pagerank many.txt --device cpu --tol 1e-9 --output all.csv");
+    assert!(all["streamed"].is_null(), "{all}");
+    let ran = folder.done("pagerank many.txt --device cpu --tol 1e-9 --output few.csv --memory 1M --json");
+    assert!(ran.stderr.contains("of sparse rows do not fit the memory allowed"), "{}", ran.stderr);
+    let few: Value = serde_json::from_str(&ran.stdout).expect("an object");
+    assert!(few["streamed"]["rows"].as_u64() > Some(0), "{few}");
+    assert_eq!(folder.read("few.csv"), folder.read("all.csv"));
+}
+
+#[test]
 fn mistakes_are_told() {
     let folder = folder();
     folder.write("bad.txt", "a b\nb\n").write("negative.txt", "a b 1\nb c -2\n").write("none.txt", "# none\n");

@@ -31,13 +31,18 @@ fn names(list: &EdgeList) -> Vec<&str> {
     list.nodes().names().collect()
 }
 
+fn edges(list: &EdgeList) -> Vec<Edge> {
+    list.edges().and_then(Iterator::collect).expect("they are read")
+}
+
 fn columns(names: &[&str]) -> ReadOptions {
     ReadOptions { columns: Some(names.iter().map(|name| (*name).to_owned()).collect()), ..ReadOptions::default() }
 }
 
 #[test]
 fn edges_are_read_however_they_are_written() {
-    let expected: [Edge; 3] = [(0, 1, 1.0), (1, 2, 1.0), (2, 0, 1.0)];
+    // By their targets.
+    let expected: [Edge; 3] = [(2, 0, 1.0), (0, 1, 1.0), (1, 2, 1.0)];
     for (name, text) in [
         ("blanks.txt", "a b\nb c\nc a\n"),
         ("no end.edges", "a b\nb c\nc a"),
@@ -53,7 +58,7 @@ fn edges_are_read_however_they_are_written() {
     ] {
         let list = read(name, text, &ReadOptions::default());
         assert_eq!(names(&list), ["a", "b", "c"], "{name}");
-        assert_eq!(list.edges(), expected, "{name}");
+        assert_eq!(edges(&list), expected, "{name}");
         assert!(!list.is_weighted(), "{name}");
     }
 }
@@ -64,7 +69,7 @@ fn names_are_any_words_and_weights_any_numbers() {
     let list = read("w.csv", text, &ReadOptions::default());
     // Names are words and no numbers, and two that look alike but are written otherwise are two.
     assert_eq!(names(&list), ["New York, NY", "say \"hi\"", "Århus", "01", "1", "A\u{30a}rhus"]);
-    assert_eq!(list.edges(), [(0, 1, 2.5), (2, 3, 0.001), (4, 5, 0.0)]);
+    assert_eq!(edges(&list), [(0, 1, 2.5), (2, 3, 0.001), (4, 5, 0.0)]);
     assert!(list.is_weighted());
     assert_eq!(
         (list.nodes().number("01"), list.nodes().number("1"), list.nodes().number("2")),
@@ -77,12 +82,12 @@ fn columns_are_chosen_by_name_and_by_number() {
     let text = "id,to,from,cost\n7,b,a,0.5\n8,c,b,2\n";
     let titles = ReadOptions { header: Some(true), ..columns(&["from", "to", "cost"]) };
     let list = read("x.csv", text, &titles);
-    assert_eq!((names(&list), list.edges()), (vec!["a", "b", "c"], &[(0, 1, 0.5), (1, 2, 2.0)][..]));
+    assert_eq!((names(&list), edges(&list)), (vec!["a", "b", "c"], vec![(0, 1, 0.5), (1, 2, 2.0)]));
     let list = read("x.csv", "7,b,a,0.5\n8,c,b,2\n", &columns(&["3", "2"]));
-    assert_eq!((names(&list), list.edges()), (vec!["a", "b", "c"], &[(0, 1, 1.0), (1, 2, 1.0)][..]));
+    assert_eq!((names(&list), edges(&list)), (vec!["a", "b", "c"], vec![(0, 1, 1.0), (1, 2, 1.0)]));
     // What would be titles is data where it is said to be.
     let data = ReadOptions { header: Some(false), ..ReadOptions::default() };
-    assert_eq!(read("x.csv", "from,to\nto,from\n", &data).edges(), [(0, 1, 1.0), (1, 0, 1.0)]);
+    assert_eq!(edges(&read("x.csv", "from,to\nto,from\n", &data)), [(1, 0, 1.0), (0, 1, 1.0)]);
     let dots = ReadOptions { delimiter: Some(b'.'), ..ReadOptions::default() };
     assert_eq!(names(&read("x.txt", "a b.c,d\n", &dots)), ["a b", "c,d"]);
 }
@@ -93,7 +98,7 @@ fn several_files_are_one_list_and_long_ones_keep_their_lines() {
     let second = folder.path().join("b.csv");
     std::fs::write(&second, "b,c\na,c\n").expect("a file");
     let list = EdgeList::open(&[first.clone(), second.clone()], &ReadOptions::default()).expect("both are read");
-    assert_eq!((names(&list), list.edges().len()), (vec!["a", "b", "c"], 3));
+    assert_eq!((names(&list), list.len()), (vec!["a", "b", "c"], 3));
     std::fs::write(&second, "b,c,2\n").expect("a file");
     let message = EdgeList::open(&[first, second], &ReadOptions::default()).expect_err("one has weights").to_string();
     assert!(message.contains("b.csv, row 1, column 1: the edge has a weight"), "{message}");
@@ -101,16 +106,39 @@ fn several_files_are_one_list_and_long_ones_keep_their_lines() {
     // More than a batch of text, and more nodes than the first table of names has room for.
     let text: String = (0..200_000).map(|at| format!("{} {}\n", at, (at * 7) % 1000)).collect();
     let list = read("long.txt", &text, &ReadOptions::default());
-    assert_eq!((list.edges().len(), list.nodes().len()), (200_000, 200_000));
+    assert_eq!((list.len(), list.nodes().len()), (200_000, 200_000));
     let name = |number: u32| list.nodes().name(number).expect("a node").parse::<u64>().expect("a number");
-    assert!(
-        list.edges()
-            .iter()
-            .zip(0..)
-            .all(|((source, target, _), at)| (name(*source), name(*target)) == (at, at * 7 % 1000))
-    );
+    let mut named: Vec<(u64, u64)> = edges(&list).iter().map(|edge| (name(edge.0), name(edge.1))).collect();
+    named.sort_unstable();
+    assert!(named.into_iter().eq((0..200_000).map(|at| (at, at * 7 % 1000))));
     let message = refused("long.txt", format!("{text}1\n"), &ReadOptions::default());
     assert!(message.starts_with("long.txt, row 200001: has 1 cell, and the first line has 2"), "{message}");
+}
+
+/// Edges of which many are alike, and weights of which some are 0.
+fn many_edges(count: u64) -> impl Iterator<Item = (u64, u64, f64)> {
+    (0..count).map(|at| (at * 7919 % 523, at * 104_729 % 311, (at % 5) as f64 / 2.0))
+}
+
+#[test]
+fn edges_beyond_the_memory_come_from_a_temporary_file_in_the_same_order() {
+    let text: String = many_edges(30_000).map(|(from, to, weight)| format!("{from} {to} {weight}\n")).collect();
+    let (_folder, path) = file("many.txt", &text);
+    let expected = edges(&open(&path, &ReadOptions::default()).expect("it is read"));
+    assert!(expected.len() == 30_000 && expected.is_sorted_by_key(|(from, to, _)| (*to, *from)));
+    for memory in [60_000, 100_000, 500_000] {
+        let options = ReadOptions { memory: Some(memory), ..ReadOptions::default() };
+        let list = open(&path, &options).expect("it is read");
+        // 16 bytes an edge are 480,000; in the least of memory there are 22 runs.
+        assert!(list.held() < memory, "{memory}: {}", list.held());
+        assert_eq!(edges(&list), expected, "{memory}");
+        assert_eq!(edges(&list), expected, "{memory}, again");
+    }
+    let both = EdgeList::open_undirected(&[path], &ReadOptions { memory: Some(80_000), ..ReadOptions::default() });
+    let back = expected.iter().filter(|(from, to, _)| from != to).map(|(from, to, weight)| (*to, *from, *weight));
+    let mut expected: Vec<Edge> = expected.iter().copied().chain(back).collect();
+    expected.sort_unstable_by(|a, b| (a.1, a.0).cmp(&(b.1, b.0)).then(a.2.total_cmp(&b.2)));
+    assert_eq!(edges(&both.expect("it is read")), expected);
 }
 
 #[test]
@@ -119,7 +147,7 @@ fn compressed_text_and_tables_of_numbers_are_read() {
     let mut gz = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::default());
     gz.write_all(b"5 6\n6 7\n").expect("memory takes it");
     let list = read("e.txt.gz", gz.finish().expect("it ends"), &ReadOptions::default());
-    assert_eq!((names(&list), list.edges().len()), (vec!["5", "6", "7"], 2));
+    assert_eq!((names(&list), list.len()), (vec!["5", "6", "7"], 2));
 
     let folder = tempfile::tempdir().expect("a folder");
     let table = |rows: &ndarray::Array2<f64>| {
@@ -128,7 +156,7 @@ fn compressed_text_and_tables_of_numbers_are_read() {
         open(&path, &ReadOptions::default()).map_err(|error| error.to_string())
     };
     let list = table(&ndarray::array![[10.0, 20.0, 0.5], [20.0, 30.0, 1.5]]).expect("it is read");
-    assert_eq!((names(&list), list.edges()), (vec!["10", "20", "30"], &[(0, 1, 0.5), (1, 2, 1.5)][..]));
+    assert_eq!((names(&list), edges(&list)), (vec!["10", "20", "30"], vec![(0, 1, 0.5), (1, 2, 1.5)]));
     for (rows, expected) in [
         (ndarray::array![[1.0, 2.0], [3.0, 4.5]], "row 1, column 1: 4.5 is no name of a node"),
         (ndarray::array![[-1.0, 2.0]], "row 0, column 0: -1 is no name"),
@@ -176,7 +204,7 @@ fn broken_lists_are_refused_with_their_place() {
     }
     let small = ReadOptions { memory: Some(100), ..ReadOptions::default() };
     let message = refused("x.txt", "a b\n".repeat(30), &small);
-    assert!(message.starts_with("memory: the first ") && message.contains("and 100 are there"), "{message}");
+    assert!(message.starts_with("memory: the names of 2 nodes take ") && message.contains("and 100 are"), "{message}");
     let missing = open(Path::new("no such file.txt"), &ReadOptions::default()).expect_err("it is missing").to_string();
     assert!(missing.contains("no such file.txt"), "{missing}");
 }

@@ -75,6 +75,23 @@ fn packs_hold_rows_of_any_length_and_words_that_are_none_are_refused() -> supers
     assert_eq!(bits(&read), bits(&words[256..768]));
     assert!(matrix.read_f32(matrix.rows(), &[], &mut read).is_err() && matrix.read_f64(0, &mut [0.0; 256]).is_err());
 
+    // With room for three packs the others lie in a file: any range has the same bits.
+    let short = (4..500).map(|row| Entry { row, column: row, value: -1.0 });
+    let long = (0..1000).map(|column| Entry { row: 3, column, value: column as f32 });
+    let spooled = SparseRows::of_sorted((600, 1000), long.chain(short).map(Ok), 3 * 1024 + 100)?;
+    assert_eq!((spooled.rows(), spooled.entries(), spooled.held()), (matrix.rows(), 1496, 3 * 1024));
+    assert!(spooled.notes()[0].contains("sparse rows do not fit the memory allowed"), "{:?}", spooled.notes());
+    assert!(spooled.in_memory(0..3).is_some() && spooled.in_memory(2..4).is_none());
+    for (first, last) in [(0, matrix.rows()), (0, 2), (2, 4), (3, 5), (matrix.rows() - 1, matrix.rows()), (2, 2)] {
+        let mut read = vec![0.0; (last - first) as usize * 256];
+        spooled.will_need(first..last);
+        spooled.read_f32(first, &[], &mut read)?;
+        assert_eq!(bits(&read), bits(&words[first as usize * 256..last as usize * 256]), "{first} to {last}");
+    }
+    let backwards = [2, 1].map(|row| Ok(Entry { row, column: 0, value: 1.0 }));
+    let message = SparseRows::of_sorted((3, 3), backwards, u64::MAX).expect_err("it falls").to_string();
+    assert!(message.contains("row 1: row 1 comes after row 2"), "{message}");
+
     for broken in [vec![f32::from_bits(9999); 256], [&[f32::from_bits(2)][..], &[f32::from_bits(7); 255]].concat()] {
         let found = Pack::all(&broken).collect::<superstep::Result<Vec<_>>>();
         // Ends of 7 and 7 are those of seven entries; a count of 9999 rows is none.

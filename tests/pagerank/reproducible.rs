@@ -3,6 +3,7 @@
 use crate::support::{alone, assert_same, cpu, named, on_every_device, session, skewed_graph, together};
 use crate::threads::on_ranks;
 use superstep::algorithms::pagerank::Graph;
+use superstep::data::{EdgeList, ReadOptions};
 use superstep::queue::{DeviceChoice, OneDevice, adapters};
 use superstep::{PageRank, PageRanks, Result, Session};
 
@@ -79,6 +80,37 @@ fn edges_that_a_device_cannot_hold_are_streamed_with_the_same_bits() -> Result<(
         let streamed = rank.clone().session(&small).fit(&graph)?;
         assert!(streamed.streamed().is_some_and(|streamed| streamed.rows > 0), "gpu:{adapter}");
         assert_same(&streamed, &expected, &format!("gpu:{adapter}"));
+    }
+    Ok(())
+}
+
+/// Whatever is allowed, edges sorted in runs and packs in a file have the bits of those in memory.
+#[test]
+fn edges_that_the_memory_does_not_hold_are_streamed_from_a_file_with_the_same_bits() -> Result<()> {
+    let edges = crate::support::skewed_edges(700, 60_000);
+    let folder = tempfile::tempdir().expect("a folder for the test");
+    let path = folder.path().join("edges.txt");
+    let text: String = edges.iter().map(|(from, to, weight)| format!("{from} {to} {weight}\n")).collect();
+    std::fs::write(&path, text).expect("the test writes its files");
+    let list = |memory| EdgeList::open(std::slice::from_ref(&path), &ReadOptions { memory, ..ReadOptions::default() });
+    let rank = rank().max_iter(4).tol(0.0);
+    let all = Graph::of_list(&list(None)?)?;
+    assert!(all.notes().is_empty());
+    let expected = rank.clone().session(&cpu()).fit(&all)?;
+    // 60,000 edges take 960,000 bytes, of which the last case sorts half at a time, and 500,000 as packs, which it keeps.
+    for (memory, is_streamed) in [(100_000, true), (400_000, true), (1_600_000, false)] {
+        let graph = Graph::of_list(&list(Some(memory))?)?;
+        assert_eq!((graph.edges(), graph.nodes(), graph.dangling()), (all.edges(), all.nodes(), all.dangling()));
+        assert_eq!(graph.notes().len(), usize::from(is_streamed), "{memory}");
+        let session =
+            Session::builder().device("cpu".parse()?).threads(2).memory(if is_streamed { 500_000 } else { 1_600_000 });
+        let found = rank.clone().session(&session.build()?).fit(&graph)?;
+        assert_eq!(found.streamed().is_some_and(|streamed| streamed.rows > 0), is_streamed, "{memory}");
+        assert_same(&found, &expected, &format!("{memory} bytes"));
+        on_every_device(|session, name| {
+            assert_same(&rank.clone().session(session).fit(&graph)?, &expected, &format!("{name}, {memory} bytes"));
+            Ok(())
+        });
     }
     Ok(())
 }

@@ -1,8 +1,7 @@
 //! A graph as PageRank sees it: for each node the edges that come in, and what goes out in all.
 
-use crate::data::{Entry, SparseRows};
+use crate::data::{Edge, EdgeList, Entry, RowSource, SortedEdges, SparseRows};
 use crate::{Error, Place, Result};
-use rayon::prelude::*;
 
 /// A directed graph of n nodes, numbered from 0, whose edges may have weights.
 ///
@@ -18,7 +17,7 @@ use rayon::prelude::*;
 /// assert_eq!(weighted.edges(), 2);
 /// # Ok::<(), superstep::Error>(())
 /// ```
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone)]
 pub struct Graph {
     matrix: SparseRows,
     edges: u64,
@@ -29,7 +28,7 @@ pub struct Graph {
 impl Graph {
     /// A graph of so many nodes and these edges, each from its first node to its second.
     ///
-    /// Takes 8 bytes an edge and 16 a node; while it is made, 28 more an edge.
+    /// Takes 8 bytes an edge and 16 a node; while it is made, 16 more an edge.
     ///
     /// # Errors
     /// When there are no nodes or more than 2³² − 2, or an edge names a node that is not there; rows of the place count edges.
@@ -42,27 +41,72 @@ impl Graph {
     /// # Errors
     /// As [`new`](Self::new); when a weight is negative or not finite.
     pub fn weighted(nodes: usize, edges: impl IntoIterator<Item = (u32, u32, f64)>) -> Result<Self> {
-        let Checked { edges, largest } = Checked::of(nodes, edges)?;
-        let entry = |(from, to, weight): (u32, u32, f64)| {
-            let largest = largest.get(from as usize).copied().unwrap_or(1.0);
-            Entry { row: to, column: from, value: in_units_of(largest, weight) }
-        };
-        let mut entries: Vec<Entry> = edges.into_par_iter().map(entry).collect();
-        // One order, whatever that of the edges is: floats are added below.
-        entries.par_sort_unstable_by_key(|entry| (entry.row, entry.column, entry.value.to_bits()));
-        let mut out = largest;
-        out.fill(0.0);
-        for Entry { column, value, .. } in &entries {
-            if let Some(all) = out.get_mut(*column as usize) {
-                *all += f64::from(*value);
+        let count = checked_count(nodes)?;
+        let mut sorted = SortedEdges::default();
+        for (at, edge) in edges.into_iter().enumerate() {
+            check_edge(edge, count).map_err(|message| Error::data(Place::of("the edges").row(at as u64), message))?;
+            sorted.push(edge, u64::MAX)?;
+        }
+        Self::of_sorted(count, &sorted.finish(u64::MAX)?, u64::MAX)
+    }
+
+    /// The graph of a list of edges.
+    ///
+    /// What the list leaves of the memory that it was opened with is for the graph: edges that do not fit lie in a temporary file,
+    /// and are streamed from there in each round. Besides, 20 bytes a node are taken.
+    ///
+    /// ```
+    /// use superstep::algorithms::pagerank::Graph;
+    /// use superstep::data::{EdgeList, ReadOptions};
+    ///
+    /// # let folder = tempfile::tempdir().expect("a folder");
+    /// # let file = folder.path().join("edges.txt");
+    /// # std::fs::write(&file, "a b\nb c\na c\n").expect("a file");
+    /// let list = EdgeList::open(&[file], &ReadOptions { memory: Some(1 << 30), ..ReadOptions::default() })?;
+    /// let graph = Graph::of_list(&list)?;
+    /// assert_eq!((graph.nodes(), graph.edges()), (3, 3));
+    /// # Ok::<(), superstep::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// When there are too many nodes, or a temporary file cannot be written or read.
+    pub fn of_list(list: &EdgeList) -> Result<Self> {
+        Self::of_sorted(checked_count(list.nodes().len())?, list.sorted(), list.left())
+    }
+
+    /// The graph of edges whose nodes are there and whose weights are some; packs take so many bytes of memory.
+    fn of_sorted(nodes: u32, edges: &SortedEdges, memory: u64) -> Result<Self> {
+        let mut largest = vec![0.0_f64; nodes as usize];
+        for edge in edges.iter()? {
+            let (from, _, weight) = edge?;
+            if let Some(largest) = largest.get_mut(from as usize) {
+                *largest = largest.max(weight);
             }
         }
-        bring_to_one(&mut entries, &mut out);
-        let dangling: Vec<u32> = (0..).zip(&out).filter(|(_, all)| **all == 0.0).map(|(node, _)| node).collect();
-        let (count, edges) = (nodes as u32, entries.len() as u64);
-        entries.extend(dangling.iter().map(|node| Entry { row: count, column: *node, value: 1.0 }));
-        let matrix = SparseRows::new((count + 1, count), entries)?;
-        Ok(Self { matrix, edges, out, dangling: dangling.len() })
+        let of_node = |largest: &[f64], node: u32| largest.get(node as usize).copied().unwrap_or(1.0);
+        // Sums of floats: edges come in one order, whatever that of the files is.
+        let mut out = vec![0.0_f64; nodes as usize];
+        for edge in edges.iter()? {
+            let (from, _, weight) = edge?;
+            if let Some(all) = out.get_mut(from as usize).filter(|_| weight > 0.0) {
+                *all += f64::from(in_units_of(of_node(&largest, from), weight));
+            }
+        }
+        let scales: Vec<f32> = out.iter().map(|all| 2.0_f32.powi(-exponent(all.max(1.0)))).collect();
+        let scale = |node: u32| scales.get(node as usize).copied().unwrap_or(1.0);
+        let entry = |(from, to, weight): Edge| Entry {
+            row: to,
+            column: from,
+            value: in_units_of(of_node(&largest, from), weight) * scale(from),
+        };
+        let (mut count, mut dangling) = (0, 0);
+        let entries = edges.iter()?.filter(|edge| !matches!(edge, Ok((_, _, 0.0)))).map(|edge| edge.map(entry));
+        let entries = entries.inspect(|_| count += 1);
+        let lost = (0..nodes).filter(|node| out.get(*node as usize) == Some(&0.0)).inspect(|_| dangling += 1);
+        let lost = lost.map(|node| Ok(Entry { row: nodes, column: node, value: 1.0 }));
+        let matrix = SparseRows::of_sorted((nodes + 1, nodes), entries.chain(lost), memory)?;
+        out.iter_mut().zip(&scales).for_each(|(all, scale)| *all *= f64::from(*scale));
+        Ok(Self { matrix, edges: count, out, dangling })
     }
 
     /// How many nodes there are.
@@ -80,6 +124,11 @@ impl Graph {
         self.dangling
     }
 
+    /// What a person should be told of how the edges are kept, one sentence each: that they do not fit the memory, say.
+    pub fn notes(&self) -> Vec<String> {
+        self.matrix.notes()
+    }
+
     /// The matrix whose rows have the edges that lead to a node: the weight of each, in units of the node that it comes from. A last
     /// row, of no node, has an edge of the weight 1 from each dangling node: what these have is what it gets.
     pub(super) fn matrix(&self) -> &SparseRows {
@@ -93,48 +142,22 @@ impl Graph {
     }
 }
 
-/// Edges whose nodes are there and whose weights are some, less those of weight 0; and the largest weight of each node's.
-struct Checked {
-    edges: Vec<(u32, u32, f64)>,
-    largest: Vec<f64>,
+/// The number of nodes, if a graph may have so many.
+fn checked_count(nodes: usize) -> Result<u32> {
+    let most = u32::MAX - 1;
+    let count = u32::try_from(nodes).ok().filter(|count| (1..=most).contains(count));
+    count.ok_or_else(|| Error::parameter("nodes", format!("{nodes} nodes: give a graph of 1 to {most} nodes")))
 }
 
-impl Checked {
-    fn of(nodes: usize, edges: impl IntoIterator<Item = (u32, u32, f64)>) -> Result<Self> {
-        let most = u32::MAX - 1;
-        let count = u32::try_from(nodes)
-            .ok()
-            .filter(|count| (1..=most).contains(count))
-            .ok_or_else(|| Error::parameter("nodes", format!("{nodes} nodes: give a graph of 1 to {most} nodes")))?;
-        let (mut largest, mut kept) = (vec![0.0_f64; nodes], Vec::new());
-        for (at, (from, to, weight)) in edges.into_iter().enumerate() {
-            let fail = |message: String| Err(Error::data(Place::of("the edges").row(at as u64), message));
-            if !weight.is_finite() || weight < 0.0 {
-                return fail(format!("the weight {weight} is none: give a finite number that is not negative"));
-            }
-            match largest.get_mut(from as usize).filter(|_| to < count) {
-                Some(largest) => *largest = largest.max(weight),
-                None => {
-                    let node = if to < count { from } else { to };
-                    return fail(format!("node {node} is not there: the graph has {nodes} nodes, numbered from 0"));
-                }
-            }
-            if weight > 0.0 {
-                kept.push((from, to, weight));
-            }
-        }
-        Ok(Self { edges: kept, largest })
+/// Checks that an edge's nodes are there and that its weight is one.
+fn check_edge((from, to, weight): Edge, nodes: u32) -> Result<(), String> {
+    if !weight.is_finite() || weight < 0.0 {
+        return Err(format!("the weight {weight} is none: give a finite number that is not negative"));
     }
-}
-
-/// Scales the weights of each node's edges by a power of two, so that their sum is from 1 to 2: one by it then has all its digits, and
-/// none of what is handed on is larger than the rank.
-fn bring_to_one(entries: &mut [Entry], out: &mut [f64]) {
-    let scales: Vec<f32> = out.iter().map(|all| 2.0_f32.powi(-exponent(all.max(1.0)))).collect();
-    entries.par_iter_mut().for_each(|entry| {
-        entry.value *= scales.get(entry.column as usize).copied().unwrap_or(1.0);
-    });
-    out.iter_mut().zip(scales).for_each(|(all, scale)| *all *= f64::from(scale));
+    match [from, to].into_iter().find(|node| *node >= nodes) {
+        None => Ok(()),
+        Some(node) => Err(format!("node {node} is not there: the graph has {nodes} nodes, numbered from 0")),
+    }
 }
 
 /// The exponent of the largest power of two that a number, which is positive and normal, is not below.
