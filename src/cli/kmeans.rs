@@ -86,6 +86,7 @@ fn told(args: &KMeansArgs, model: &KMeansModel, head: Head) -> FitReport {
             seconds: head.seconds.with(&model.timings()),
             seconds_per_iteration: seconds_per_iteration(model.trace()),
             streamed: model.streamed(),
+            moves: model.moves(),
             ..head
         },
         k: model.k(),

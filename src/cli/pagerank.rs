@@ -110,6 +110,7 @@ fn told(
             seconds,
             seconds_per_iteration: seconds.each_of(found.iterations()),
             streamed: found.streamed().copied(),
+            moves: found.moves(),
             ..head
         },
         damping: args.damping,

@@ -210,6 +210,19 @@ impl Saved {
         self.first.note(name)
     }
 
+    /// What the tasks of a job of one rank have come to, in memory: `keeps` are the objects that a round goes on from.
+    pub(super) fn of_tasks(round: u32, keeps: &[Declared], ready: &ReadyBody, tasks: &[ComContext]) -> Result<Self> {
+        let first = state::gather(keeps, ready, tasks, true)?;
+        let parts = vec![first.unwritten()];
+        let manifest = Manifest { generation: 0, round, ended: None, fingerprint: Vec::new(), parts };
+        Ok(Self { folder: PathBuf::new(), manifest, first })
+    }
+
+    /// Brings tasks, of whatever rows, to where others have left off.
+    pub(super) fn give(&self, keeps: &[Declared], ready: &ReadyBody, tasks: &mut [ComContext]) -> Result<()> {
+        state::restore(self, keeps, ready, tasks)
+    }
+
     fn check(&self, fingerprint: &[(String, String)]) -> Result<()> {
         for (name, here) in fingerprint {
             let there = self.manifest.fingerprint.iter().find(|(other, _)| other == name).map(|(_, value)| value);

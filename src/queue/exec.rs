@@ -2,7 +2,7 @@
 
 use super::body::Nested;
 use super::communicate::Communicate;
-use super::context::{ComContext, Running};
+use super::context::{ComContext, Place, Running};
 #[cfg(feature = "gpu")]
 use super::device::OnDevice;
 use super::object::ObjectType;
@@ -17,6 +17,7 @@ use crate::backend::ReduceOp;
 use crate::backend::gpu::GpuDevice;
 use crate::{Error, Result};
 use rayon::prelude::*;
+use std::time::Instant;
 
 /// A chain item with its compiled kernels, one entry a device.
 pub(crate) struct Ready<'q> {
@@ -141,7 +142,7 @@ pub(crate) fn superstep(
     verdict
 }
 
-/// Runs a chain on every device at once, and on the tasks of a device as that device can.
+/// Runs a chain on every device at once.
 fn run_chain(
     chain: &[Ready],
     next: Option<&dyn Communicate>,
@@ -149,28 +150,59 @@ fn run_chain(
     devices: &Devices,
     round: u32,
 ) -> Result<()> {
-    let several = devices.list.len() > 1;
     let groups: Vec<&mut [ComContext]> = tasks.chunk_by_mut(|a, b| a.place.device == b.place.device).collect();
-    let run = |group: &mut [ComContext]| -> Result<()> {
-        if group.iter().any(ComContext::is_streamed) {
-            stream::run_chain(chain, next, group, devices.together, round)?;
-        } else {
-            let mut items = chain.iter();
-            items.try_for_each(|ready| {
-                run_item(ready, group).map_err(|error| in_round(error, round, &ready.item.name))
-            })?;
-        }
-        #[cfg(feature = "gpu")]
-        if let (true, Some(gpu)) = (several, group.first().and_then(|task| task.place.gpu.as_ref())) {
-            gpu.submit()?;
-        }
-        Ok(())
-    };
-    if !several {
+    let run = |group: &mut [ComContext]| run_group(chain, next, group, devices.together, round);
+    if devices.list.len() == 1 {
         return groups.into_iter().try_for_each(run);
     }
-    let results: Vec<Result<()>> = groups.into_par_iter().map(run).collect();
-    results.into_iter().collect()
+    std::thread::scope(|waiting| {
+        let run = |group: &mut [ComContext]| {
+            let clock = devices.busy.is_measured().then(Instant::now);
+            run(group)?;
+            let Some(Place { device, .. }) = group.first().map(|task| &task.place) else { return Ok(()) };
+            let device = *device;
+            #[cfg(feature = "gpu")]
+            if let Some(gpu) = group.first().and_then(|task| task.place.gpu.clone()) {
+                gpu.submit()?;
+                if let Some(clock) = clock {
+                    note_when_done(waiting, gpu, move || devices.busy.note(device, clock.elapsed()));
+                }
+                return Ok(());
+            }
+            let _ = waiting;
+            clock.iter().for_each(|clock| devices.busy.note(device, clock.elapsed()));
+            Ok(())
+        };
+        let results: Vec<Result<()>> = groups.into_par_iter().map(run).collect();
+        results.into_iter().collect()
+    })
+}
+
+/// Notes how long a device was busy, on a thread that waits for it: one of the pool has work to do meanwhile.
+#[cfg(feature = "gpu")]
+fn note_when_done<'scope>(
+    waiting: &'scope std::thread::Scope<'scope, '_>,
+    gpu: GpuDevice,
+    note: impl FnOnce() + Send + 'scope,
+) {
+    // Where there is no thread nothing is noted; a device that fails says so when its results are fetched.
+    let wait = move || gpu.wait().map_or((), |()| note());
+    drop(std::thread::Builder::new().spawn_scoped(waiting, wait));
+}
+
+/// Runs a chain on the tasks of one device as that can.
+fn run_group(
+    chain: &[Ready],
+    next: Option<&dyn Communicate>,
+    group: &mut [ComContext],
+    together: usize,
+    round: u32,
+) -> Result<()> {
+    if group.iter().any(ComContext::is_streamed) {
+        return stream::run_chain(chain, next, group, together, round);
+    }
+    let mut items = chain.iter();
+    items.try_for_each(|ready| run_item(ready, group).map_err(|error| in_round(error, round, &ready.item.name)))
 }
 
 /// Runs an item on all tasks of a device, or on the first for all of them.

@@ -6,7 +6,7 @@ use super::communicate::{AllReduce, Communicate};
 use super::context::ComContext;
 use super::gather::{Bcast, Gather, ReduceScatter};
 use super::item::{ComputeFunction, ForEachRound};
-use super::key::{Declared, Key, Rows, sealed::Keys as _};
+use super::key::{Declared, Key, Keys, Rows, sealed::Keys as _};
 use super::listener::IterationListener;
 use super::object::{AnyObject, Hosted, Object};
 use super::run::Run;
@@ -100,6 +100,7 @@ pub struct IterativeComQueue<'a, R = ()> {
     pub(super) checkpoint: Option<Checkpoint<'a>>,
     pub(super) by_speed: bool,
     pub(super) block: u64,
+    pub(super) goes_on_from: Vec<Declared>,
     pub(super) complete: Complete<'a, R>,
 }
 
@@ -146,7 +147,8 @@ impl<'a> sealed::IntoItem<'a> for IterativeComQueue<'a> {
         let unbounded = (!self.unbounded.is_empty()).then_some("init_with_unbounded_data");
         let unbounded = unbounded.or(self.checkpoint.is_some().then_some("checkpoint"));
         let blocks = (self.block > 1).then_some("in_whole_blocks");
-        let misplaced = unbounded.or(self.by_speed.then_some("share_by_speed")).or(blocks);
+        let moves = (!self.goes_on_from.is_empty()).then_some("goes_on_from");
+        let misplaced = unbounded.or(self.by_speed.then_some("share_by_speed")).or(moves).or(blocks);
         Item::Nested(Box::new(Nested { session: self.session, body: self.body, complete: self.complete, misplaced }))
     }
 }
@@ -161,6 +163,7 @@ impl<'a> IterativeComQueue<'a> {
             checkpoint: None,
             by_speed: false,
             block: 1,
+            goes_on_from: Vec::new(),
             complete: Box::new(|_| Ok(())),
         }
     }
@@ -390,6 +393,18 @@ impl<'a, R> IterativeComQueue<'a, R> {
         self
     }
 
+    /// Names the objects that a round goes on from, as [`Checkpoint::keeps`] takes them. With these, rows can move while the queue
+    /// runs: where a device proves slower than the others with what it has, they are shared out anew between two rounds, by how
+    /// long each was busy, once the rounds have lost as much time by it as moving takes.
+    ///
+    /// It is for queues that can be [shared out by speed](Self::share_by_speed), with several devices, one rank, and rows that do not
+    /// come in batches; with others nothing moves. [`Run::moves`] says how often they have.
+    #[must_use]
+    pub fn goes_on_from(mut self, keys: impl Keys) -> Self {
+        keys.declare(&mut self.goes_on_from);
+        self
+    }
+
     /// Writes down where the queue stands, so that a run that was cut off can go on. What a queue inside another has come to is not
     /// written: the outer round is done again. Batches of unbounded data that were computed on are asked for again, and left
     /// out.
@@ -428,6 +443,7 @@ impl<'a, R> IterativeComQueue<'a, R> {
             checkpoint: self.checkpoint,
             by_speed: self.by_speed,
             block: self.block,
+            goes_on_from: self.goes_on_from,
             complete: Box::new(complete),
         }
     }

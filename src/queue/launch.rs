@@ -1,6 +1,7 @@
 //! Running a queue once it is built: checks, kernels, tasks, and then the rounds.
 
-use super::checkpoint::{Checkpoint, Keeper};
+use super::balance::Balance;
+use super::checkpoint::{Checkpoint, Keeper, Saved};
 use super::context::ComContext;
 use super::exec;
 use super::feed::{Feed, NoRows, Tables};
@@ -27,6 +28,8 @@ struct Launched<'s> {
     ready: ReadyBody<'s>,
     tasks: Vec<ComContext<'s>>,
     shares: Vec<Share>,
+    /// How long it took to bring the rows to the devices.
+    placed: Duration,
 }
 
 impl<R: Send> IterativeComQueue<'_, R> {
@@ -47,25 +50,74 @@ impl<R: Send> IterativeComQueue<'_, R> {
             let count = launched.tasks.len();
             (launched, count)
         });
-        let (Launched { ready, mut tasks, shares }, ranks) = Ranks::join(self.session.collective(), launched)?;
-        tasks.iter_mut().enumerate().for_each(|(at, task)| task.number(ranks.first_task, at, ranks.num_task));
-        let (pin, before) = (clock.elapsed(), devices.meter.read());
+        let (Launched { ready, mut tasks, shares, mut placed }, mut ranks) =
+            Ranks::join(self.session.collective(), launched)?;
+        number(&mut tasks, &ranks);
+        let (mut pin, before) = (clock.elapsed(), devices.meter.read());
 
-        let mut engine = Engine { session: &self.session, devices: &devices, ranks: &ranks, outputs: Vec::new() };
-        let feeding = feed.map(|feed| Feeding { feed, shares: &shares });
+        let feeding = feed.map(|feed| Feeding { feed, shares });
         let keeper = checkpoint.as_ref().map(|checkpoint| Keeper::new(checkpoint, &self.tables(), &ready, &mut tasks));
-        let mut outermost = Outermost { feeding, keeper: ranks.agree(keeper.transpose())? };
-        let (rounds, stop) = if has_rows {
-            engine.iterate(&ready, &mut tasks, Ok(()), &mut outermost)?
-        } else {
-            (done, if self.session.is_interrupted() { Stop::Interrupted } else { Stop::EndOfData })
+        let keeper = ranks.agree(keeper.transpose())?;
+        let balance = self.balance(&devices, &ranks, feeding.is_some());
+        let mut outermost = Outermost { feeding, keeper, balance, moved: None };
+        let mut outputs = Vec::new();
+        let (rounds, stop) = loop {
+            if !has_rows {
+                let stop = if self.session.is_interrupted() { Stop::Interrupted } else { Stop::EndOfData };
+                break (done, stop);
+            }
+            if let Some(balance) = &mut outermost.balance {
+                balance.place(outermost.moved.unwrap_or(done), &tasks, devices.list.len(), placed);
+            }
+            let mut engine = Engine { session: &self.session, devices: &devices, ranks: &ranks, outputs };
+            let (rounds, stop) = engine.iterate(&ready, &mut tasks, Ok(()), &mut outermost)?;
+            outputs = engine.outputs;
+            if let Some(stop) = stop {
+                break (rounds, stop);
+            }
+            let clock = Instant::now();
+            tasks = self.moved(rounds, &mut outermost, &ready, tasks, (&mut devices, &mut ranks))?;
+            placed = clock.elapsed();
+            pin += placed;
         };
+        let engine = Engine { session: &self.session, devices: &devices, ranks: &ranks, outputs };
         let told = engine.tell_end(&self.body, (rounds, stop), &tasks[0]);
         let results =
             told.and_then(|()| tasks.iter_mut().map(|task| (self.complete)(task)).collect::<Result<Vec<R>>>());
         let (outputs, results) = (engine.outputs, ranks.agree(results)?);
         let streamed = self.streamed(&tasks, &devices, before, clock.elapsed() - pin);
-        Ok(Run { results, rounds, stop, pin, streamed, outputs })
+        let moves = outermost.balance.map_or(0, |balance| balance.moves);
+        Ok(Run { results, rounds, stop, pin, streamed, moves, outputs })
+    }
+
+    /// Whether rows may move between rounds, and what moves with them.
+    fn balance(&self, devices: &Devices, ranks: &Ranks, is_fed: bool) -> Option<Balance> {
+        let may_move = devices.list.len() > 1 && ranks.is_alone() && !is_fed;
+        (may_move && !self.goes_on_from.is_empty()).then(|| Balance::new(self.goes_on_from.clone()))
+    }
+
+    /// The tasks with their rows shared out as was decided after so many rounds.
+    fn moved<'s>(
+        &'s self,
+        rounds: u32,
+        outermost: &mut Outermost,
+        ready: &ReadyBody,
+        tasks: Vec<ComContext<'s>>,
+        (devices, ranks): (&mut Devices, &mut Ranks),
+    ) -> Result<Vec<ComContext<'s>>> {
+        let Some(balance) = &mut outermost.balance else { return Ok(tasks) };
+        let come_to = Saved::of_tasks(rounds, &balance.keeps, ready, &tasks)?;
+        // What they hold is room for those that come.
+        drop(tasks);
+        if let Some(weights) = balance.decided.take() {
+            devices.weights = weights;
+        }
+        let (mut tasks, _) = self.placed(ready, devices, None)?;
+        ranks.num_task = tasks.len();
+        number(&mut tasks, ranks);
+        come_to.give(&balance.keeps, ready, &mut tasks)?;
+        outermost.moved = Some(rounds);
+        Ok(tasks)
     }
 
     /// What was streamed since the meter stood at `before`; `None` where all rows were pinned.
@@ -93,8 +145,9 @@ impl<R: Send> IterativeComQueue<'_, R> {
             devices.weights = self.session.weights()?;
         }
         let ready = self.steps(devices, fed.as_ref())?;
+        let clock = Instant::now();
         let (tasks, shares) = self.placed(&ready, devices, fed)?;
-        Ok(Launched { ready, tasks, shares })
+        Ok(Launched { ready, tasks, shares, placed: clock.elapsed() })
     }
 
     /// The shapes of all partitioned rows.
@@ -171,6 +224,11 @@ impl<R: Send> IterativeComQueue<'_, R> {
         rounds::give(&self.body, &mut tasks)?;
         Ok(tasks)
     }
+}
+
+/// Numbers the tasks of a rank among those of all.
+fn number(tasks: &mut [ComContext], ranks: &Ranks) {
+    tasks.iter_mut().enumerate().for_each(|(at, task)| task.number(ranks.first_task, at, ranks.num_task));
 }
 
 /// What the items keep on a device beside the rows: see [`Needs`]. An object that was given and is put anew is there as it is,

@@ -28,12 +28,13 @@
 //!
 //! A run passes through the files of this folder in this order: `iterative` (the builder) and `body` (what it builds), `launch`, `plan` and
 //! `bindings` (every check before round 1), `place`, `needs` and `memory` (which rows go where, and what is pinned), `rounds` (the loop,
-//! and those of queues inside) and `ahead` (that of a queue that looks ahead), `exec` (running items), `stream` (where not all rows are pinned), `device` (their WGSL), `communicate` (between tasks), `context`, `stored` and `rows` (what a task holds, and where).
+//! and those of queues inside), `ahead` (that of a queue that looks ahead) and `balance` (rows that move between rounds), `exec` (running items), `stream` (where not all rows are pinned), `device` (their WGSL), `communicate` (between tasks), `context`, `stored` and `rows` (what a task holds, and where).
 
 #![cfg_attr(not(feature = "gpu"), expect(dead_code, reason = "shaders are kept, and run only where there are devices"))]
 
 #[cfg(feature = "gpu")]
 mod ahead;
+mod balance;
 #[cfg(feature = "gpu")]
 mod bindings;
 mod body;

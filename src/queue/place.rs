@@ -4,6 +4,7 @@
 //! pinned. Where they cannot, partitions are small, the first of them are pinned as far as the memory goes, and the rest
 //! is streamed: brought to the device for each chain of each round.
 
+use super::balance::Busy;
 use super::context::{ComContext, Place};
 use super::memory::{Memory, Reservation};
 use super::needs::Needs;
@@ -39,6 +40,7 @@ pub(crate) struct Devices {
     #[cfg(feature = "gpu")]
     pub(super) tuning: Arc<Tuning>,
     pub(super) meter: Arc<StreamMeter>,
+    pub(super) busy: Busy,
     #[cfg(feature = "gpu")]
     rings: Vec<Arc<super::device::RowsRing>>,
 }
@@ -51,6 +53,7 @@ impl Devices {
         Self {
             #[cfg(feature = "gpu")]
             rings: list.iter().map(|_| Arc::default()).collect(),
+            busy: Busy::of(list.len()),
             list,
             weights: vec![1; session.devices().len()],
             block: 1,

@@ -1,5 +1,6 @@
 //! The loop: an iteration's rounds, and those of the queues inside it.
 
+use super::balance::Balance;
 use super::body::{Body, Nested};
 use super::checkpoint::Keeper;
 use super::context::ComContext;
@@ -30,16 +31,16 @@ pub(crate) struct Engine<'r> {
 }
 
 /// What drives the rounds of an unbounded iteration.
-pub(crate) struct Feeding<'f, 'a> {
+pub(crate) struct Feeding<'a> {
     pub(super) feed: Feed<'a>,
-    pub(super) shares: &'f [Share],
+    pub(super) shares: Vec<Share>,
 }
 
-impl Feeding<'_, '_> {
+impl Feeding<'_> {
     /// Gives the tasks their rows of a batch.
     fn give(&self, batch: &Tables, tasks: &mut [ComContext], devices: &Devices) -> Result<()> {
         self.feed.rows().iter().zip(batch).try_for_each(|(declared, table)| {
-            place::cut(declared.name, table, tasks, devices, self.shares);
+            place::cut(declared.name, table, tasks, devices, &self.shares);
             place::pin_anew(declared.name, tasks, devices)
         })
     }
@@ -49,36 +50,51 @@ impl Feeding<'_, '_> {
 #[derive(Default)]
 pub(crate) struct Outermost<'f, 'a> {
     /// Has given the tasks their first rows already.
-    pub(super) feeding: Option<Feeding<'f, 'a>>,
+    pub(super) feeding: Option<Feeding<'a>>,
     /// Has brought the tasks to the round that a checkpoint was written in.
     pub(super) keeper: Option<Keeper<'f, 'a>>,
+    /// Where rows may move between rounds.
+    pub(super) balance: Option<Balance>,
+    /// How many rounds were done before the rows have moved.
+    pub(super) moved: Option<u32>,
+}
+
+impl Outermost<'_, '_> {
+    /// How many rounds were done before, and why the last one was the last, if it was.
+    fn begins(&self) -> (u32, Option<Stop>) {
+        match self.moved {
+            Some(rounds) => (rounds, None),
+            None => self.keeper.as_ref().map_or((0, None), Keeper::begins),
+        }
+    }
 }
 
 impl Engine<'_> {
-    /// Runs rounds until one is the last. Where there are several ranks, `verdict` is an error that waits for the next
-    /// communication.
+    /// Runs rounds until one is the last, and says why; `None` where the rows are to move before the next. Where there are several
+    /// ranks, `verdict` is an error that waits for the next communication.
     pub(super) fn iterate(
         &mut self,
         ready: &ReadyBody,
         tasks: &mut [ComContext],
         mut verdict: Result<()>,
         outermost: &mut Outermost,
-    ) -> Result<(u32, Stop)> {
+    ) -> Result<(u32, Option<Stop>)> {
         let (body, ranks) = (ready.body, self.ranks);
-        let Outermost { feeding, keeper } = outermost;
-        let (mut round, ended) = keeper.as_ref().map_or((0, None), Keeper::begins);
+        let (mut round, ended) = outermost.begins();
+        let Outermost { feeding, keeper, balance, .. } = outermost;
         match ended {
             // A higher maximum, or more data, may go on where there was none left; a lower maximum undoes no round.
             None | Some(Stop::MaxIter | Stop::EndOfData) if body.max_iter.is_none_or(|most| most > round) => {}
-            ended => return Ok((round, ended.unwrap_or(Stop::MaxIter))),
+            ended => return Ok((round, ended.or(Some(Stop::MaxIter)))),
         }
         #[cfg(feature = "gpu")]
         if let Some(ahead) = self.ahead(body, tasks, (feeding.is_some() || keeper.is_some(), verdict.is_ok())) {
-            return self.iterate_ahead(ahead, ready, tasks);
+            return self.iterate_ahead(ahead, ready, tasks).map(|(round, stop)| (round, Some(stop)));
         }
         let stop = loop {
             round += 1;
             tasks.iter_mut().for_each(|task| task.start_round(round, &ready.scope));
+            balance.iter().for_each(|balance| balance.begin(round, &self.devices.busy));
             let told = verdict.and_then(|()| self.tell(body, round, &tasks[0], |to, cx| to.on_round_start(round, cx)));
             let done = exec::superstep(&ready.steps, tasks, self, round, told);
             tasks.iter_mut().for_each(|task| task.communicated = ranks.take_spent());
@@ -118,6 +134,9 @@ impl Engine<'_> {
             if let Some(stop) = stop {
                 break stop;
             }
+            if balance.as_mut().is_some_and(|balance| balance.end(round, &self.devices.busy)) {
+                return Ok((round, None));
+            }
             if let (Some(feeding), Some(batch)) = (feeding.as_mut(), next) {
                 verdict = feeding.give(&batch, tasks, self.devices);
             }
@@ -125,7 +144,7 @@ impl Engine<'_> {
         for task in tasks.iter_mut() {
             body.feedback.iter().for_each(|of| task.deliver_last(of.name));
         }
-        Ok((round, stop))
+        Ok((round, Some(stop)))
     }
 
     /// Tells the listeners that an iteration has ended.
@@ -144,7 +163,10 @@ impl Engine<'_> {
         let outer = tasks.iter_mut().map(|task| task.enter(&ready.scope)).collect::<Vec<_>>();
         let verdict = verdict.and_then(|()| give(ready.body, tasks));
         let ended = self.iterate(ready, tasks, verdict, &mut Outermost::default());
-        let told = ended.and_then(|ended| self.tell_end(ready.body, ended, &tasks[0]));
+        let told = ended.and_then(|(rounds, stop)| match stop {
+            Some(stop) => self.tell_end(ready.body, (rounds, stop), &tasks[0]),
+            None => Ok(()),
+        });
         let completed = told.and_then(|()| tasks.iter_mut().try_for_each(|task| (nested.complete)(task)));
         tasks.iter_mut().zip(outer).for_each(|(task, outer)| task.leave(outer));
         completed

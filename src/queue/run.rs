@@ -54,6 +54,8 @@ pub struct Run<R> {
     pub pin: Duration,
     /// What was streamed; `None` where all rows were pinned.
     pub streamed: Option<Streamed>,
+    /// How often rows have moved to other devices, as [`goes_on_from`](super::IterativeComQueue::goes_on_from) allows.
+    pub moves: u32,
     pub(super) outputs: Vec<Output>,
 }
 

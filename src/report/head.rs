@@ -36,6 +36,8 @@ pub(crate) struct Head {
     pub(crate) peak_rss_mb: Option<f64>,
     /// What was streamed; `None` where the memory held all rows.
     pub(crate) streamed: Option<Streamed>,
+    /// How often rows have moved to other devices.
+    pub(crate) moves: u32,
     /// How many processes did it together.
     pub(crate) ranks: usize,
 }
@@ -95,6 +97,7 @@ impl Head {
                 "peak_rss_mb": self.peak_rss_mb,
             }),
             details,
+            if self.moves > 0 { json!({ "moves": self.moves }) } else { Value::Null },
             json!({ "streamed": self.streamed.as_ref().map(streamed_json), "ranks": self.ranks }),
         ];
         let members =
@@ -120,6 +123,10 @@ impl Head {
         if let Some(streamed) = &self.streamed {
             let of = self.edges.map_or_else(|| counted(self.n, "row"), |_| counted(streamed.of_rows, "pack"));
             line("streamed", &stream(streamed, &of));
+        }
+        if self.moves > 0 {
+            let times = counted(u64::from(self.moves), "time");
+            line("moved", &format!("rows were shared out anew {times}, by how long each device was busy"));
         }
         if let Some(peak) = self.peak_rss_mb {
             line("memory", &format!("{} at the peak", scaled(peak * 1e6, "B")));
@@ -196,6 +203,7 @@ pub(super) mod tests {
             seconds_per_iteration: Some(0.03),
             peak_rss_mb: Some(12.5),
             streamed: None,
+            moves: 0,
             ranks: 1,
         }
     }

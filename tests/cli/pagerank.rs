@@ -116,7 +116,7 @@ fn edges_go_both_ways_where_they_are_asked_to_and_columns_are_chosen() {
 fn a_graph_that_the_memory_does_not_hold_is_streamed_with_the_same_ranks() {
     let folder = Folder::new();
     let edge = |at: u64| format!("n{} n{}\n", at * 7919 % 1009, at * at % 997);
-    folder.write("many.txt", &(0..100_000).map(edge).collect::<String>());
+    folder.write("many.txt", (0..100_000).map(edge).collect::<String>());
     let all = folder.json("pagerank many.txt --device cpu --tol 1e-9 --output all.csv");
     assert!(all["streamed"].is_null(), "{all}");
     let ran = folder.done("pagerank many.txt --device cpu --tol 1e-9 --output few.csv --memory 1M --json");

@@ -5,6 +5,7 @@
 #[path = "../support/adapters.rs"]
 mod adapters;
 mod agreement;
+mod balance;
 mod batches;
 mod bisecting;
 mod bounded;

@@ -158,3 +158,20 @@ fn ranks_refuse_another_graph_or_other_settings() {
         assert!(message.contains("settings"), "{message}");
     }
 }
+
+/// Shares begin equal, and a software adapter is slower than the processor.
+#[test]
+fn edges_that_move_between_devices_leave_the_same_bits() -> Result<()> {
+    let graph = skewed_graph(1500, 60_000);
+    let rank = rank().tol(0.0).max_iter(60);
+    let expected = rank.clone().session(&cpu()).fit(&graph)?;
+    let _alone = alone();
+    for adapter in 0..adapters().len() {
+        let team = vec![OneDevice::Cpu, OneDevice::Adapter(adapter)];
+        let team = Session::builder().device(DeviceChoice::These(team)).threads(2).tune(false).build()?;
+        let found = rank.clone().session(&team).fit(&graph)?;
+        println!("gpu:{adapter}: {} moves", found.moves());
+        assert_same(&found, &expected, &format!("gpu:{adapter}, after {} moves", found.moves()));
+    }
+    Ok(())
+}

@@ -6,6 +6,7 @@
 #[path = "../support/adapters.rs"]
 mod adapters;
 mod alink;
+mod balance;
 mod checkpoints;
 mod communication;
 mod feedback;

@@ -2,7 +2,7 @@
 
 use super::begin::{NoLabels, NoSums};
 use super::held::{self, Held};
-use super::keys::{CENTROIDS, CHANGES, EXPONENTS, LABELS, NO_WEIGHTS, POINTS, SUMMARY, Summary, WEIGHTS};
+use super::keys::{CENTROIDS, CHANGES, EXPONENTS, LABELS, NO_WEIGHTS, POINTS, STATE, SUMMARY, Summary, WEIGHTS};
 use super::median;
 use super::metric::Metric;
 use super::model::KMeansModel;
@@ -41,6 +41,7 @@ pub(super) struct Outcome {
     pub(super) trace: Vec<Round>,
     pub(super) pin: Duration,
     pub(super) streamed: Option<Streamed>,
+    pub(super) moves: u32,
 }
 
 impl KMeans {
@@ -175,7 +176,8 @@ impl KMeans {
         let watch = Watch::new(self, session, &plan, prepared.rows(), tol, start).after(iterations, trace);
         let watch = Arc::new(watch);
         let checkpoint = resumed.map(|resumed| resumed.checkpoint(&init, &watch));
-        let queue = self.data(IterativeComQueue::new(session).share_by_speed(), prepared, &plan, init);
+        let queue = IterativeComQueue::new(session).share_by_speed().goes_on_from(STATE);
+        let queue = self.data(queue, prepared, &plan, init);
         let queue = self.update(queue.add(NoSums(plan.clone())).add(NoLabels), &plan);
         let queue = if plan.steered { queue.add(Steer { plan: plan.clone(), bounded_rows }) } else { queue };
         let queue = match checkpoint {
@@ -208,7 +210,7 @@ impl KMeans {
         // The rank of task 0 has watched; the others hear of it.
         let told = prepared.collective().exchange(Ok(watch.encode()))?;
         let (iterations, trace) = told.first().and_then(|bytes| Watch::decode(bytes)).ok_or_else(other_program)?;
-        let streamed = run.streamed;
+        let (streamed, moves) = (run.streamed, run.moves);
         let mut results = run.results.into_iter();
         let nothing = || Error::wiring("KMeans", CENTROIDS.name(), "no task ran");
         let (centroids, mut labels) = results.next().ok_or_else(nothing)?;
@@ -233,6 +235,7 @@ impl KMeans {
             trace,
             pin,
             streamed,
+            moves,
         })
     }
 
@@ -332,7 +335,7 @@ impl KMeans {
         let algorithm = outcome.algorithm;
         let Outcome { mut centroids, mut labels, inertia, mut inertias, iterations, converged, interrupted, .. } =
             outcome;
-        let (trace, streamed) = (outcome.trace, outcome.streamed);
+        let (trace, streamed, moves) = (outcome.trace, outcome.streamed, outcome.moves);
         let mut sizes = vec![0_u64; self.k];
         labels.iter().for_each(|&label| sizes[label as usize] += 1);
         prepared.collective().all_reduce_u64(ReduceOp::Sum, &mut sizes)?;
@@ -386,6 +389,7 @@ impl KMeans {
             trace,
             timings,
             streamed,
+            moves,
             warnings,
         })
     }

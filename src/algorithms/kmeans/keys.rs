@@ -24,6 +24,9 @@ pub(super) const PARTIALS: Key<Vec<i64>> = Key::new("partials");
 /// clusters are seated anew.
 pub(super) const CHANGES: Key<Vec<i64>> = Key::new("changes");
 pub(super) const SUMS: Key<Vec<i64>> = Key::new("sums");
+/// What a round goes on from.
+pub(super) const STATE: State = (CENTROIDS, LABELS, PARTIALS, SUMS);
+type State = (Key<Array2<f32>>, Key<Vec<u32>>, Key<Vec<i64>>, Key<Vec<i64>>);
 /// How the round searches, and the bounds of a task's rows: on processors.
 pub(super) const SEARCH: Key<Search> = Key::new("search");
 pub(super) const BOUNDS: Key<Bounds> = Key::new("bounds");

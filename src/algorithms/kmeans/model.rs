@@ -41,6 +41,7 @@ pub struct KMeansModel {
     pub(super) trace: Vec<Round>,
     pub(super) timings: Timings,
     pub(super) streamed: Option<Streamed>,
+    pub(super) moves: u32,
     pub(super) warnings: Vec<String>,
 }
 
@@ -91,6 +92,7 @@ impl Kept {
             trace: Vec::new(),
             timings: Timings::default(),
             streamed: None,
+            moves: 0,
             warnings: Vec::new(),
         })
     }
@@ -184,6 +186,11 @@ impl KMeansModel {
     /// What of the rows was streamed in every round; `None` where the memory held all of them.
     pub fn streamed(&self) -> Option<Streamed> {
         self.streamed
+    }
+
+    /// How often rows have moved to other devices in the start that was the best, since one proved slower than it was taken for.
+    pub fn moves(&self) -> u32 {
+        self.moves
     }
 
     /// What a user should know of the fit: fewer distinct rows than clusters, clusters that were dropped.

@@ -1,6 +1,6 @@
 //! Checkpoints of a fit: each start has a folder of its own.
 
-use super::keys::{CENTROIDS, LABELS, PARTIALS, SUMS};
+use super::keys::STATE;
 use super::params::KMeans;
 use super::prepare::Prepared;
 use super::progress::Round;
@@ -36,7 +36,7 @@ impl KMeans {
             for (name, value) in self.settings(prepared.dataset()) {
                 checkpoint = checkpoint.fingerprint(name, value);
             }
-            let checkpoint = checkpoint.fingerprint("data", &data).keeps((CENTROIDS, LABELS, PARTIALS, SUMS));
+            let checkpoint = checkpoint.fingerprint("data", &data).keeps(STATE);
             let found = if self.resume { checkpoint.find(session)? } else { None };
             if !self.resume {
                 checkpoint.is_free(session)?;

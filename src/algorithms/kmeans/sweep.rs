@@ -346,6 +346,7 @@ impl Fit {
             trace: Vec::new(),
             pin,
             streamed: None,
+            moves: 0,
         };
         self.kmeans.model(prepared, outcome, Timings::default())
     }

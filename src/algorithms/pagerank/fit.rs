@@ -44,6 +44,7 @@ impl PageRank {
         };
         let run = IterativeComQueue::new(session)
             .share_by_speed()
+            .goes_on_from((VECTOR, RANKS, ROUNDS))
             .init_with_partitioned_data(ENTRIES, graph.matrix())
             .init_with_broadcast_data(VECTOR, handed_on)
             .init_with_broadcast_data(RANKS, ranks)
@@ -67,7 +68,8 @@ impl PageRank {
             .run()?;
         let nothing = || Error::wiring("PageRank", RANKS.name(), "no task ran");
         let (ranks, rounds) = run.results.into_iter().flatten().next().ok_or_else(nothing)?;
-        Ok(PageRanks { streamed: run.streamed, pin: run.pin, ..self.result(&ranks, rounds, run.stop) })
+        let (streamed, moves, pin) = (run.streamed, run.moves, run.pin);
+        Ok(PageRanks { streamed, moves, pin, ..self.result(&ranks, rounds, run.stop) })
     }
 
     /// The ranks to begin with.
@@ -97,6 +99,7 @@ impl PageRank {
             interrupted: stop == Stop::Interrupted,
             trace: rounds.0,
             streamed: None,
+            moves: 0,
             pin: Duration::ZERO,
             items: Vec::new(),
             warnings,

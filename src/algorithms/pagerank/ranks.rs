@@ -12,6 +12,7 @@ pub struct PageRanks {
     pub(super) interrupted: bool,
     pub(super) trace: Vec<Round>,
     pub(super) streamed: Option<Streamed>,
+    pub(super) moves: u32,
     pub(super) pin: Duration,
     pub(super) items: Vec<ItemTime>,
     pub(super) warnings: Vec<String>,
@@ -58,6 +59,11 @@ impl PageRanks {
     /// What was streamed to the devices; `None` where they had all edges.
     pub fn streamed(&self) -> Option<&Streamed> {
         self.streamed.as_ref()
+    }
+
+    /// How often edges have moved to other devices, since one proved slower than it was taken for.
+    pub fn moves(&self) -> u32 {
+        self.moves
     }
 
     /// How long it took to bring the edges to the devices.

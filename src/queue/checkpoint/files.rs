@@ -158,6 +158,17 @@ impl Part {
         self.tensor(&format!("{NOTE}{name}"), None).map(|tensor| &*tensor.bytes)
     }
 
+    /// The rows of each table.
+    fn rows_json(&self) -> Value {
+        let rows = self.rows.iter().map(|(name, rows)| ((*name).to_owned(), json!([rows.start, rows.end])));
+        Value::Object(rows.collect())
+    }
+
+    /// What a manifest says of one that is in no file.
+    pub(super) fn unwritten(&self) -> Vec<u8> {
+        json!({ "rows": self.rows_json() }).to_string().into_bytes()
+    }
+
     /// Writes the file, brings it to the disk, and says of it what the manifest is to say.
     pub(super) fn write(&self, folder: &Path, generation: u64, rank: usize) -> Result<Vec<u8>> {
         let name = format!("part-{generation}-{rank}.safetensors");
@@ -170,8 +181,7 @@ impl Part {
         let views = views.collect::<std::result::Result<Vec<_>, _>>().map_err(refused)?;
         let bytes = safetensors::serialize(views, None).map_err(refused)?;
         write_whole(&path, |out| out.write_all(&bytes))?;
-        let rows = self.rows.iter().map(|(name, rows)| ((*name).to_owned(), json!([rows.start, rows.end])));
-        let value = json!({ "file": name, "checksum": checksum(&bytes), "rows": Value::Object(rows.collect()) });
+        let value = json!({ "file": name, "checksum": checksum(&bytes), "rows": self.rows_json() });
         Ok(value.to_string().into_bytes())
     }
 }

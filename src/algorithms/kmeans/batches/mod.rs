@@ -187,6 +187,7 @@ impl Begun {
             trace: Vec::new(),
             timings: Timings::default(),
             streamed: None,
+            moves: 0,
             warnings: Vec::new(),
         })
     }
