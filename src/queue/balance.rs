@@ -7,7 +7,6 @@
 //! Algorithmica 3, 1988).
 
 use super::context::ComContext;
-use super::key::Declared;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
@@ -51,10 +50,9 @@ impl Busy {
     }
 }
 
-/// When rows are shared out anew, and what moves with them.
+/// When rows are shared out anew.
+#[derive(Default)]
 pub(crate) struct Balance {
-    /// The objects that a round goes on from.
-    pub(super) keeps: Vec<Declared>,
     /// How many rows each device has.
     rows: Vec<u64>,
     /// What a move costs, in seconds.
@@ -73,20 +71,6 @@ pub(crate) struct Balance {
 }
 
 impl Balance {
-    pub(super) fn new(keeps: Vec<Declared>) -> Self {
-        Self {
-            keeps,
-            rows: Vec::new(),
-            cost: 0.0,
-            lost: 0.0,
-            busy: Vec::new(),
-            measured: 0,
-            begun: 0,
-            moves: 0,
-            decided: None,
-        }
-    }
-
     /// Begins after so many rounds with the rows where they are now; bringing them there has cost so much.
     pub(super) fn place(&mut self, rounds: u32, tasks: &[ComContext], devices: usize, cost: Duration) {
         self.rows = vec![0; devices];

@@ -174,6 +174,11 @@ impl<'a> Checkpoint<'a> {
         self
     }
 
+    /// What it goes on from.
+    pub(super) fn from(&self) -> Option<&Saved> {
+        self.from.as_ref()
+    }
+
     /// How many rounds were done before.
     pub(super) fn begins(&self) -> u32 {
         self.from.as_ref().map_or(0, Saved::rounds)
@@ -216,6 +221,11 @@ impl Saved {
         let parts = vec![first.unwritten()];
         let manifest = Manifest { generation: 0, round, ended: None, fingerprint: Vec::new(), parts };
         Ok(Self { folder: PathBuf::new(), manifest, first })
+    }
+
+    /// The bytes of memory that it takes, where it is in memory.
+    pub(super) fn bytes(&self) -> u64 {
+        self.first.bytes()
     }
 
     /// Brings tasks, of whatever rows, to where others have left off.

@@ -347,11 +347,11 @@ fn object_buffer(name: &'static str, cx: &ComContext, gpu: &GpuDevice) -> Result
     let Some(hosted) = stored.hosted() else { return Ok(None) };
     let lost = || Error::device(&gpu.info().name, "another thread failed while it uploaded");
     let mut uploads = hosted.uploads.lock().map_err(|_| lost())?;
-    if let Some((_, buffer)) = uploads.iter().find(|(device, _)| *device == cx.place.device) {
+    if let Some(buffer) = uploads.iter().find(|buffer| gpu.holds(buffer)) {
         return Ok(Some(buffer.clone()));
     }
     let buffer = Arc::new(upload(name, cx, gpu)?);
-    uploads.push((cx.place.device, buffer.clone()));
+    uploads.push(buffer.clone());
     Ok(Some(buffer))
 }
 

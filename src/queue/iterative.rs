@@ -101,6 +101,8 @@ pub struct IterativeComQueue<'a, R = ()> {
     pub(super) by_speed: bool,
     pub(super) block: u64,
     pub(super) goes_on_from: Vec<Declared>,
+    /// How long it is at least from one time that the state is kept to the next.
+    pub(super) apart: Duration,
     pub(super) complete: Complete<'a, R>,
 }
 
@@ -164,6 +166,7 @@ impl<'a> IterativeComQueue<'a> {
             by_speed: false,
             block: 1,
             goes_on_from: Vec::new(),
+            apart: Duration::from_secs(5),
             complete: Box::new(|_| Ok(())),
         }
     }
@@ -393,12 +396,17 @@ impl<'a, R> IterativeComQueue<'a, R> {
         self
     }
 
-    /// Names the objects that a round goes on from, as [`Checkpoint::keeps`] takes them. With these, rows can move while the queue
-    /// runs: where a device proves slower than the others with what it has, they are shared out anew between two rounds, by how
-    /// long each was busy, once the rounds have lost as much time by it as moving takes.
+    /// Names the objects that a round goes on from, as [`Checkpoint::keeps`] takes them. With these a run can go on elsewhere:
     ///
-    /// It is for queues that can be [shared out by speed](Self::share_by_speed), with several devices, one rank, and rows that do not
-    /// come in batches; with others nothing moves. [`Run::moves`] says how often they have.
+    /// * Where one of several devices proves slower than the others with the rows it has, they are shared out anew between two rounds,
+    ///   by how long each was busy, once the rounds have lost as much time by it as moving takes. [`Run::moves`] says how often.
+    /// * Where a device is lost it is opened again; if that fails, or it is lost time and again, the run goes on with those that are
+    ///   left, in the end with the processor. It does so after the last round whose state was kept in memory (every few seconds, as
+    ///   far as the session's memory has room), else from the beginning: listeners hear of rounds that are done again.
+    ///   [`Run::warnings`] says what was lost.
+    ///
+    /// It is for queues that can be [shared out by speed](Self::share_by_speed), of one rank, whose rows do not come in batches;
+    /// others stay where they are.
     #[must_use]
     pub fn goes_on_from(mut self, keys: impl Keys) -> Self {
         keys.declare(&mut self.goes_on_from);
@@ -444,6 +452,7 @@ impl<'a, R> IterativeComQueue<'a, R> {
             by_speed: self.by_speed,
             block: self.block,
             goes_on_from: self.goes_on_from,
+            apart: self.apart,
             complete: Box::new(complete),
         }
     }

@@ -1,7 +1,6 @@
 //! Running a queue once it is built: checks, kernels, tasks, and then the rounds.
 
-use super::balance::Balance;
-use super::checkpoint::{Checkpoint, Keeper, Saved};
+use super::checkpoint::{Checkpoint, Keeper};
 use super::context::ComContext;
 use super::exec;
 use super::feed::{Feed, NoRows, Tables};
@@ -13,7 +12,8 @@ use super::object::AnyObject;
 use super::place::{self, Devices, Share, Source};
 use super::plan;
 use super::ranks::Ranks;
-use super::rounds::{self, Engine, Feeding, Outermost, ReadyBody};
+use super::relay::{Relay, Stage};
+use super::rounds::{self, Feeding, Outermost, ReadyBody};
 use super::run::{Run, Streamed};
 use crate::data::BLOCK;
 use crate::{Error, Result};
@@ -45,79 +45,33 @@ impl<R: Send> IterativeComQueue<'_, R> {
 
         let mut devices = Devices::of(&self.session);
         devices.block = self.block.max(1);
+        let warnings = devices.replace_lost(&self.session);
         let clock = Instant::now();
         let launched = self.ready(&mut devices, fed).map(|launched| {
             let count = launched.tasks.len();
             (launched, count)
         });
-        let (Launched { ready, mut tasks, shares, mut placed }, mut ranks) =
-            Ranks::join(self.session.collective(), launched)?;
+        let (Launched { ready, mut tasks, shares, placed }, ranks) = Ranks::join(self.session.collective(), launched)?;
         number(&mut tasks, &ranks);
-        let (mut pin, before) = (clock.elapsed(), devices.meter.read());
+        let (pin, before) = (clock.elapsed(), devices.meter.read());
 
         let feeding = feed.map(|feed| Feeding { feed, shares });
         let keeper = checkpoint.as_ref().map(|checkpoint| Keeper::new(checkpoint, &self.tables(), &ready, &mut tasks));
         let keeper = ranks.agree(keeper.transpose())?;
-        let balance = self.balance(&devices, &ranks, feeding.is_some());
-        let mut outermost = Outermost { feeding, keeper, balance, moved: None };
-        let mut outputs = Vec::new();
-        let (rounds, stop) = loop {
-            if !has_rows {
-                let stop = if self.session.is_interrupted() { Stop::Interrupted } else { Stop::EndOfData };
-                break (done, stop);
-            }
-            if let Some(balance) = &mut outermost.balance {
-                balance.place(outermost.moved.unwrap_or(done), &tasks, devices.list.len(), placed);
-            }
-            let mut engine = Engine { session: &self.session, devices: &devices, ranks: &ranks, outputs };
-            let (rounds, stop) = engine.iterate(&ready, &mut tasks, Ok(()), &mut outermost)?;
-            outputs = engine.outputs;
-            if let Some(stop) = stop {
-                break (rounds, stop);
-            }
-            let clock = Instant::now();
-            tasks = self.moved(rounds, &mut outermost, &ready, tasks, (&mut devices, &mut ranks))?;
-            placed = clock.elapsed();
-            pin += placed;
+        let goes_on = ranks.is_alone() && feeding.is_none() && !self.goes_on_from.is_empty();
+        let relay = goes_on.then(|| Relay::new(self.goes_on_from.clone(), self.apart));
+        let mut outermost = Outermost { feeding, keeper, relay };
+        let mut stage = Stage { devices, ranks, ready, tasks, pin, placed, outputs: Vec::new(), warnings };
+        let (rounds, stop, results) = if has_rows {
+            self.rounds(&mut stage, &mut outermost, checkpoint.as_ref())?
+        } else {
+            let stop = if self.session.is_interrupted() { Stop::Interrupted } else { Stop::EndOfData };
+            (done, stop, self.results(&mut stage, done, stop)?)
         };
-        let engine = Engine { session: &self.session, devices: &devices, ranks: &ranks, outputs };
-        let told = engine.tell_end(&self.body, (rounds, stop), &tasks[0]);
-        let results =
-            told.and_then(|()| tasks.iter_mut().map(|task| (self.complete)(task)).collect::<Result<Vec<R>>>());
-        let (outputs, results) = (engine.outputs, ranks.agree(results)?);
+        let Stage { devices, tasks, pin, outputs, warnings, .. } = stage;
         let streamed = self.streamed(&tasks, &devices, before, clock.elapsed() - pin);
-        let moves = outermost.balance.map_or(0, |balance| balance.moves);
-        Ok(Run { results, rounds, stop, pin, streamed, moves, outputs })
-    }
-
-    /// Whether rows may move between rounds, and what moves with them.
-    fn balance(&self, devices: &Devices, ranks: &Ranks, is_fed: bool) -> Option<Balance> {
-        let may_move = devices.list.len() > 1 && ranks.is_alone() && !is_fed;
-        (may_move && !self.goes_on_from.is_empty()).then(|| Balance::new(self.goes_on_from.clone()))
-    }
-
-    /// The tasks with their rows shared out as was decided after so many rounds.
-    fn moved<'s>(
-        &'s self,
-        rounds: u32,
-        outermost: &mut Outermost,
-        ready: &ReadyBody,
-        tasks: Vec<ComContext<'s>>,
-        (devices, ranks): (&mut Devices, &mut Ranks),
-    ) -> Result<Vec<ComContext<'s>>> {
-        let Some(balance) = &mut outermost.balance else { return Ok(tasks) };
-        let come_to = Saved::of_tasks(rounds, &balance.keeps, ready, &tasks)?;
-        // What they hold is room for those that come.
-        drop(tasks);
-        if let Some(weights) = balance.decided.take() {
-            devices.weights = weights;
-        }
-        let (mut tasks, _) = self.placed(ready, devices, None)?;
-        ranks.num_task = tasks.len();
-        number(&mut tasks, ranks);
-        come_to.give(&balance.keeps, ready, &mut tasks)?;
-        outermost.moved = Some(rounds);
-        Ok(tasks)
+        let moves = outermost.relay.map_or(0, |relay| relay.balance.moves);
+        Ok(Run { results, rounds, stop, pin, streamed, moves, warnings, outputs })
     }
 
     /// What was streamed since the meter stood at `before`; `None` where all rows were pinned.
@@ -141,7 +95,8 @@ impl<R: Send> IterativeComQueue<'_, R> {
 
     /// Compiles the items, cuts the rows and pins what can be pinned.
     fn ready<'s>(&'s self, devices: &mut Devices, fed: Fed) -> Result<Launched<'s>> {
-        if self.by_speed {
+        // The speeds of a session are those of all its devices.
+        if self.by_speed && devices.list.len() == self.session.devices().len() {
             devices.weights = self.session.weights()?;
         }
         let ready = self.steps(devices, fed.as_ref())?;
@@ -157,7 +112,11 @@ impl<R: Send> IterativeComQueue<'_, R> {
     }
 
     /// Checks all that can be checked before round 1, and compiles.
-    fn steps<'s>(&'s self, devices: &Devices, fed: Option<&(Vec<Declared>, Option<Tables>)>) -> Result<ReadyBody<'s>> {
+    pub(super) fn steps<'s>(
+        &'s self,
+        devices: &Devices,
+        fed: Option<&(Vec<Declared>, Option<Tables>)>,
+    ) -> Result<ReadyBody<'s>> {
         if !self.block.is_power_of_two() || self.block > BLOCK {
             let message = format!("blocks of {} rows: take a power of two up to {BLOCK}", self.block);
             return Err(Error::parameter("in_whole_blocks", message));
@@ -176,7 +135,7 @@ impl<R: Send> IterativeComQueue<'_, R> {
     }
 
     /// The tasks, with what can be pinned pinned. A device that runs out of memory is tried again with half as much.
-    fn placed<'s>(
+    pub(super) fn placed<'s>(
         &'s self,
         ready: &ReadyBody,
         devices: &mut Devices,
@@ -227,7 +186,7 @@ impl<R: Send> IterativeComQueue<'_, R> {
 }
 
 /// Numbers the tasks of a rank among those of all.
-fn number(tasks: &mut [ComContext], ranks: &Ranks) {
+pub(super) fn number(tasks: &mut [ComContext], ranks: &Ranks) {
     tasks.iter_mut().enumerate().for_each(|(at, task)| task.number(ranks.first_task, at, ranks.num_task));
 }
 

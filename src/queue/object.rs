@@ -303,7 +303,7 @@ impl std::fmt::Debug for ObjectType {
 pub(crate) struct Hosted {
     pub(crate) object: Box<dyn AnyObject>,
     #[cfg(feature = "gpu")]
-    pub(crate) uploads: std::sync::Mutex<Vec<(usize, Arc<crate::backend::gpu::DeviceBuffer>)>>,
+    pub(crate) uploads: std::sync::Mutex<Vec<Arc<crate::backend::gpu::DeviceBuffer>>>,
 }
 
 impl Hosted {

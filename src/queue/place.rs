@@ -41,21 +41,28 @@ pub(crate) struct Devices {
     pub(super) tuning: Arc<Tuning>,
     pub(super) meter: Arc<StreamMeter>,
     pub(super) busy: Busy,
+    /// How many devices that are lost may still be opened again: one that is lost time and again is given up.
+    may_reopen: usize,
     #[cfg(feature = "gpu")]
     rings: Vec<Arc<super::device::RowsRing>>,
 }
 
 impl Devices {
     pub(crate) fn of(session: &Session) -> Self {
-        let list = session.devices().to_vec();
+        Self::on(session.devices().to_vec(), session)
+    }
+
+    /// Those of a list that has at least one, with what is the session's.
+    fn on(list: Vec<Device>, session: &Session) -> Self {
         let limits = list.iter().map(Device::memory_limit).collect();
         let (together, memory) = (session.partitions(), session.memory().clone());
         Self {
             #[cfg(feature = "gpu")]
             rings: list.iter().map(|_| Arc::default()).collect(),
             busy: Busy::of(list.len()),
+            weights: vec![1; list.len()],
+            may_reopen: list.len(),
             list,
-            weights: vec![1; session.devices().len()],
             block: 1,
             limits,
             together,
@@ -100,6 +107,38 @@ impl Devices {
     pub(super) fn ranges(&self, source: &Source, shares: &[Share]) -> Vec<Range<u64>> {
         let ranges = ranges(&in_blocks(&self.rows(source), self.block), shares, &self.weights);
         ranges.into_iter().map(|range| in_rows(range, self.block, source.rows())).collect()
+    }
+
+    /// Opens devices that are lost again, or leaves out those that do not open; the processor comes in where no other is left. Says
+    /// what became of each: nothing where none is lost.
+    pub(super) fn replace_lost(&mut self, session: &Session) -> Vec<String> {
+        let (mut list, mut again, mut gone, mut left) = (Vec::new(), Vec::new(), Vec::new(), self.may_reopen);
+        for device in &self.list {
+            if !device.is_lost() {
+                list.push(device.clone());
+                continue;
+            }
+            let name = device.info().name.as_str();
+            match device.open_again().filter(|_| left > 0) {
+                Some(device) => {
+                    list.push(device);
+                    again.push(format!("{name} was lost, and opened again"));
+                    left -= 1;
+                }
+                None => gone.push(name),
+            }
+        }
+        if again.is_empty() && gone.is_empty() {
+            return Vec::new();
+        }
+        let others = if list.is_empty() { "the processor" } else { "the other devices" };
+        if list.is_empty() {
+            list.push(Device::the_cpu());
+        }
+        let told = gone.into_iter().map(|name| format!("{name} was lost, and {others} took its rows"));
+        let told = again.into_iter().chain(told).collect();
+        *self = Self { block: self.block, meter: self.meter.clone(), may_reopen: left, ..Self::on(list, session) };
+        told
     }
 
     /// How many read streamed rows at once, where so many threads compute on the CPU.

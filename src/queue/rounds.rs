@@ -1,6 +1,5 @@
 //! The loop: an iteration's rounds, and those of the queues inside it.
 
-use super::balance::Balance;
 use super::body::{Body, Nested};
 use super::checkpoint::Keeper;
 use super::context::ComContext;
@@ -11,6 +10,7 @@ use super::listener::{IterationListener, Stop};
 use super::place::{self, Devices, Share};
 use super::plan::Scope;
 use super::ranks::{Ranks, Vote};
+use super::relay::Relay;
 use super::run::Output;
 use super::session::Session;
 use crate::{Error, Result};
@@ -53,16 +53,14 @@ pub(crate) struct Outermost<'f, 'a> {
     pub(super) feeding: Option<Feeding<'a>>,
     /// Has brought the tasks to the round that a checkpoint was written in.
     pub(super) keeper: Option<Keeper<'f, 'a>>,
-    /// Where rows may move between rounds.
-    pub(super) balance: Option<Balance>,
-    /// How many rounds were done before the rows have moved.
-    pub(super) moved: Option<u32>,
+    /// Where the run may go on elsewhere.
+    pub(super) relay: Option<Relay>,
 }
 
 impl Outermost<'_, '_> {
     /// How many rounds were done before, and why the last one was the last, if it was.
     fn begins(&self) -> (u32, Option<Stop>) {
-        match self.moved {
+        match self.relay.as_ref().and_then(|relay| relay.begun) {
             Some(rounds) => (rounds, None),
             None => self.keeper.as_ref().map_or((0, None), Keeper::begins),
         }
@@ -81,7 +79,7 @@ impl Engine<'_> {
     ) -> Result<(u32, Option<Stop>)> {
         let (body, ranks) = (ready.body, self.ranks);
         let (mut round, ended) = outermost.begins();
-        let Outermost { feeding, keeper, balance, .. } = outermost;
+        let Outermost { feeding, keeper, relay } = outermost;
         match ended {
             // A higher maximum, or more data, may go on where there was none left; a lower maximum undoes no round.
             None | Some(Stop::MaxIter | Stop::EndOfData) if body.max_iter.is_none_or(|most| most > round) => {}
@@ -94,7 +92,7 @@ impl Engine<'_> {
         let stop = loop {
             round += 1;
             tasks.iter_mut().for_each(|task| task.start_round(round, &ready.scope));
-            balance.iter().for_each(|balance| balance.begin(round, &self.devices.busy));
+            relay.iter().for_each(|relay| relay.balance.begin(round, &self.devices.busy));
             let told = verdict.and_then(|()| self.tell(body, round, &tasks[0], |to, cx| to.on_round_start(round, cx)));
             let done = exec::superstep(&ready.steps, tasks, self, round, told);
             tasks.iter_mut().for_each(|task| task.communicated = ranks.take_spent());
@@ -134,8 +132,11 @@ impl Engine<'_> {
             if let Some(stop) = stop {
                 break stop;
             }
-            if balance.as_mut().is_some_and(|balance| balance.end(round, &self.devices.busy)) {
-                return Ok((round, None));
+            if let Some(relay) = relay.as_mut() {
+                if relay.balance.end(round, &self.devices.busy) {
+                    return Ok((round, None));
+                }
+                relay.keep_if_due(round, ready, tasks, self.session.memory())?;
             }
             if let (Some(feeding), Some(batch)) = (feeding.as_mut(), next) {
                 verdict = feeding.give(&batch, tasks, self.devices);

@@ -56,6 +56,8 @@ pub struct Run<R> {
     pub streamed: Option<Streamed>,
     /// How often rows have moved to other devices, as [`goes_on_from`](super::IterativeComQueue::goes_on_from) allows.
     pub moves: u32,
+    /// What a person should know of the run, one sentence each: devices that were lost. Empty where all went well.
+    pub warnings: Vec<String>,
     pub(super) outputs: Vec<Output>,
 }
 

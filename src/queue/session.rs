@@ -53,12 +53,34 @@ pub enum Device {
 }
 
 impl Device {
+    pub(super) fn the_cpu() -> Self {
+        Self::Cpu(cpu::info())
+    }
+
     /// What is known of it.
     pub fn info(&self) -> &DeviceInfo {
         match self {
             Self::Cpu(info) => info,
             #[cfg(feature = "gpu")]
             Self::Gpu(device) => device.info(),
+        }
+    }
+
+    /// Whether it is lost: taken out, or reset by the system.
+    pub(super) fn is_lost(&self) -> bool {
+        match self {
+            Self::Cpu(_) => false,
+            #[cfg(feature = "gpu")]
+            Self::Gpu(device) => device.is_lost(),
+        }
+    }
+
+    /// The same device, opened once more.
+    pub(super) fn open_again(&self) -> Option<Self> {
+        match self {
+            Self::Cpu(_) => None,
+            #[cfg(feature = "gpu")]
+            Self::Gpu(device) => device.open_again().map(Self::Gpu),
         }
     }
 
@@ -341,10 +363,6 @@ fn fair_threads(neighbours: usize) -> usize {
     std::thread::available_parallelism().map_or(1, |all| (all.get() / neighbours).max(1))
 }
 
-fn the_cpu() -> Device {
-    Device::Cpu(cpu::info())
-}
-
 #[cfg(not(feature = "gpu"))]
 fn open(choice: &DeviceChoice, _: usize) -> Result<Vec<Device>> {
     let without = || Error::NoDevice {
@@ -352,10 +370,10 @@ fn open(choice: &DeviceChoice, _: usize) -> Result<Vec<Device>> {
         found: "this build has no GPU support: build it with the feature `gpu`, or take `cpu`".into(),
     };
     match choice {
-        DeviceChoice::Auto | DeviceChoice::All => Ok(vec![the_cpu()]),
+        DeviceChoice::Auto | DeviceChoice::All => Ok(vec![Device::the_cpu()]),
         DeviceChoice::Gpu => Err(without()),
         DeviceChoice::These(list) if list.iter().all(|one| *one == OneDevice::Cpu) => {
-            Ok(list.iter().map(|_| the_cpu()).collect())
+            Ok(list.iter().map(|_| Device::the_cpu()).collect())
         }
         DeviceChoice::These(_) => Err(without()),
     }
@@ -365,7 +383,7 @@ fn open(choice: &DeviceChoice, _: usize) -> Result<Vec<Device>> {
 #[cfg(feature = "gpu")]
 fn open(choice: &DeviceChoice, place: usize) -> Result<Vec<Device>> {
     match choice {
-        DeviceChoice::Auto => Ok(vec![first_that_opens(place).unwrap_or_else(the_cpu)]),
+        DeviceChoice::Auto => Ok(vec![first_that_opens(place).unwrap_or_else(Device::the_cpu)]),
         DeviceChoice::Gpu => {
             let found = gpu::adapters();
             if found.is_empty() {
@@ -383,13 +401,13 @@ fn open(choice: &DeviceChoice, place: usize) -> Result<Vec<Device>> {
                 .map(|(at, _)| at)
                 .collect::<Vec<_>>();
             let gpus = hardware.into_iter().filter_map(|at| GpuDevice::open(at).ok()).map(Device::Gpu);
-            Ok(gpus.chain([the_cpu()]).collect())
+            Ok(gpus.chain([Device::the_cpu()]).collect())
         }
         DeviceChoice::These(list) => {
             let found = if list.iter().all(|one| *one == OneDevice::Cpu) { Vec::new() } else { gpu::adapters() };
             list.iter()
                 .map(|one| match one {
-                    OneDevice::Cpu => Ok(the_cpu()),
+                    OneDevice::Cpu => Ok(Device::the_cpu()),
                     OneDevice::Adapter(number) if *number < found.len() => GpuDevice::open(*number).map(Device::Gpu),
                     OneDevice::Adapter(_) => Err(no_device(choice, &found)),
                 })

@@ -1,6 +1,7 @@
 //! A caller's own device, and devices that are lost.
 
-use super::{INCREMENT, compile, open_as_caller, words};
+use super::caller::open_as_caller;
+use super::{INCREMENT, compile, words};
 use superstep::Error;
 use superstep::backend::gpu::GpuDevice;
 use superstep::backend::{Element, ReduceOp};
@@ -75,4 +76,26 @@ fn a_device_destroyed_during_an_upload_gives_an_error() {
     };
     let error = borrowed.upload_with("rows", 32 << 20, 4, destroy).unwrap_err();
     assert!(matches!(error, Error::Device { .. }), "{error}");
+}
+
+#[test]
+fn a_lost_device_says_so_and_opens_again_where_it_is_our_own() {
+    super::on_every_adapter(|device| {
+        let own = GpuDevice::open(0).unwrap();
+        own.limit_memory(1 << 20);
+        assert!(!own.is_lost() && !device.is_lost());
+        own.destroy();
+        assert!(own.is_lost() && own.clone().is_lost() && !device.is_lost());
+        let again = own.open_again().expect("the adapter is still there");
+        assert!(!again.is_lost() && own.is_lost());
+        assert_eq!((again.info(), again.memory_limit()), (own.info(), 1 << 20));
+        let kernel = compile(&again, INCREMENT).unwrap();
+        let values = again.upload("values", bytemuck::cast_slice(&[1_u32, 2])).unwrap();
+        again.dispatch(&kernel, &[("values", &values)], 2).unwrap();
+        assert_eq!(words(&again, &values), [2, 4]);
+    });
+    let Some((device, queue)) = open_as_caller() else { return };
+    let borrowed = GpuDevice::from_wgpu(device, queue);
+    borrowed.destroy();
+    assert!(borrowed.is_lost() && borrowed.open_again().is_none(), "it is for the caller to open it");
 }

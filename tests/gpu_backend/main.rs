@@ -1,6 +1,8 @@
 //! The wgpu backend on every adapter of this machine, with oracles in plain Rust.
 #![cfg(feature = "gpu")]
 
+#[path = "../support/caller.rs"]
+mod caller;
 mod kernels;
 mod loss;
 mod reduce;
@@ -43,13 +45,6 @@ const INCREMENT: &str = "
         let i = group.x + group.y * groups.x;
         if i < arrayLength(&values) { values[i] = values[i] + i + 1u; }
     }";
-
-/// A device as a caller would open it, with wgpu's default limits.
-fn open_as_caller() -> Option<(wgpu::Device, wgpu::Queue)> {
-    let instance = wgpu::Instance::new(wgpu::InstanceDescriptor::new_without_display_handle());
-    let adapter = pollster::block_on(instance.request_adapter(&wgpu::RequestAdapterOptions::default())).ok()?;
-    pollster::block_on(adapter.request_device(&wgpu::DeviceDescriptor::default())).ok()
-}
 
 #[test]
 fn adapters_are_listed_best_first_and_unknown_places_are_explained() {

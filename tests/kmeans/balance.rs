@@ -1,6 +1,6 @@
 //! Rows that move between devices while a fit runs change nothing of its answer.
 
-use crate::support::{alone, blobs, gpus, session};
+use crate::support::{alone, blobs, gpus, noise, session};
 use ndarray::Array2;
 use std::time::Duration;
 use superstep::data::RowSource;
@@ -81,6 +81,36 @@ fn teams_of_processors_and_adapters_have_the_same_bits_whatever_moves() -> Resul
             let found = kmeans().session(&session).fit(&points)?;
             println!("{team:?}: {} moves", found.moves());
             assert_same(&found, &expected, 1e-14, &format!("{team:?}, after {} moves", found.moves()));
+        }
+    }
+    Ok(())
+}
+
+/// A fit that has lost its device goes on with the same bits, and says so.
+#[cfg(feature = "gpu")]
+#[test]
+fn a_fit_that_loses_its_device_has_the_same_bits() -> Result<()> {
+    use superstep::algorithms::kmeans::Progress;
+    use superstep::backend::gpu::GpuDevice;
+
+    let _alone = alone();
+    for (d, k, algorithm) in [(20, 40, Algorithm::Auto), (64, 150, Algorithm::Auto), (64, 150, Algorithm::Lloyd)] {
+        let points = noise(1500, d, 6);
+        let kmeans = KMeans::new(k).seed(3).tol(0.0).max_iter(12).algorithm(algorithm);
+        for gpu in 0..gpus().len() {
+            let expected = kmeans.clone().session(&gpus()[gpu]).fit(&points)?;
+            let device = GpuDevice::open(gpu)?;
+            let session = Session::builder().own_device(device.clone()).threads(2).build()?;
+            let destroy = move |told: Progress| {
+                if matches!(told, Progress::Round { round, .. } if round.iteration == 3) {
+                    device.destroy();
+                }
+            };
+            let found = kmeans.clone().session(&session).progress(destroy).fit(&points)?;
+            assert_same(&found, &expected, 0.0, &format!("gpu:{gpu}, {d} columns, {algorithm}"));
+            let lost: Vec<_> = found.warnings().iter().filter(|warning| warning.contains("was lost")).collect();
+            assert_eq!(lost.len(), 1, "{:?}", found.warnings());
+            assert!(expected.iterations() > 4, "{} iterations", expected.iterations());
         }
     }
     Ok(())

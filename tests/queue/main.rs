@@ -25,11 +25,16 @@ mod vocabulary;
 mod wiring;
 
 #[cfg(feature = "gpu")]
+#[path = "../support/caller.rs"]
+mod caller;
+#[cfg(feature = "gpu")]
 mod devices;
 #[cfg(feature = "gpu")]
 mod kernels;
 #[cfg(feature = "gpu")]
 mod look_ahead;
+#[cfg(feature = "gpu")]
+mod loss;
 #[cfg(feature = "gpu")]
 mod shaders;
 #[cfg(feature = "gpu")]

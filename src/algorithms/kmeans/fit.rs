@@ -42,6 +42,7 @@ pub(super) struct Outcome {
     pub(super) pin: Duration,
     pub(super) streamed: Option<Streamed>,
     pub(super) moves: u32,
+    pub(super) warnings: Vec<String>,
 }
 
 impl KMeans {
@@ -236,6 +237,7 @@ impl KMeans {
             pin,
             streamed,
             moves,
+            warnings: run.warnings,
         })
     }
 
@@ -339,7 +341,7 @@ impl KMeans {
         let mut sizes = vec![0_u64; self.k];
         labels.iter().for_each(|&label| sizes[label as usize] += 1);
         prepared.collective().all_reduce_u64(ReduceOp::Sum, &mut sizes)?;
-        let mut warnings = Vec::new();
+        let mut warnings = outcome.warnings;
         if self.algorithm == Algorithm::Bounded && algorithm == Algorithm::Lloyd {
             let bytes = self.bytes_of_bounds(prepared);
             warnings.push(format!(

@@ -347,6 +347,7 @@ impl Fit {
             pin,
             streamed: None,
             moves: 0,
+            warnings: Vec::new(),
         };
         self.kmeans.model(prepared, outcome, Timings::default())
     }

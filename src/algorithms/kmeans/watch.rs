@@ -138,7 +138,11 @@ impl IterationListener for Watch {
             communicate: cx.communication_time(),
             items,
         };
-        self.with_state(|state| state.trace.push(done.clone()));
+        self.with_state(|state| {
+            // After a device was lost rounds are done again.
+            state.trace.retain(|round| round.iteration < done.iteration);
+            state.trace.push(done.clone());
+        });
         self.kmeans.tell(Progress::Round {
             start: self.start,
             starts: self.kmeans.starts(),

@@ -69,7 +69,9 @@ impl PageRank {
         let nothing = || Error::wiring("PageRank", RANKS.name(), "no task ran");
         let (ranks, rounds) = run.results.into_iter().flatten().next().ok_or_else(nothing)?;
         let (streamed, moves, pin) = (run.streamed, run.moves, run.pin);
-        Ok(PageRanks { streamed, moves, pin, ..self.result(&ranks, rounds, run.stop) })
+        let found = self.result(&ranks, rounds, run.stop);
+        let warnings = run.warnings.into_iter().chain(found.warnings).collect();
+        Ok(PageRanks { streamed, moves, pin, warnings, ..found })
     }
 
     /// The ranks to begin with.

@@ -81,6 +81,8 @@ pub(super) struct Shared {
     submissions: AtomicU64,
     memory: Arc<Ledger>,
     info: DeviceInfo,
+    /// Its place among the adapters; `None` where the caller has opened it.
+    place: Option<usize>,
     pub(super) limits: Limits,
     // Declared last, so dropped last: what wgpu made goes before its device.
     pub(super) fence: Fence,
@@ -135,7 +137,7 @@ impl GpuDevice {
         let (device, queue) = opened
             .map_err(|_| Error::device(&name, "the driver failed while the device was opened"))?
             .map_err(|error| Error::device(&name, format!("could not be opened: {error}")))?;
-        Ok(Self::new(&device.clone(), Fence::owned(device, queue, name), matrix_units))
+        Ok(Self::new(&device.clone(), Fence::owned(device, queue, name), matrix_units, Some(index)))
     }
 
     /// Works on a device that the caller has opened, beside the caller's own use of it.
@@ -144,10 +146,33 @@ impl GpuDevice {
     /// reaches them. The device's limits are those that the caller asked for.
     pub fn from_wgpu(device: wgpu::Device, queue: wgpu::Queue) -> Self {
         let name = device.adapter_info().name;
-        Self::new(&device.clone(), Fence::borrowed(device, queue, name), false)
+        Self::new(&device.clone(), Fence::borrowed(device, queue, name), false, None)
     }
 
-    fn new(device: &wgpu::Device, fence: Fence, matrix_units: bool) -> Self {
+    /// Whether the device is lost: taken out, reset by the system, or [destroyed](Self::destroy).
+    pub fn is_lost(&self) -> bool {
+        self.shared.fence.is_lost()
+    }
+
+    /// Whether a buffer lives on this device.
+    pub(crate) fn holds(&self, buffer: &DeviceBuffer) -> bool {
+        buffer.is_on(&self.shared)
+    }
+
+    /// Opens the adapter of a lost device again, with the same limit of memory; `None` where it does not open, or the device is
+    /// the caller's own.
+    pub fn open_again(&self) -> Option<Self> {
+        let again = Self::open(self.shared.place?).ok().filter(|again| again.info() == self.info())?;
+        again.limit_memory(self.memory_limit());
+        Some(again)
+    }
+
+    /// Destroys the device: from now on it is lost to all that use it. So one sees what they do then.
+    pub fn destroy(&self) {
+        self.shared.fence.device.destroy();
+    }
+
+    fn new(device: &wgpu::Device, fence: Fence, matrix_units: bool, place: Option<usize>) -> Self {
         let limits = device.limits();
         let shared = Shared {
             recorder: Mutex::default(),
@@ -157,6 +182,7 @@ impl GpuDevice {
             timer: Mutex::default(),
             submissions: AtomicU64::new(0),
             memory: Arc::default(),
+            place,
             info: adapters::describe(&device.adapter_info(), &limits, matrix_units),
             limits: Limits::of(&limits),
             fence,

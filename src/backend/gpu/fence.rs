@@ -141,6 +141,14 @@ impl Fence {
         self.check().map(|()| value)
     }
 
+    /// Whether the device is lost.
+    pub(super) fn is_lost(&self) -> bool {
+        if self.troubles.lost.get().is_none() && !self.is_alive() {
+            self.troubles.lose("it was destroyed or taken away".into());
+        }
+        self.troubles.lost.get().is_some()
+    }
+
     /// Asks for the witness to be mapped: a lost device refuses at once, a living one lets the wish be withdrawn.
     /// (A new buffer that is mapped at its creation tells the same, in twice the time.)
     fn is_alive(&self) -> bool {

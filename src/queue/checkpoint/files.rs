@@ -158,6 +158,11 @@ impl Part {
         self.tensor(&format!("{NOTE}{name}"), None).map(|tensor| &*tensor.bytes)
     }
 
+    /// The bytes of all arrays.
+    pub(super) fn bytes(&self) -> u64 {
+        self.tensors.iter().map(|tensor| tensor.bytes.len() as u64).sum()
+    }
+
     /// The rows of each table.
     fn rows_json(&self) -> Value {
         let rows = self.rows.iter().map(|(name, rows)| ((*name).to_owned(), json!([rows.start, rows.end])));
