@@ -26,7 +26,7 @@ impl RowSource for Uneven {
     fn read_f32(&self, first: u64, origin: &[f64], out: &mut [f32]) -> Result<()> {
         let last = first + (out.len() / self.columns()) as u64;
         let slow = last.min(self.rows() / 2).saturating_sub(first);
-        std::thread::sleep(slow as u32 * Duration::from_nanos(1000));
+        std::thread::sleep(slow as u32 * Duration::from_micros(50));
         self.0.read_f32(first, origin, out)
     }
 
@@ -54,17 +54,14 @@ fn kmeans() -> KMeans {
 
 #[test]
 fn rows_that_move_to_another_processor_have_the_same_bits() -> Result<()> {
-    let points = blobs(40_000, 16, 30, 5);
-    for algorithm in [Algorithm::Lloyd, Algorithm::Bounded] {
-        let kmeans = kmeans().algorithm(algorithm);
-        let expected = kmeans.clone().session(&session(&[OneDevice::Cpu])).fit(&points)?;
-        // Too little for the rows, which are read in every round, the first half slowly.
-        let two = Session::builder().device(DeviceChoice::These(vec![OneDevice::Cpu; 2])).threads(2);
-        let two = two.memory(if algorithm == Algorithm::Lloyd { 1_500_000 } else { 2_300_000 }).build()?;
-        let found = kmeans.session(&two).fit(&Uneven(points.clone()))?;
-        assert!(found.moves() > 0, "{algorithm}: nothing has moved");
-        assert_same(&found, &expected, 0.0, &format!("{algorithm}, after {} moves", found.moves()));
-    }
+    let points = noise(4000, 64, 5);
+    let kmeans = kmeans().max_iter(8);
+    let expected = kmeans.clone().session(&session(&[OneDevice::Cpu])).fit(&points)?;
+    // Room for labels and sums, and too little for the rows: these are read in every round, the first half slowly.
+    let two = Session::builder().device(DeviceChoice::These(vec![OneDevice::Cpu; 2])).threads(2);
+    let found = kmeans.session(&two.memory(4_700_000).build()?).fit(&Uneven(points.clone()))?;
+    assert!(found.streamed().is_some() && found.moves() > 0, "{:?}, {} moves", found.streamed(), found.moves());
+    assert_same(&found, &expected, 0.0, &format!("after {} moves", found.moves()));
     Ok(())
 }
 
