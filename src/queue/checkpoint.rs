@@ -217,7 +217,7 @@ impl Saved {
 
     /// What the tasks of a job of one rank have come to, in memory: `keeps` are the objects that a round goes on from.
     pub(super) fn of_tasks(round: u32, keeps: &[Declared], ready: &ReadyBody, tasks: &[ComContext]) -> Result<Self> {
-        let first = state::gather(keeps, ready, tasks, true)?;
+        let first = state::gather_in_memory(keeps, ready, tasks)?;
         let parts = vec![first.unwritten()];
         let manifest = Manifest { generation: 0, round, ended: None, fingerprint: Vec::new(), parts };
         Ok(Self { folder: PathBuf::new(), manifest, first })

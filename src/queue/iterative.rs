@@ -398,15 +398,16 @@ impl<'a, R> IterativeComQueue<'a, R> {
 
     /// Names the objects that a round goes on from, as [`Checkpoint::keeps`] takes them. With these a run can go on elsewhere:
     ///
-    /// * Where one of several devices proves slower than the others with the rows it has, they are shared out anew between two rounds,
-    ///   by how long each was busy, once the rounds have lost as much time by it as moving takes. [`Run::moves`] says how often.
+    /// * Where one of several devices proves slower than the others with the rows it has, and the queue is [shared out by
+    ///   speed](Self::share_by_speed), rows are shared out anew between two rounds, by how long each device was busy, once the rounds
+    ///   have lost as much time by it as moving takes. [`Run::moves`] says how often.
     /// * Where a device is lost it is opened again; if that fails, or it is lost time and again, the run goes on with those that are
     ///   left, in the end with the processor. It does so after the last round whose state was kept in memory (every few seconds, as
     ///   far as the session's memory has room), else from the beginning: listeners hear of rounds that are done again.
     ///   [`Run::warnings`] says what was lost.
     ///
-    /// It is for queues that can be [shared out by speed](Self::share_by_speed), of one rank, whose rows do not come in batches;
-    /// others stay where they are.
+    /// It is for one rank, and rows that do not come in batches; others stay where they are. Objects of the host must be the same on
+    /// all tasks at the end of a round, and need not be written as those of a checkpoint.
     #[must_use]
     pub fn goes_on_from(mut self, keys: impl Keys) -> Self {
         keys.declare(&mut self.goes_on_from);

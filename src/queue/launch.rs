@@ -59,7 +59,7 @@ impl<R: Send> IterativeComQueue<'_, R> {
         let keeper = checkpoint.as_ref().map(|checkpoint| Keeper::new(checkpoint, &self.tables(), &ready, &mut tasks));
         let keeper = ranks.agree(keeper.transpose())?;
         let goes_on = ranks.is_alone() && feeding.is_none() && !self.goes_on_from.is_empty();
-        let relay = goes_on.then(|| Relay::new(self.goes_on_from.clone(), self.apart));
+        let relay = goes_on.then(|| Relay::new(self.goes_on_from.clone(), self.by_speed, self.apart));
         let mut outermost = Outermost { feeding, keeper, relay };
         let mut stage = Stage { devices, ranks, ready, tasks, pin, placed, outputs: Vec::new(), warnings };
         let (rounds, stop, results) = if has_rows {

@@ -26,6 +26,8 @@ pub(crate) struct Relay {
     /// The objects that a round goes on from.
     keeps: Vec<Declared>,
     pub(super) balance: Balance,
+    /// Whether rows may move to other devices that are there.
+    by_speed: bool,
     /// What the tasks had come to at the end of a round.
     kept: Option<Kept>,
     /// When the state was kept, how long that took, and how long to wait at least.
@@ -44,14 +46,25 @@ struct Kept {
 
 impl Relay {
     /// With these objects; the state is kept at least `apart` from one time to the next.
-    pub(super) fn new(keeps: Vec<Declared>, apart: Duration) -> Self {
-        let (at, took) = (Instant::now(), Duration::ZERO);
-        Self { keeps, balance: Balance::default(), kept: None, at, took, apart, may_be_lost: false, begun: None }
+    pub(super) fn new(keeps: Vec<Declared>, by_speed: bool, apart: Duration) -> Self {
+        Self {
+            keeps,
+            balance: Balance::default(),
+            by_speed,
+            kept: None,
+            at: Instant::now(),
+            took: Duration::ZERO,
+            apart,
+            may_be_lost: false,
+            begun: None,
+        }
     }
 
     /// Begins with the rows where they are now, which it has taken so long to bring there; `done` rounds were done when the run began.
     pub(super) fn place(&mut self, done: u32, tasks: &[ComContext], devices: &Devices, took: Duration) {
-        self.balance.place(self.begun.unwrap_or(done), tasks, devices.list.len(), took);
+        if self.by_speed {
+            self.balance.place(self.begun.unwrap_or(done), tasks, devices.list.len(), took);
+        }
         self.may_be_lost = devices.list.iter().any(|device| !device.is_host());
         self.at = Instant::now();
     }

@@ -165,3 +165,29 @@ fn more_starts_are_never_worse() -> Result<()> {
     assert_eq!(mixture.n_init(4).fit(&rows)?.lower_bound(), best);
     Ok(())
 }
+
+#[cfg(feature = "gpu")]
+#[test]
+fn a_fit_that_loses_its_device_has_the_bits_of_one_that_keeps_it() -> Result<()> {
+    use crate::support::{assert_told_of_a_loss, takeable};
+    use superstep::algorithms::gmm::Progress;
+
+    let rows = narrow(&heaps(1700, 4, 3, 4.0));
+    let _alone = alone();
+    for adapter in 0..adapters().len() {
+        for covariance in BOTH {
+            let mixture = mixture(covariance).tol(0.0).max_iter(6);
+            let expected = mixture.clone().session(&session(OneDevice::Adapter(adapter), 2, 1)).fit(&rows)?;
+            let (session, take) = takeable(adapter)?;
+            let take = move |told: Progress| {
+                if matches!(told, Progress::Round { round, .. } if round.iteration == 3) {
+                    take();
+                }
+            };
+            let found = mixture.session(&session).progress(take).fit(&rows)?;
+            assert_same(&found, &expected, &format!("gpu:{adapter}, {covariance}"));
+            assert_told_of_a_loss(found.warnings(), &format!("gpu:{adapter}, {covariance}"));
+        }
+    }
+    Ok(())
+}

@@ -143,3 +143,34 @@ fn ranks_end_together_with_the_place_of_a_fault_and_refuse_other_settings() {
         assert_eq!(model.expect("both are there").classes(), [0.0, 1.0]);
     }
 }
+
+#[cfg(feature = "gpu")]
+#[test]
+fn a_fit_that_loses_its_device_has_the_bits_of_one_that_keeps_it() -> Result<()> {
+    use crate::support::{assert_told_of_a_loss, takeable};
+
+    let (rows, targets, classes) = table(1700, 6, 3);
+    let _alone = alone();
+    for adapter in 0..adapters().len() {
+        let (case, kept) = (format!("gpu:{adapter}"), session(OneDevice::Adapter(adapter), 2, 1));
+        let (session, take) = takeable(adapter)?;
+        let found = logistic().session(&session).progress(move |round| {
+            if round.iteration == 3 {
+                take()
+            }
+        });
+        let found = found.fit(&rows, &classes)?;
+        assert_same(&found, &logistic().session(&kept).fit(&rows, &classes)?, &case);
+        assert_told_of_a_loss(found.warnings(), &case);
+        let (session, take) = takeable(adapter)?;
+        let found = linear().session(&session).progress(move |round| {
+            if round.iteration == 2 {
+                take()
+            }
+        });
+        let found = found.fit(&rows, &targets)?;
+        assert_same_line(&found, &linear().session(&kept).fit(&rows, &targets)?, &case);
+        assert_told_of_a_loss(found.warnings(), &case);
+    }
+    Ok(())
+}

@@ -179,23 +179,22 @@ fn edges_that_move_between_devices_leave_the_same_bits() -> Result<()> {
 #[cfg(feature = "gpu")]
 #[test]
 fn ranks_go_on_without_a_device_that_is_lost() -> Result<()> {
-    use superstep::backend::gpu::GpuDevice;
+    use crate::support::{assert_told_of_a_loss, takeable};
 
     let graph = skewed_graph(600, 9000);
     let rank = rank().tol(0.0).max_iter(12);
     let expected = rank.clone().session(&cpu()).fit(&graph)?;
     let _alone = alone();
     for adapter in 0..adapters().len() {
-        let device = GpuDevice::open(adapter)?;
-        let session = Session::builder().own_device(device.clone()).threads(2).build()?;
-        let destroy = move |round: superstep::algorithms::pagerank::Round| {
+        let (session, take) = takeable(adapter)?;
+        let take = move |round: superstep::algorithms::pagerank::Round| {
             if round.iteration == 5 {
-                device.destroy();
+                take();
             }
         };
-        let found = rank.clone().session(&session).progress(destroy).fit(&graph)?;
+        let found = rank.clone().session(&session).progress(take).fit(&graph)?;
         assert_same(&found, &expected, &format!("gpu:{adapter}"));
-        assert!(found.warnings().iter().any(|warning| warning.contains("was lost")), "{:?}", found.warnings());
+        assert_told_of_a_loss(found.warnings(), &format!("gpu:{adapter}"));
     }
     Ok(())
 }

@@ -2,6 +2,8 @@
 
 use crate::numbers::number;
 pub(crate) use crate::sessions::{alone, cpu, named, on_every_device, session, together};
+#[cfg(feature = "gpu")]
+pub(crate) use crate::sessions::{assert_told_of_a_loss, takeable};
 use superstep::PageRanks;
 use superstep::algorithms::pagerank::Graph;
 

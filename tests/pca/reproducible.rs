@@ -134,3 +134,28 @@ fn ranks_end_together_with_the_place_of_a_fault_and_refuse_other_settings() {
         assert!(message.starts_with("rank 2: ") && message.contains("row 9000, column 2"), "{message}");
     }
 }
+
+#[cfg(feature = "gpu")]
+#[test]
+fn a_fit_that_loses_its_device_has_the_bits_of_one_that_keeps_it() -> Result<()> {
+    use crate::support::{assert_told_of_a_loss, takeable};
+
+    let rows = narrow(&spread(1700, 13, 0.85, 4.0));
+    let _alone = alone();
+    for adapter in 0..adapters().len() {
+        let expected = pca().session(&session(OneDevice::Adapter(adapter), 2, 1)).fit(&rows)?;
+        let (session, take) = takeable(adapter)?;
+        let found = pca()
+            .session(&session)
+            .progress(move |round| {
+                if round.iteration == 2 {
+                    take()
+                }
+            })
+            .fit(&rows)?;
+        assert!(expected.iterations() > 2, "{} rounds", expected.iterations());
+        assert_same(&found, &expected, &format!("gpu:{adapter}"));
+        assert_told_of_a_loss(found.warnings(), &format!("gpu:{adapter}"));
+    }
+    Ok(())
+}

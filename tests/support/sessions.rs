@@ -45,3 +45,17 @@ pub(crate) fn named(name: &str) -> OneDevice {
 pub(crate) fn together(devices: Vec<OneDevice>) -> Session {
     Session::builder().device(DeviceChoice::These(devices)).threads(2).build().expect("the devices open")
 }
+
+/// A session on an adapter, and what takes the device away from it.
+#[cfg(feature = "gpu")]
+pub(crate) fn takeable(adapter: usize) -> Result<(Session, impl Fn() + Send + Sync + 'static)> {
+    let device = superstep::backend::gpu::GpuDevice::open(adapter)?;
+    let session = Session::builder().own_device(device.clone()).threads(2).build()?;
+    Ok((session, move || device.destroy()))
+}
+
+/// What a run that has lost its device says of that.
+#[cfg(feature = "gpu")]
+pub(crate) fn assert_told_of_a_loss(warnings: &[String], case: &str) {
+    assert_eq!(warnings.iter().filter(|warning| warning.contains("was lost")).count(), 1, "{case}: {warnings:?}");
+}

@@ -173,6 +173,7 @@ impl GaussianMixture {
         let max_iter = self.max_iter + u32::from(state.base.is_none());
         let queue = IterativeComQueue::new(session)
             .in_whole_blocks(PRODUCT_BLOCK as u64)
+            .goes_on_from((MATRIX, BIAS, OFFSETS, VALUE_EXPONENTS, STATE))
             .init_with_broadcast_data(MATRIX, first.matrix)
             .init_with_broadcast_data(BIAS, first.bias)
             .init_with_broadcast_data(OFFSETS, first.offsets)
@@ -216,7 +217,7 @@ impl GaussianMixture {
 
     fn model(&self, dataset: &Dataset, centred: &Centred, outcome: Outcome, account: &Account) -> GaussianMixtureModel {
         let (stop, streamed, lower_bound) = (outcome.run.stop, outcome.run.streamed, outcome.lower_bound());
-        let mut warnings = Vec::new();
+        let mut warnings = outcome.run.warnings;
         if stop == Stop::MaxIter && self.tol > 0.0 {
             let change = outcome.rounds.last().map_or(f64::INFINITY, |round| round.change);
             warnings.push(format!(

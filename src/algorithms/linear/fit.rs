@@ -98,6 +98,7 @@ impl Settings {
         let units = problem.units();
         let run = IterativeComQueue::new(job.session)
             .in_whole_blocks(PRODUCT_BLOCK as u64)
+            .goes_on_from((MATRIX, SCALES, STATE))
             .init_with_partitioned_data(POINTS, &space.rows)
             .init_with_partitioned_data(TARGETS, &job.targets)
             .init_with_broadcast_data(MATRIX, problem.matrix(&state.trial))
@@ -125,7 +126,7 @@ impl Settings {
         let nothing = || Error::wiring("linear model", STATE.name(), "no task ran");
         let state = run.results.into_iter().flatten().next().ok_or_else(nothing)?;
         Ok(Found {
-            warnings: self.warnings(&state),
+            warnings: run.warnings.into_iter().chain(self.warnings(&state)).collect(),
             evaluations: state.evaluations,
             converged: state.ended == Some(Ending::Converged),
             interrupted: run.stop == Stop::Interrupted,

@@ -4,7 +4,6 @@ use super::graph::Graph;
 use crate::algorithms::sparse::{PRODUCT, VECTOR};
 use crate::backend::cpu::{Damping, RANK_UNITS, damp_ranks};
 use crate::data::BLOCK;
-use crate::data::wire::{read_list, write_list};
 use crate::queue::{ComContext, ComputeFunction, Key, Object, Objects, Shader, ShapeRule};
 use crate::{Error, Result};
 use rayon::prelude::*;
@@ -38,23 +37,7 @@ pub struct Round {
 #[derive(Debug, Clone, Default)]
 pub(super) struct Rounds(pub(super) Vec<Round>);
 
-impl Object for Rounds {
-    const TRAVELS: bool = true;
-
-    fn encode(&self) -> Option<Vec<u8>> {
-        let mut to = Vec::new();
-        let of = |number: fn(&Round) -> f64| self.0.iter().map(number).collect::<Vec<f64>>();
-        write_list(&of(|round| round.change), &mut to);
-        write_list(&of(|round| round.dangling), &mut to);
-        Some(to)
-    }
-
-    fn decode(mut bytes: &[u8]) -> Option<Self> {
-        let (changes, dangling) = (read_list::<f64>(&mut bytes)?, read_list::<f64>(&mut bytes)?);
-        let numbers = (1..).zip(changes.iter().zip(&dangling));
-        Some(Self(numbers.map(|(iteration, (&change, &dangling))| Round { iteration, change, dangling }).collect()))
-    }
-}
+impl Object for Rounds {}
 
 impl Rounds {
     /// By how much the last round changed the ranks.

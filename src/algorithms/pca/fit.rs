@@ -73,6 +73,7 @@ impl Pca {
         let factor = centred.scales()[0].powi(2).recip() / (n - 1) as f64;
         let run = IterativeComQueue::new(session)
             .in_whole_blocks(PRODUCT_BLOCK as u64)
+            .goes_on_from((MATRIX, SOLUTION))
             .init_with_partitioned_data(POINTS, &centred)
             .init_with_broadcast_data(MATRIX, self.start(dataset.columns(), width))
             .init_with_broadcast_data(BIAS, vec![0.0; width])
@@ -94,7 +95,9 @@ impl Pca {
         let nothing = || Error::wiring("Pca", SOLUTION.name(), "no task ran");
         let solution = run.results.into_iter().flatten().next().ok_or_else(nothing)?;
         let (mean, streamed) = (centred.mean().to_vec(), run.streamed);
-        Ok(PcaModel { mean, streamed, ..self.model(dataset, solution, run.stop) })
+        let model = self.model(dataset, solution, run.stop);
+        let warnings = run.warnings.into_iter().chain(model.warnings).collect();
+        Ok(PcaModel { mean, streamed, warnings, ..model })
     }
 
     /// Random directions at right angles: d × l. Each coordinate is a draw from [−1, 1) of its own.

@@ -3,10 +3,12 @@
 use crate::backend::Element;
 use crate::data::output::{settle_folder, write_whole};
 use crate::queue::listener::Stop;
+use crate::queue::object::Hosted;
 use crate::{Error, Place, Result};
 use safetensors::tensor::{Dtype, SafeTensors, TensorView};
 use serde_json::{Value, json};
 use std::path::Path;
+use std::sync::Arc;
 
 /// The file that names the others.
 const MANIFEST: &str = "checkpoint.json";
@@ -115,7 +117,7 @@ impl Manifest {
             shape: view.shape().to_vec(),
             bytes: view.data().to_vec(),
         });
-        Ok(Part { tensors: tensors.collect(), rows: Vec::new() })
+        Ok(Part { tensors: tensors.collect(), ..Part::default() })
     }
 }
 
@@ -133,11 +135,21 @@ pub(super) struct Part {
     tensors: Vec<Tensor>,
     /// The rows that it has of each table.
     rows: Vec<(&'static str, std::ops::Range<u64>)>,
+    /// Objects of the host, of one that stays in memory.
+    held: Vec<(&'static str, Arc<Hosted>)>,
 }
 
 impl Part {
     pub(super) fn add(&mut self, name: &str, of: Option<Element>, shape: Vec<usize>, bytes: Vec<u8>) {
         self.tensors.push(Tensor { name: name.to_owned(), of: dtype(of), shape, bytes });
+    }
+
+    pub(super) fn hold(&mut self, name: &'static str, object: Arc<Hosted>) {
+        self.held.push((name, object));
+    }
+
+    pub(super) fn held(&self, name: &str) -> Option<&Arc<Hosted>> {
+        self.held.iter().find(|(other, _)| *other == name).map(|(_, object)| object)
     }
 
     pub(super) fn add_note(&mut self, name: &str, bytes: Vec<u8>) {

@@ -43,6 +43,19 @@ pub(super) fn gather(keeps: &[Declared], ready: &ReadyBody, tasks: &[ComContext]
     Ok(part)
 }
 
+/// The same, to stay in memory: objects of the host are copied from the first task, and need not be written.
+pub(super) fn gather_in_memory(keeps: &[Declared], ready: &ReadyBody, tasks: &[ComContext]) -> Result<Part> {
+    let (on_host, arrays): (Vec<&Declared>, Vec<&Declared>) = keeps.iter().partition(|declared| is_encoded(declared));
+    let arrays: Vec<Declared> = arrays.into_iter().copied().collect();
+    let mut part = gather(&arrays, ready, tasks, true)?;
+    for declared in on_host {
+        if let Some(object) = tasks.first().map(|task| task.hosted(declared.name)).transpose()?.flatten() {
+            part.hold(declared.name, Hosted::new(object.duplicate()));
+        }
+    }
+    Ok(part)
+}
+
 fn gather_rows(
     name: &'static str,
     of: ObjectType,
@@ -121,6 +134,9 @@ pub(super) fn restore(saved: &Saved, keeps: &[Declared], ready: &ReadyBody, task
 
 fn restore_shared(saved: &Saved, declared: &Declared, of: ObjectType, tasks: &mut [ComContext]) -> Result<()> {
     let name = declared.name;
+    if let Some(object) = saved.first.held(name) {
+        return tasks.iter_mut().try_for_each(|task| task.put_hosted(name, of, declared.lifetime, object.clone()));
+    }
     let Some(tensor) = saved.first.tensor(name, of.element) else { return Ok(()) };
     let object = if is_encoded(declared) {
         of.decode(&tensor.bytes)
