@@ -24,3 +24,12 @@ pub(super) fn profiled<T>(
 ) -> Result<(T, Vec<ItemTime>)> {
     if is_asked { session.profiled(work) } else { Ok((work()?, Vec::new())) }
 }
+
+/// Does the work, and once more where it has failed and a device was lost: queues then begin with others. Where there are several ranks,
+/// these would not know of it.
+pub(super) fn again_after_loss<T>(session: &Session, work: impl Fn() -> Result<T>) -> Result<T> {
+    match work() {
+        Err(_) if session.has_lost_devices() && session.collective().size() == 1 => work(),
+        done => done,
+    }
+}

@@ -119,7 +119,7 @@ impl Devices {
                 continue;
             }
             let name = device.info().name.as_str();
-            match device.open_again().filter(|_| left > 0) {
+            match if left > 0 { session.in_place_of(device) } else { None } {
                 Some(device) => {
                     list.push(device);
                     again.push(format!("{name} was lost, and opened again"));

@@ -12,8 +12,8 @@ use crate::backend::gpu::{self, GpuDevice};
 use crate::collective::{Collective, Local};
 use crate::{Error, Result};
 use std::path::PathBuf;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 
 /// The devices, the thread pool and the memory budget that queues run with: Alink's `MLEnvironment`.
 ///
@@ -31,6 +31,8 @@ pub struct Session(Arc<Inner>);
 
 struct Inner {
     devices: Vec<Device>,
+    /// Devices that were lost, each with the one that was opened in its place.
+    reopened: Mutex<Vec<(Device, Device)>>,
     pool: rayon::ThreadPool,
     partitions: usize,
     memory: Memory,
@@ -76,11 +78,20 @@ impl Device {
     }
 
     /// The same device, opened once more.
-    pub(super) fn open_again(&self) -> Option<Self> {
+    fn open_again(&self) -> Option<Self> {
         match self {
             Self::Cpu(_) => None,
             #[cfg(feature = "gpu")]
             Self::Gpu(device) => device.open_again().map(Self::Gpu),
+        }
+    }
+
+    /// Whether the two are one.
+    fn is(&self, other: &Self) -> bool {
+        match (self, other) {
+            #[cfg(feature = "gpu")]
+            (Self::Gpu(own), Self::Gpu(other)) => own.is(other),
+            _ => false,
         }
     }
 
@@ -173,6 +184,22 @@ impl Session {
     /// The devices, in the order in which they get their share of the rows.
     pub fn devices(&self) -> &[Device] {
         &self.0.devices
+    }
+
+    /// Whether one of the devices is lost.
+    pub(crate) fn has_lost_devices(&self) -> bool {
+        self.0.devices.iter().any(Device::is_lost)
+    }
+
+    /// A device in place of one that is lost: opened again, once for all queues of the session.
+    pub(super) fn in_place_of(&self, lost: &Device) -> Option<Device> {
+        let mut reopened = self.0.reopened.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((_, again)) = reopened.iter().find(|(before, again)| before.is(lost) && !again.is_lost()) {
+            return Some(again.clone());
+        }
+        let again = lost.open_again()?;
+        reopened.push((lost.clone(), again.clone()));
+        Some(again)
     }
 
     /// How many threads compute on the CPU.
@@ -343,6 +370,7 @@ impl SessionBuilder {
         let _ = (self.untuned, self.cache);
         Ok(Session(Arc::new(Inner {
             devices,
+            reopened: Mutex::default(),
             pool,
             partitions,
             memory,

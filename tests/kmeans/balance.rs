@@ -112,3 +112,31 @@ fn a_fit_that_loses_its_device_has_the_same_bits() -> Result<()> {
     }
     Ok(())
 }
+
+/// A device that is lost while a start is chosen: it is chosen again, and alike.
+#[cfg(feature = "gpu")]
+#[test]
+fn a_start_whose_device_is_lost_is_chosen_again() -> Result<()> {
+    use superstep::Init;
+    use superstep::algorithms::kmeans::Progress;
+    use superstep::backend::gpu::GpuDevice;
+
+    let _alone = alone();
+    let points = noise(1500, 20, 7);
+    for init in [Init::KMeansPlusPlus, Init::KMeansParallel] {
+        let kmeans = KMeans::new(20).init(init.clone()).seed(4).tol(0.0).max_iter(4).n_init(2);
+        for gpu in 0..gpus().len() {
+            let expected = kmeans.clone().session(&gpus()[gpu]).fit(&points)?;
+            let device = GpuDevice::open(gpu)?;
+            let session = Session::builder().own_device(device.clone()).threads(2).build()?;
+            let destroy = move |told: Progress| {
+                if matches!(told, Progress::Init { .. }) {
+                    device.destroy();
+                }
+            };
+            let found = kmeans.clone().session(&session).progress(destroy).fit(&points)?;
+            assert_same(&found, &expected, 0.0, &format!("gpu:{gpu}, {init}"));
+        }
+    }
+    Ok(())
+}

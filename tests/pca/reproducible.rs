@@ -149,7 +149,7 @@ fn a_fit_that_loses_its_device_has_the_bits_of_one_that_keeps_it() -> Result<()>
             .session(&session)
             .progress(move |round| {
                 if round.iteration == 2 {
-                    take()
+                    take();
                 }
             })
             .fit(&rows)?;

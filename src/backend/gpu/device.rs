@@ -154,6 +154,11 @@ impl GpuDevice {
         self.shared.fence.is_lost()
     }
 
+    /// Whether the two are clones of one.
+    pub(crate) fn is(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.shared, &other.shared)
+    }
+
     /// Whether a buffer lives on this device.
     pub(crate) fn holds(&self, buffer: &DeviceBuffer) -> bool {
         buffer.is_on(&self.shared)

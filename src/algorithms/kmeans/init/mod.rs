@@ -10,6 +10,7 @@ mod sample;
 
 use super::params::KMeans;
 use super::prepare::Prepared;
+use crate::algorithms::working::again_after_loss;
 use crate::backend::cpu::{Distance, FixedPoint};
 use crate::data::{Philox, RowSource};
 use crate::queue::{IterativeComQueue, Key, Objects, Rows, Session};
@@ -65,7 +66,7 @@ impl Init {
         prepared: &Prepared,
         seed: u64,
     ) -> Result<Array2<f32>> {
-        match self {
+        again_after_loss(session, || match self {
             Self::Centroids(centroids) => prepared.prepare_points(centroids),
             Self::Random => random::choose(session, prepared, kmeans.k, seed),
             Self::KMeansPlusPlus => match kmeans.init_sample.filter(|&rows| rows < prepared.rows()) {
@@ -73,7 +74,7 @@ impl Init {
                 None => plus_plus::choose(kmeans, session, prepared, seed),
             },
             Self::KMeansParallel => parallel::choose(kmeans, session, prepared, seed),
-        }
+        })
     }
 }
 
