@@ -28,8 +28,9 @@ pub(super) fn profiled<T>(
 /// Does the work, and once more where it has failed and a device was lost: queues then begin with others. Where there are several ranks,
 /// these would not know of it.
 pub(super) fn again_after_loss<T>(session: &Session, work: impl Fn() -> Result<T>) -> Result<T> {
+    let before = session.losses();
     match work() {
-        Err(_) if session.has_lost_devices() && session.collective().size() == 1 => work(),
+        Err(_) if session.losses() > before && session.collective().size() == 1 => work(),
         done => done,
     }
 }

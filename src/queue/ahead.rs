@@ -6,6 +6,7 @@ use super::exec;
 use super::key::Kind;
 use super::listener::Stop;
 use super::object::{Hosted, Shape};
+use super::relay::Relay;
 use super::rounds::{Engine, ReadyBody, is_met};
 use super::stored::Stored;
 use crate::backend::gpu::ReadBack;
@@ -38,21 +39,24 @@ impl Engine<'_> {
         (is_alone && is_plain && tasks.iter().all(on_device)).then_some(ahead)
     }
 
-    /// Runs rounds until one is the last.
+    /// Runs rounds, after those that were done, until one is the last.
     pub(super) fn iterate_ahead(
         &mut self,
         ahead: &Ahead,
         ready: &ReadyBody,
         tasks: &mut [ComContext],
+        (done, relay): (u32, &mut Option<Relay>),
     ) -> Result<(u32, Stop)> {
         let body = ready.body;
-        let (mut begun, mut clock) = (self.begin(ahead, ready, tasks, 1, false)?, Instant::now());
+        let (mut begun, mut clock) = (self.begin(ahead, ready, tasks, done + 1, false)?, Instant::now());
         // What the last round took, and whether it left the next one to the device alone.
         let (mut took, mut is_calm) = (Duration::MAX, true);
         loop {
             let (round, next) = (begun.round, begun.round + 1);
             let is_last = body.max_iter == Some(round);
-            let may_look_ahead = is_calm && took <= ahead.within && next >= FIRST_UNSEEN;
+            // What a round has come to is there to be kept until the next begins.
+            let keeps = relay.as_ref().is_some_and(Relay::is_due);
+            let may_look_ahead = is_calm && took <= ahead.within && next >= done + FIRST_UNSEEN && !keeps;
             let unseen = if may_look_ahead && !is_last && !self.session.is_interrupted() {
                 Some(self.begin(ahead, ready, tasks, next, true)?)
             } else {
@@ -74,6 +78,9 @@ impl Engine<'_> {
                 // The round begun unseen, if there is one, has left everything as it was.
                 tasks.iter_mut().for_each(|task| task.resume(round));
                 return Ok((round, stop));
+            }
+            if let (true, Some(relay)) = (keeps, relay.as_mut()) {
+                relay.keep(round, ready, tasks, self.session.memory());
             }
             begun = match unseen {
                 Some(unseen) if is_calm => {

@@ -13,6 +13,9 @@ use std::time::Duration;
 /// Losing less than this part of a round is not worth a move: measurements are not exact.
 const LITTLE: f64 = 0.15;
 
+/// Nor is moving less than this part of the rows.
+const FEW: f64 = 0.01;
+
 /// How finely rows are shared out.
 const WEIGHTS: f64 = 1e6;
 
@@ -85,6 +88,12 @@ impl Balance {
         self.busy.clear();
     }
 
+    /// The move that was decided was not made, and no other will be.
+    pub(super) fn stay(&mut self) {
+        self.moves -= 1;
+        self.rows.clear();
+    }
+
     /// Begins a round, which is measured or not: the first one brings more than its own work, those after it tell of most.
     pub(super) fn begin(&self, round: u32, busy: &Busy) {
         let since = round - self.begun;
@@ -104,11 +113,14 @@ impl Balance {
         let speeds: Vec<f64> =
             self.rows.iter().zip(&self.busy).map(|(rows, busy)| (*rows as f64).max(1.0) / busy).collect();
         let (now, all) = (self.busy.iter().copied().fold(0.0, f64::max), speeds.iter().sum::<f64>());
-        // What a round would take if all ended at once.
-        let best = self.rows.iter().sum::<u64>() as f64 / all;
+        // What a round would take if all ended at once, and what part of the rows would have to move for that.
+        let rows = self.rows.iter().sum::<u64>() as f64;
+        let best = rows / all;
+        let away = |(own, speed): (&u64, &f64)| (*own as f64 - rows * speed / all).abs() / (2.0 * rows.max(1.0));
+        let moving: f64 = self.rows.iter().zip(&speeds).map(away).sum();
         let rounds = f64::from(round - self.measured);
         self.measured = round;
-        if now - best < LITTLE * now {
+        if now - best < LITTLE * now || moving < FEW {
             self.lost = 0.0;
             return false;
         }

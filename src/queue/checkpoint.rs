@@ -223,7 +223,7 @@ impl Saved {
         Ok(Self { folder: PathBuf::new(), manifest, first })
     }
 
-    /// The bytes of memory that it takes, where it is in memory.
+    /// The bytes of memory that its arrays take, where it is in memory.
     pub(super) fn bytes(&self) -> u64 {
         self.first.bytes()
     }

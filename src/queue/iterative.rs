@@ -403,11 +403,13 @@ impl<'a, R> IterativeComQueue<'a, R> {
     ///   have lost as much time by it as moving takes. [`Run::moves`] says how often.
     /// * Where a device is lost it is opened again; if that fails, or it is lost time and again, the run goes on with those that are
     ///   left, in the end with the processor. It does so after the last round whose state was kept in memory (every few seconds, as
-    ///   far as the session's memory has room), else from the beginning: listeners hear of rounds that are done again.
+    ///   far as the session's memory has room), else from where it had begun: listeners, the criterion and
+    ///   [`output_to`](Self::output_to) hear of rounds that are done again, and listeners maybe twice of the end.
     ///   [`Run::warnings`] says what was lost.
     ///
-    /// It is for one rank, and rows that do not come in batches; others stay where they are. Objects of the host must be the same on
-    /// all tasks at the end of a round, and need not be written as those of a checkpoint.
+    /// It is for one rank, and rows that do not come in batches; others stay where they are. At the end of a round, objects that are not
+    /// kept by rows must be the same on all tasks, arrays bit by bit: else nothing moves, and a run that loses a device begins anew.
+    /// Objects of the host need not be written as those of a checkpoint.
     #[must_use]
     pub fn goes_on_from(mut self, keys: impl Keys) -> Self {
         keys.declare(&mut self.goes_on_from);

@@ -45,9 +45,21 @@ impl<R: Send> IterativeComQueue<'_, R> {
 
         let mut devices = Devices::of(&self.session);
         devices.block = self.block.max(1);
-        let warnings = devices.replace_lost(&self.session);
+        let mut warnings = devices.replace_lost(&self.session);
         let clock = Instant::now();
-        let launched = self.ready(&mut devices, fed).map(|launched| {
+        let launched = loop {
+            match self.ready(&mut devices, fed.clone()) {
+                Ok(launched) => break Ok(launched),
+                Err(error) => {
+                    let lost = devices.replace_lost(&self.session);
+                    if lost.is_empty() {
+                        break Err(error);
+                    }
+                    warnings.extend(lost);
+                }
+            }
+        };
+        let launched = launched.map(|launched| {
             let count = launched.tasks.len();
             (launched, count)
         });
@@ -93,12 +105,17 @@ impl<R: Send> IterativeComQueue<'_, R> {
         })
     }
 
+    /// Says how the rows are shared out.
+    pub(super) fn shared_out(&self, devices: &mut Devices) -> Result<()> {
+        if self.by_speed {
+            devices.weights = self.session.weights(&devices.list)?;
+        }
+        Ok(())
+    }
+
     /// Compiles the items, cuts the rows and pins what can be pinned.
     fn ready<'s>(&'s self, devices: &mut Devices, fed: Fed) -> Result<Launched<'s>> {
-        // The speeds of a session are those of all its devices.
-        if self.by_speed && devices.list.len() == self.session.devices().len() {
-            devices.weights = self.session.weights()?;
-        }
+        self.shared_out(devices)?;
         let ready = self.steps(devices, fed.as_ref())?;
         let clock = Instant::now();
         let (tasks, shares) = self.placed(&ready, devices, fed)?;

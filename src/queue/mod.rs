@@ -28,7 +28,7 @@
 //!
 //! A run passes through the files of this folder in this order: `iterative` (the builder) and `body` (what it builds), `launch`, `plan` and
 //! `bindings` (every check before round 1), `place`, `needs` and `memory` (which rows go where, and what is pinned), `rounds` (the loop,
-//! and those of queues inside), `ahead` (that of a queue that looks ahead) `relay` and `balance` (going on elsewhere), `exec` (running items), `stream` (where not all rows are pinned), `device` (their WGSL), `communicate` (between tasks), `context`, `stored` and `rows` (what a task holds, and where).
+//! and those of queues inside), `ahead` (that of a queue that looks ahead), `relay` and `balance` (going on elsewhere), `exec` (running items), `stream` (where not all rows are pinned), `device` (their WGSL), `communicate` (between tasks), `context`, `stored` and `rows` (what a task holds, and where).
 
 #![cfg_attr(not(feature = "gpu"), expect(dead_code, reason = "shaders are kept, and run only where there are devices"))]
 

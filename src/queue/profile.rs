@@ -59,8 +59,8 @@ impl Session {
         self.item_times()?;
         self.items().is_on.store(on, Ordering::Relaxed);
         #[cfg(feature = "gpu")]
-        for device in self.devices() {
-            if let Device::Gpu(gpu) = device {
+        for gpu in self.living() {
+            if let Device::Gpu(gpu) = gpu {
                 gpu.time_kernels(on)?;
             }
         }
@@ -89,7 +89,7 @@ impl Session {
         let of = |((device, name), (runs, time))| ItemTime { device, name, runs, time };
         let mut times: Vec<ItemTime> = totals.into_iter().map(of).collect();
         #[cfg(feature = "gpu")]
-        for (device, gpu) in self.devices().iter().enumerate() {
+        for (device, gpu) in self.living().into_iter().enumerate() {
             if let Device::Gpu(gpu) = gpu {
                 let kernels = gpu.kernel_times()?.into_iter();
                 times.extend(kernels.map(|kernel| ItemTime {
@@ -123,7 +123,7 @@ impl Session {
 
     /// How many rows each device is to get, as against the others: without GPUs all are the same processor.
     #[cfg(not(feature = "gpu"))]
-    pub(super) fn weights(&self) -> Result<Vec<u64>> {
-        Ok(vec![1; self.devices().len()])
+    pub(super) fn weights(&self, devices: &[Device]) -> Result<Vec<u64>> {
+        Ok(vec![1; devices.len()])
     }
 }

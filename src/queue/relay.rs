@@ -41,7 +41,7 @@ pub(crate) struct Relay {
 
 struct Kept {
     state: Saved,
-    _room: Reservation,
+    _room: Option<Reservation>,
 }
 
 impl Relay {
@@ -66,32 +66,39 @@ impl Relay {
             self.balance.place(self.begun.unwrap_or(done), tasks, devices.list.len(), took);
         }
         self.may_be_lost = devices.list.iter().any(|device| !device.is_host());
+        if !self.may_be_lost {
+            self.kept = None;
+        }
         self.at = Instant::now();
     }
 
-    /// Keeps what the tasks have come to, where it is time to.
-    pub(super) fn keep_if_due(
-        &mut self,
-        round: u32,
-        ready: &ReadyBody,
-        tasks: &[ComContext],
-        memory: &Memory,
-    ) -> Result<()> {
-        if self.may_be_lost && self.at.elapsed() >= self.apart.max(APART * self.took) {
-            self.keep(round, ready, tasks, memory)?;
-        }
-        Ok(())
+    /// Whether it is time to keep what the tasks have come to.
+    pub(super) fn is_due(&self) -> bool {
+        self.may_be_lost && self.at.elapsed() >= self.apart.max(APART * self.took)
     }
 
-    /// Keeps what the tasks have come to, as far as there is memory for it: else what was kept before stays.
-    fn keep(&mut self, round: u32, ready: &ReadyBody, tasks: &[ComContext], memory: &Memory) -> Result<()> {
-        let clock = Instant::now();
-        let state = Saved::of_tasks(round, &self.keeps, ready, tasks)?;
-        if let Ok(room) = memory.reserve("what a run has come to", state.bytes()) {
-            self.kept = Some(Kept { state, _room: room });
+    /// Keeps what the tasks have come to, where it is time to.
+    pub(super) fn keep_if_due(&mut self, round: u32, ready: &ReadyBody, tasks: &[ComContext], memory: &Memory) {
+        if self.is_due() {
+            self.keep(round, ready, tasks, memory);
         }
+    }
+
+    /// Keeps what the tasks have come to. Where that cannot be (there is no memory for it, tasks have different objects, the device is
+    /// just being lost) the run goes on all the same, and nothing more is kept.
+    pub(super) fn keep(&mut self, round: u32, ready: &ReadyBody, tasks: &[ComContext], memory: &Memory) {
+        let clock = Instant::now();
+        let state = Saved::of_tasks(round, &self.keeps, ready, tasks).ok();
+        // What was kept before is room for this.
+        let before = self.kept.take().map(|kept| kept.state);
+        let kept = |state: Saved| {
+            let room = memory.reserve("what a run has come to", state.bytes()).ok()?;
+            Some(Kept { state, _room: Some(room) })
+        };
+        let is_new = state.is_some();
+        self.kept = state.or(before).and_then(kept);
+        self.may_be_lost = is_new && self.kept.is_some();
         (self.at, self.took) = (Instant::now(), clock.elapsed());
-        Ok(())
     }
 }
 
@@ -129,18 +136,18 @@ impl<R: Send> IterativeComQueue<'_, R> {
                 Some(stop) => Ok((rounds, Some((stop, self.results(stage, rounds, stop)?)))),
                 None => Ok((rounds, None)),
             });
-            let clock = Instant::now();
-            match (ended, &mut outermost.relay) {
+            let mut went_on = match (ended, &mut outermost.relay) {
                 (Ok((rounds, Some((stop, results)))), _) => return Ok((rounds, stop, results)),
-                (Ok((rounds, None)), Some(relay)) => self.move_rows(rounds, stage, relay)?,
-                (Err(error), Some(relay)) => self.leave_lost(error, stage, relay, checkpoint)?,
-                (Ok((_, None)), None) => {
-                    return Err(Error::wiring("(queue)", "(rows)", "they move where they may not"));
-                }
-                (Err(error), None) => return Err(error),
+                (Ok((rounds, None)), Some(relay)) => self.move_rows(rounds, stage, relay),
+                (Ok((_, None)), None) => Err(Error::wiring("(queue)", "(rows)", "they move where they may not")),
+                (Err(error), _) => Err(error),
+            };
+            // A device may be lost while its place is taken: each is opened again only so often.
+            while let Err(error) = went_on {
+                let relay = outermost.relay.as_mut();
+                let again = relay.and_then(|relay| self.leave_lost(stage, relay, checkpoint));
+                went_on = again.ok_or(error)?;
             }
-            stage.placed = clock.elapsed();
-            stage.pin += stage.placed;
         }
     }
 
@@ -152,50 +159,75 @@ impl<R: Send> IterativeComQueue<'_, R> {
         ranks.agree(told.and_then(|()| tasks.iter_mut().map(|task| (self.complete)(task)).collect()))
     }
 
-    /// Shares out the rows as was decided.
+    /// Shares out the rows as was decided; where they do not fit so, they stay where they were for good.
     fn move_rows<'s>(&'s self, rounds: u32, stage: &mut Stage<'s>, relay: &mut Relay) -> Result<()> {
-        let state = Saved::of_tasks(rounds, &relay.keeps, &stage.ready, &stage.tasks)?;
-        if let Some(weights) = relay.balance.decided.take() {
-            stage.devices.weights = weights;
+        let decided = relay.balance.decided.take().unwrap_or_default();
+        let state = match Saved::of_tasks(rounds, &relay.keeps, &stage.ready, &stage.tasks) {
+            Ok(state) => state,
+            // What cannot be moved stays; a device that is lost is found so by the next round.
+            Err(_) => {
+                (relay.by_speed, relay.begun) = (false, Some(rounds));
+                relay.balance.stay();
+                return Ok(());
+            }
+        };
+        let room = self.session.memory().reserve("what a run has come to", state.bytes()).ok();
+        relay.kept = Some(Kept { state, _room: room });
+        let before = std::mem::replace(&mut stage.devices.weights, decided);
+        match self.place_anew(stage, relay, None) {
+            Err(Error::OutOfMemory { .. }) => {
+                stage.devices.weights = before;
+                relay.by_speed = false;
+                relay.balance.stay();
+                self.place_anew(stage, relay, None)
+            }
+            done => done,
         }
-        self.place_anew(stage, relay, Some(&state))
     }
 
-    /// After an error: goes on with the devices that are not lost. Where none is lost the error is another.
+    /// Goes on with the devices that are not lost; `None` where none is lost.
     fn leave_lost<'s>(
         &'s self,
-        error: Error,
         stage: &mut Stage<'s>,
         relay: &mut Relay,
         checkpoint: Option<&Checkpoint>,
-    ) -> Result<()> {
+    ) -> Option<Result<()>> {
         let lost = stage.devices.replace_lost(&self.session);
         if lost.is_empty() {
-            return Err(error);
+            return None;
         }
-        stage.tasks.clear();
-        stage.ready = self.steps(&stage.devices, None)?;
-        let kept = relay.kept.take();
-        self.place_anew(stage, relay, kept.as_ref().map(|kept| &kept.state).or(checkpoint.and_then(Checkpoint::from)))?;
-        relay.kept = kept;
+        let done = self.shared_out(&mut stage.devices).and_then(|()| {
+            stage.ready = self.steps(&stage.devices, None)?;
+            self.place_anew(stage, relay, checkpoint)
+        });
         let begun = relay.begun.unwrap_or(0);
         stage.outputs.retain(|output| output.round.first().is_some_and(|round| *round <= begun));
         let from = if begun > 0 { format!("it went on after round {begun}") } else { "it began anew".to_owned() };
         stage.warnings.extend(lost.into_iter().map(|lost| format!("{lost} while the queue ran: {from}")));
-        Ok(())
+        Some(done)
     }
 
-    /// Places tasks that go on from a state; from the beginning where there is none.
-    fn place_anew<'s>(&'s self, stage: &mut Stage<'s>, relay: &mut Relay, state: Option<&Saved>) -> Result<()> {
+    /// Places tasks that go on from what was kept, else from a checkpoint, else from the beginning.
+    fn place_anew<'s>(
+        &'s self,
+        stage: &mut Stage<'s>,
+        relay: &mut Relay,
+        checkpoint: Option<&Checkpoint>,
+    ) -> Result<()> {
         // What these hold is room for those that come.
         stage.tasks.clear();
+        let clock = Instant::now();
         let (mut tasks, _) = self.placed(&stage.ready, &mut stage.devices, None)?;
         stage.ranks.num_task = tasks.len();
         number(&mut tasks, &stage.ranks);
+        let kept = relay.kept.as_ref().map(|kept| &kept.state);
+        let state = kept.or_else(|| checkpoint.and_then(Checkpoint::from));
         if let Some(state) = state {
             state.give(&relay.keeps, &stage.ready, &mut tasks)?;
         }
         (stage.tasks, relay.begun) = (tasks, Some(state.map_or(0, Saved::rounds)));
+        stage.placed = clock.elapsed();
+        stage.pin += stage.placed;
         Ok(())
     }
 }
@@ -204,7 +236,9 @@ impl<R: Send> IterativeComQueue<'_, R> {
 mod tests {
     use super::*;
     use crate::backend::gpu::GpuDevice;
-    use crate::queue::{AllReduce, Compute, IterationListener, Key, Objects, Rows, Session, ShapeRule};
+    use crate::queue::{
+        AllReduce, Compute, ComputeFunction, IterationListener, Key, Objects, Rows, Session, Shader, ShapeRule,
+    };
     use ndarray::Array2;
     use std::sync::Mutex;
     use std::sync::atomic::{AtomicBool, Ordering};
@@ -264,6 +298,62 @@ mod tests {
         let heard = destroys.1.lock().unwrap().clone();
         let kept = heard.get(5).map_or(0, |next| next - 1);
         assert!((1..=5).contains(&kept) && heard == (1..=5).chain(kept + 1..=8).collect::<Vec<_>>(), "{heard:?}");
+        assert!(run.warnings[0].ends_with(&format!("it went on after round {kept}")), "{:?}", run.warnings);
+        Ok(())
+    }
+
+    const VALUE: Key<Vec<u32>> = Key::new("value");
+    const SUMMARY: Key<Vec<u32>> = Key::new("summary");
+
+    /// Counts to 12, on devices; not in a round that was begun unseen after the last.
+    struct Count;
+
+    impl ComputeFunction for Count {
+        fn objects(&self) -> Objects {
+            Objects::none().updates(VALUE).writes(SUMMARY).shape(SUMMARY, ShapeRule::fixed([1])).once_per_device()
+        }
+
+        fn calc(&self, cx: &mut ComContext) -> Result<()> {
+            cx.get_mut(VALUE)?[0] += 1;
+            let value = cx.get(VALUE)?.clone();
+            cx.put(SUMMARY, value)
+        }
+
+        fn shader(&self) -> Option<Shader> {
+            let source = "
+                @group(0) @binding(0) var<storage, read_write> value: array<u32>;
+                @group(0) @binding(1) var<storage, read_write> summary: array<u32>;
+                @group(0) @binding(2) var<uniform> unseen: u32;
+                @compute @workgroup_size(1) fn main() {
+                    if (unseen == 0u || value[0] < 12u) { value[0] += 1u; }
+                    summary[0] = value[0];
+                }";
+            Some(Shader::wgsl(source).named("count").workgroups(1))
+        }
+    }
+
+    #[test]
+    fn a_queue_that_looks_ahead_goes_on_after_the_round_that_was_kept() -> Result<()> {
+        let Ok(device) = GpuDevice::open(0) else {
+            eprintln!("skipped: no adapter");
+            return Ok(());
+        };
+        let (session, destroys) =
+            (Session::builder().own_device(device.clone()).build()?, Destroys(device, Mutex::default()));
+        let mut queue = IterativeComQueue::new(&session)
+            .init_with_broadcast_data(VALUE, vec![0])
+            .add(Count)
+            .look_ahead(SUMMARY, Duration::MAX, |value: &Vec<u32>| Ok(value[0] < 12))
+            .set_compare_criterion(|cx| Ok(cx.get(SUMMARY)?[0] == 12))
+            .set_max_iter(100)
+            .listen(&destroys)
+            .goes_on_from(VALUE);
+        queue.apart = Duration::ZERO;
+        let run = queue.close_with(|cx| cx.take(VALUE)).run()?;
+        assert_eq!((run.results, run.rounds, run.stop), (vec![vec![12]], 12, Stop::Criterion));
+        let heard = destroys.1.lock().unwrap().clone();
+        let kept = heard.get(5).map_or(0, |next| next - 1);
+        assert!((1..=5).contains(&kept) && heard == (1..=5).chain(kept + 1..=12).collect::<Vec<_>>(), "{heard:?}");
         assert!(run.warnings[0].ends_with(&format!("it went on after round {kept}")), "{:?}", run.warnings);
         Ok(())
     }

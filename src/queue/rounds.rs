@@ -87,7 +87,8 @@ impl Engine<'_> {
         }
         #[cfg(feature = "gpu")]
         if let Some(ahead) = self.ahead(body, tasks, (feeding.is_some() || keeper.is_some(), verdict.is_ok())) {
-            return self.iterate_ahead(ahead, ready, tasks).map(|(round, stop)| (round, Some(stop)));
+            let ended = self.iterate_ahead(ahead, ready, tasks, (round, relay));
+            return ended.map(|(round, stop)| (round, Some(stop)));
         }
         let stop = loop {
             round += 1;
@@ -107,15 +108,7 @@ impl Engine<'_> {
             let (interrupted, due) = (self.session.is_interrupted(), keeper.as_ref().is_some_and(|k| k.is_due(round)));
             let vote = ranks.decide(met.map(|met| Vote { met, interrupted, due, fed }))?;
             verdict = Ok(());
-            let mut stop = if vote.met {
-                Some(Stop::Criterion)
-            } else if vote.fed.contains(&false) {
-                Some(Stop::NoFeedback)
-            } else if body.max_iter == Some(round) {
-                Some(Stop::MaxIter)
-            } else {
-                vote.interrupted.then_some(Stop::Interrupted)
-            };
+            let mut stop = stop_of(body, round, &vote);
             // What is written belongs to the rows of this round.
             let next = match (feeding.as_mut(), stop) {
                 (Some(feeding), None) => {
@@ -136,7 +129,7 @@ impl Engine<'_> {
                 if relay.balance.end(round, &self.devices.busy) {
                     return Ok((round, None));
                 }
-                relay.keep_if_due(round, ready, tasks, self.session.memory())?;
+                relay.keep_if_due(round, ready, tasks, self.session.memory());
             }
             if let (Some(feeding), Some(batch)) = (feeding.as_mut(), next) {
                 verdict = feeding.give(&batch, tasks, self.devices);
@@ -204,6 +197,19 @@ impl Engine<'_> {
             }
         }
         Ok(())
+    }
+}
+
+/// Why a round is the last, as far as the ranks have decided.
+fn stop_of(body: &Body, round: u32, vote: &Vote) -> Option<Stop> {
+    if vote.met {
+        Some(Stop::Criterion)
+    } else if vote.fed.contains(&false) {
+        Some(Stop::NoFeedback)
+    } else if body.max_iter == Some(round) {
+        Some(Stop::MaxIter)
+    } else {
+        vote.interrupted.then_some(Stop::Interrupted)
     }
 }
 

@@ -186,19 +186,40 @@ impl Session {
         &self.0.devices
     }
 
-    /// Whether one of the devices is lost.
-    pub(crate) fn has_lost_devices(&self) -> bool {
-        self.0.devices.iter().any(Device::is_lost)
+    /// How many of the devices, those that were opened again among them, are lost.
+    pub(crate) fn losses(&self) -> usize {
+        let reopened = self.0.reopened.lock().unwrap_or_else(PoisonError::into_inner);
+        let again = reopened.iter().map(|(_, again)| again);
+        self.devices().iter().chain(again).filter(|device| device.is_lost()).count()
+    }
+
+    /// The devices, in place of those that are lost the ones that were opened again; what is lost for good is left out.
+    pub(super) fn living(&self) -> Vec<Device> {
+        let reopened = self.0.reopened.lock().unwrap_or_else(PoisonError::into_inner);
+        let again = |lost: &Device| reopened.iter().find(|(before, _)| before.is(lost)).map(|(_, again)| again.clone());
+        let devices = self.devices().iter().filter_map(|device| {
+            if device.is_lost() { again(device).filter(|device| !device.is_lost()) } else { Some(device.clone()) }
+        });
+        devices.collect()
     }
 
     /// A device in place of one that is lost: opened again, once for all queues of the session.
     pub(super) fn in_place_of(&self, lost: &Device) -> Option<Device> {
         let mut reopened = self.0.reopened.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some((_, again)) = reopened.iter().find(|(before, again)| before.is(lost) && !again.is_lost()) {
+        let known = reopened.iter_mut().find(|(before, again)| before.is(lost) || again.is(lost));
+        if let Some((_, again)) = known.as_ref().filter(|(_, again)| !again.is_lost()) {
             return Some(again.clone());
         }
         let again = lost.open_again()?;
-        reopened.push((lost.clone(), again.clone()));
+        #[cfg(feature = "gpu")]
+        if let (true, Device::Gpu(gpu)) = (self.items().is_on(), &again) {
+            // Its kernels go untimed where that is refused.
+            let _ = gpu.time_kernels(true);
+        }
+        match known {
+            Some((_, place)) => *place = again.clone(),
+            None => reopened.push((lost.clone(), again.clone())),
+        }
         Some(again)
     }
 

@@ -95,8 +95,7 @@ const STEPS: usize = 64;
 
 impl Session {
     /// How many rows each device is to get, as against the others: by how many operations a second it does.
-    pub(super) fn weights(&self) -> Result<Vec<u64>> {
-        let devices = self.devices();
+    pub(super) fn weights(&self, devices: &[Device]) -> Result<Vec<u64>> {
         if !self.tuning().is_on || devices.windows(2).all(|pair| pair[0].info() == pair[1].info()) {
             return Ok(vec![1; devices.len()]);
         }

@@ -91,9 +91,10 @@ fn a_fit_that_loses_its_device_has_the_same_bits() -> Result<()> {
     use superstep::backend::gpu::GpuDevice;
 
     let _alone = alone();
-    for (d, k, algorithm) in [(20, 40, Algorithm::Auto), (64, 150, Algorithm::Auto), (64, 150, Algorithm::Lloyd)] {
+    let shapes = [(20, 40, Algorithm::Auto), (64, 150, Algorithm::Auto), (64, 150, Algorithm::Lloyd)];
+    for ((d, k, algorithm), profile) in shapes.into_iter().flat_map(|shape| [(shape, false), (shape, true)]) {
         let points = noise(1500, d, 6);
-        let kmeans = KMeans::new(k).seed(3).tol(0.0).max_iter(12).algorithm(algorithm);
+        let kmeans = KMeans::new(k).seed(3).tol(0.0).max_iter(8).algorithm(algorithm).profile(profile);
         for gpu in 0..gpus().len() {
             let expected = kmeans.clone().session(&gpus()[gpu]).fit(&points)?;
             let device = GpuDevice::open(gpu)?;
@@ -104,7 +105,7 @@ fn a_fit_that_loses_its_device_has_the_same_bits() -> Result<()> {
                 }
             };
             let found = kmeans.clone().session(&session).progress(destroy).fit(&points)?;
-            assert_same(&found, &expected, 0.0, &format!("gpu:{gpu}, {d} columns, {algorithm}"));
+            assert_same(&found, &expected, 0.0, &format!("gpu:{gpu}, {d} columns, {algorithm}, profile {profile}"));
             let lost: Vec<_> = found.warnings().iter().filter(|warning| warning.contains("was lost")).collect();
             assert_eq!(lost.len(), 1, "{:?}", found.warnings());
             assert!(expected.iterations() > 4, "{} iterations", expected.iterations());

@@ -156,7 +156,7 @@ fn a_fit_that_loses_its_device_has_the_bits_of_one_that_keeps_it() -> Result<()>
         let (session, take) = takeable(adapter)?;
         let found = logistic().session(&session).progress(move |round| {
             if round.iteration == 3 {
-                take()
+                take();
             }
         });
         let found = found.fit(&rows, &classes)?;
@@ -165,7 +165,7 @@ fn a_fit_that_loses_its_device_has_the_bits_of_one_that_keeps_it() -> Result<()>
         let (session, take) = takeable(adapter)?;
         let found = linear().session(&session).progress(move |round| {
             if round.iteration == 2 {
-                take()
+                take();
             }
         });
         let found = found.fit(&rows, &targets)?;

@@ -226,7 +226,7 @@ impl KMeansSweep {
             let missing = || Error::wiring("KMeansSweep", KEPT.name(), "a fit is missing");
             let parts = run.results.iter().map(|kept| kept.0.get(at).and_then(Option::as_ref).ok_or_else(missing));
             let parts = parts.collect::<Result<Vec<&Best>>>()?;
-            let model = fit.model(&prepared, &parts, run.pin)?;
+            let model = fit.model(&prepared, &parts, (run.pin, &run.warnings))?;
             silhouettes.push(self.silhouette(&prepared, &model)?);
             models.push(model);
         }
@@ -329,7 +329,12 @@ impl Fit {
         self.plan.metric.inertia_of_kernel(self.plan.fixed.inertia(summary.inertia))
     }
 
-    fn model(&self, prepared: &Prepared, parts: &[&Best], pin: Duration) -> Result<KMeansModel> {
+    fn model(
+        &self,
+        prepared: &Prepared,
+        parts: &[&Best],
+        (pin, warnings): (Duration, &[String]),
+    ) -> Result<KMeansModel> {
         let nothing = || Error::wiring("KMeansSweep", KEPT.name(), "no task ran");
         let first = parts.first().ok_or_else(nothing)?;
         let labels: Vec<u32> = parts.iter().flat_map(|part| part.labels.iter().copied()).collect();
@@ -347,7 +352,7 @@ impl Fit {
             pin,
             streamed: None,
             moves: 0,
-            warnings: Vec::new(),
+            warnings: warnings.to_vec(),
         };
         self.kmeans.model(prepared, outcome, Timings::default())
     }

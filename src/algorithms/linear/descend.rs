@@ -58,7 +58,7 @@ impl Settings {
              or take another learning rate",
             self.tol
         );
-        let warnings = if warned { vec![warning] } else { Vec::new() };
+        let warnings = known.warnings.into_iter().chain(warned.then_some(warning)).collect();
         Ok(Found {
             trace,
             evaluations,

@@ -125,8 +125,10 @@ impl Settings {
             .run()?;
         let nothing = || Error::wiring("linear model", STATE.name(), "no task ran");
         let state = run.results.into_iter().flatten().next().ok_or_else(nothing)?;
+        // Where no steps were asked for, none are missed.
+        let own = if max_iter > 0 { self.warnings(&state) } else { Vec::new() };
         Ok(Found {
-            warnings: run.warnings.into_iter().chain(self.warnings(&state)).collect(),
+            warnings: run.warnings.into_iter().chain(own).collect(),
             evaluations: state.evaluations,
             converged: state.ended == Some(Ending::Converged),
             interrupted: run.stop == Stop::Interrupted,

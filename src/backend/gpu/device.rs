@@ -164,8 +164,8 @@ impl GpuDevice {
         buffer.is_on(&self.shared)
     }
 
-    /// Opens the adapter of a lost device again, with the same limit of memory; `None` where it does not open, or the device is
-    /// the caller's own.
+    /// Opens the adapter of a lost device again, with the same limit of memory; `None` where it does not open, another one is in its
+    /// place, or the device is the caller's own.
     pub fn open_again(&self) -> Option<Self> {
         let again = Self::open(self.shared.place?).ok().filter(|again| again.info() == self.info())?;
         again.limit_memory(self.memory_limit());
@@ -174,7 +174,7 @@ impl GpuDevice {
 
     /// Destroys the device: from now on it is lost to all that use it. So one sees what they do then.
     pub fn destroy(&self) {
-        self.shared.fence.device.destroy();
+        self.shared.fence.destroy();
     }
 
     fn new(device: &wgpu::Device, fence: Fence, matrix_units: bool, place: Option<usize>) -> Self {

@@ -141,9 +141,18 @@ impl Fence {
         self.check().map(|()| value)
     }
 
+    /// Destroys the device.
+    pub(super) fn destroy(&self) {
+        // Whatever wgpu says to it, the device is of no use any more.
+        drop(scoped(&self.device, || self.device.destroy()));
+        self.troubles.lose("it was destroyed".into());
+    }
+
     /// Whether the device is lost.
     pub(super) fn is_lost(&self) -> bool {
-        if self.troubles.lost.get().is_none() && !self.is_alive() {
+        // One that cannot even be asked is lost.
+        let is_alive = || matches!(scoped(&self.device, || self.is_alive()), (Ok(true), _));
+        if self.troubles.lost.get().is_none() && !is_alive() {
             self.troubles.lose("it was destroyed or taken away".into());
         }
         self.troubles.lost.get().is_some()

@@ -1,9 +1,7 @@
 //! The names of a graph's nodes, and their numbers.
 
+use hashbrown::HashTable;
 use std::hash::{BuildHasher, RandomState};
-
-/// Marks a slot of the table that is free.
-const FREE: u32 = u32::MAX;
 
 /// The names of nodes, each with its number from 0, in the order in which they came.
 ///
@@ -16,30 +14,46 @@ const FREE: u32 = u32::MAX;
 /// ```
 #[derive(Debug, Clone, Default)]
 pub struct Nodes {
-    /// All names, one behind the other, and where each ends.
+    names: Names,
+    /// Numbers by the hashes of their names.
+    numbers: HashTable<u32>,
+    hasher: RandomState,
+}
+
+/// All names, one behind the other, and where each ends: a name takes no memory but its own and 8 bytes.
+#[derive(Debug, Clone, Default)]
+struct Names {
     text: String,
     ends: Vec<usize>,
-    /// Numbers by the hashes of their names: a power of two of slots, of which half or more are free.
-    slots: Vec<u32>,
-    hasher: RandomState,
+}
+
+impl Names {
+    fn get(&self, number: u32) -> Option<&str> {
+        let at = number as usize;
+        let start = at.checked_sub(1).map_or(Some(0), |before| self.ends.get(before).copied())?;
+        self.text.get(start..*self.ends.get(at)?)
+    }
+
+    fn push(&mut self, name: &str) {
+        self.text.push_str(name);
+        self.ends.push(self.text.len());
+    }
 }
 
 impl Nodes {
     /// How many there are.
     pub fn len(&self) -> usize {
-        self.ends.len()
+        self.names.ends.len()
     }
 
     /// Whether there are none.
     pub fn is_empty(&self) -> bool {
-        self.ends.is_empty()
+        self.len() == 0
     }
 
     /// The name of a node; `None` where there is no such number.
     pub fn name(&self, number: u32) -> Option<&str> {
-        let at = number as usize;
-        let start = at.checked_sub(1).map_or(Some(0), |before| self.ends.get(before).copied())?;
-        self.text.get(start..*self.ends.get(at)?)
+        self.names.get(number)
     }
 
     /// The names of all nodes, in the order of their numbers.
@@ -49,53 +63,30 @@ impl Nodes {
 
     /// The number of a node; `None` where there is none of this name.
     pub fn number(&self, name: &str) -> Option<u32> {
-        self.find(name).1
+        self.find(self.hasher.hash_one(name), name)
     }
 
     /// The number of a node, which is a new one if there is none of this name yet; `None` where there are 2³² − 1 already.
     pub fn take(&mut self, name: &str) -> Option<u32> {
-        if 2 * (self.len() + 1) > self.slots.len() {
-            self.grow();
-        }
-        let (slot, found) = self.find(name);
+        let hash = self.hasher.hash_one(name);
+        let found = self.find(hash, name);
         if found.is_some() {
             return found;
         }
-        let number = u32::try_from(self.len()).ok().filter(|number| *number != FREE)?;
-        self.text.push_str(name);
-        self.ends.push(self.text.len());
-        *self.slots.get_mut(slot)? = number;
+        let number = u32::try_from(self.len()).ok().filter(|number| *number < u32::MAX)?;
+        let Self { names, numbers, hasher } = self;
+        names.push(name);
+        numbers.insert_unique(hash, number, |number| hasher.hash_one(names.get(*number).unwrap_or_default()));
         Some(number)
     }
 
     /// The bytes of memory that the names take.
     pub fn held(&self) -> u64 {
-        (self.text.len() + size_of_val(self.ends.as_slice()) + size_of_val(self.slots.as_slice())) as u64
+        let Names { text, ends } = &self.names;
+        (text.len() + size_of_val(ends.as_slice()) + self.numbers.allocation_size()) as u64
     }
 
-    /// The slot of a name, and its number where it has one.
-    fn find(&self, name: &str) -> (usize, Option<u32>) {
-        let mask = self.slots.len().wrapping_sub(1);
-        let mut slot = self.hasher.hash_one(name) as usize & mask;
-        loop {
-            match self.slots.get(slot) {
-                None | Some(&FREE) => return (slot, None),
-                Some(&number) if self.name(number) == Some(name) => return (slot, Some(number)),
-                Some(_) => slot = (slot + 1) & mask,
-            }
-        }
-    }
-
-    /// Twice as many slots.
-    fn grow(&mut self) {
-        let count = (2 * self.slots.len()).max(16);
-        self.slots.clear();
-        self.slots.resize(count, FREE);
-        for number in 0..self.len() as u32 {
-            let slot = self.name(number).map(|name| self.find(name).0);
-            if let Some(slot) = slot.and_then(|slot| self.slots.get_mut(slot)) {
-                *slot = number;
-            }
-        }
+    fn find(&self, hash: u64, name: &str) -> Option<u32> {
+        self.numbers.find(hash, |number| self.name(*number) == Some(name)).copied()
     }
 }

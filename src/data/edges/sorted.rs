@@ -44,9 +44,9 @@ impl SortedEdges {
         self.count
     }
 
-    /// The bytes of memory that they take.
+    /// The bytes of memory that they take, what is read of the runs at a time among them.
     pub(super) fn held(&self) -> u64 {
-        self.held.capacity() as u64 * BYTES
+        self.held.capacity() as u64 * BYTES + self.runs.len() as u64 * self.block
     }
 
     /// Adds an edge, whose weight is not negative; edges in memory take up to so many bytes, or [`LEAST`](Self::LEAST).
@@ -57,6 +57,8 @@ impl SortedEdges {
         let most = usize::try_from((memory / BYTES).max(FEWEST)).unwrap_or(usize::MAX);
         if self.held.len() >= most {
             self.spill()?;
+            // The names may have left less since.
+            self.held.shrink_to(most);
         }
         if self.held.len() == self.held.capacity() {
             // Twice as many, as vectors grow, but no more than are allowed.

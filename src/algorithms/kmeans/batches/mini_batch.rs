@@ -212,7 +212,8 @@ impl MiniBatchKMeans {
         labels.iter().for_each(|label| sizes[*label as usize] += 1);
         collective.all_reduce_u64(ReduceOp::Sum, &mut sizes)?;
         let (converged, interrupted) = (run.stop == Stop::Criterion, run.stop == Stop::Interrupted);
-        let told = Told { labels, sizes, inertia, rows: n, rounds: run.rounds, converged, interrupted };
+        let warnings = run.warnings;
+        let told = Told { labels, sizes, inertia, rows: n, rounds: run.rounds, converged, interrupted, warnings };
         begun.model(&self.kmeans, &state, told)
     }
 
@@ -378,6 +379,7 @@ impl PartialFit {
             rounds: self.batches,
             converged: false,
             interrupted: false,
+            warnings: Vec::new(),
         };
         begun.model(&self.settings.kmeans, state, told)
     }

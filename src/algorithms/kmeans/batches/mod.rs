@@ -168,7 +168,7 @@ impl Begun {
 
     /// A model that predicts with these centroids.
     fn model(&self, kmeans: &KMeans, state: &State, told: Told) -> Result<KMeansModel> {
-        let Told { labels, sizes, inertia, rows, rounds, converged, interrupted } = told;
+        let Told { labels, sizes, inertia, rows, rounds, converged, interrupted, warnings } = told;
         Ok(KMeansModel {
             algorithm: Algorithm::Lloyd,
             metric: self.metric,
@@ -188,7 +188,7 @@ impl Begun {
             timings: Timings::default(),
             streamed: None,
             moves: 0,
-            warnings: Vec::new(),
+            warnings,
         })
     }
 }
@@ -202,6 +202,7 @@ struct Told {
     rounds: u32,
     converged: bool,
     interrupted: bool,
+    warnings: Vec<String>,
 }
 
 /// Takes the state out of a task.

@@ -205,6 +205,7 @@ impl OnlineKMeans {
             rounds: run.rounds,
             converged: false,
             interrupted: run.stop == Stop::Interrupted,
+            warnings: run.warnings,
         };
         begun.model(&self.kmeans, &state, told)
     }
