@@ -5,6 +5,7 @@
 //! or in a temporary file.
 
 mod lines;
+mod market;
 mod nodes;
 mod sorted;
 
@@ -36,6 +37,9 @@ pub type Edge = (u32, u32, f64);
 /// lines that begin with `#` or `%`, are left out. A first line of titles is known by the words that are usual there
 /// (`source`, `target`, `from`, `to`, `src`, `dst`), or [`ReadOptions::header`] says that it is one; [`ReadOptions::columns`]
 /// names the two or three columns where there are others. Compressed text ends in `.gz`.
+///
+/// Matrix Market files (`.mtx`, known by their first line) of coordinates are read as well: an entry in row i and column j is an edge
+/// from node i to node j, of a symmetric matrix also one back, and nodes are numbered as rows are, those without edges too.
 ///
 /// Files of other formats, as [`open`](fn@super::open) reads them, are tables of two or three columns: whole numbers from 0 as names, and
 /// weights.
@@ -147,13 +151,25 @@ impl EdgeList {
                 Some(_) => Some(cells.weight(2)?),
                 None => None,
             };
-            let (source, target) = (self.node(cells, 0)?, self.node(cells, 1)?);
-            self.push(source, target, weight, &|| cells.place(0))
+            let ends = (self.node(cells, 0)?, self.node(cells, 1)?);
+            let both_ways = cells.market().is_some_and(|(market, _)| market.is_symmetric());
+            self.push(ends, weight, both_ways, &|| cells.place(0))
         })
     }
 
     fn node(&mut self, cells: &Cells, at: usize) -> Result<u32> {
-        match self.nodes.take(&cells.name(at)?) {
+        let taken = match cells.market() {
+            None => self.nodes.take(&cells.name(at)?),
+            Some((market, is_first)) => {
+                // All nodes are there, in their order, whether they have edges or not.
+                for index in (1..=market.nodes()).take_while(|_| is_first && at == 0) {
+                    self.nodes.take(&index.to_string()).ok_or_else(|| too_many(cells.place(at)))?;
+                    self.check_names()?;
+                }
+                self.nodes.take(&cells.index(at, market.nodes())?.to_string())
+            }
+        };
+        match taken {
             Some(number) => Ok(number),
             None => Err(too_many(cells.place(at))),
         }
@@ -194,10 +210,17 @@ impl EdgeList {
             Some(weight) => Some(lines::checked_weight(*weight).map_err(|why| Error::data(table.place(row, 2), why))?),
             None => None,
         };
-        self.push(ends[0], ends[1], weight, &|| table.place(row, 0))
+        self.push((ends[0], ends[1]), weight, false, &|| table.place(row, 0))
     }
 
-    fn push(&mut self, source: u32, target: u32, weight: Option<f64>, place: &dyn Fn() -> Place) -> Result<()> {
+    /// Adds an edge, and the one back where that is asked for.
+    fn push(
+        &mut self,
+        (source, target): (u32, u32),
+        weight: Option<f64>,
+        both_ways: bool,
+        place: &dyn Fn() -> Place,
+    ) -> Result<()> {
         let weighted = *self.weighted.get_or_insert(weight.is_some());
         if weighted != weight.is_some() {
             let (this, before) = if weighted { ("no weight", "weights") } else { ("a weight", "none") };
@@ -205,22 +228,28 @@ impl EdgeList {
                 format!("the edge has {this} and the edges of the files before it have {before}: give all or none");
             return Err(Error::data(place(), message));
         }
-        let names = self.nodes.held();
-        let left = self.memory.saturating_sub(names);
-        if left < SortedEdges::LEAST {
-            let message = format!(
-                "the names of {} nodes take {names} bytes, and {} are there for them and the edges: allow more",
-                self.nodes.len(),
-                self.memory
-            );
-            return Err(Error::parameter("memory", message));
-        }
+        let left = self.check_names()?;
         let weight = weight.unwrap_or(1.0);
         self.edges.push((source, target, weight), left / 2)?;
-        if self.both_ways && source != target {
+        if (self.both_ways || both_ways) && source != target {
             self.edges.push((target, source, weight), left / 2)?;
         }
         Ok(())
+    }
+
+    /// What the names leave of the memory, in bytes, if that is enough for edges.
+    fn check_names(&self) -> Result<u64> {
+        let names = self.nodes.held();
+        let left = self.memory.saturating_sub(names);
+        if left >= SortedEdges::LEAST {
+            return Ok(left);
+        }
+        let message = format!(
+            "the names of {} nodes take {names} bytes, and {} are there for them and the edges: allow more",
+            self.nodes.len(),
+            self.memory
+        );
+        Err(Error::parameter("memory", message))
     }
 }
 
@@ -267,7 +296,7 @@ fn read_lines(
     while let Some(batch) = batches.next().map_err(|broken| broken.after(lines.read()))? {
         lines.each(batch.text(), &mut each)?;
     }
-    Ok(())
+    lines.finish()
 }
 
 /// Whether a file is taken for text: what is no table of another format.

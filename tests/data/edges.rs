@@ -183,7 +183,6 @@ fn broken_lists_are_refused_with_their_place() {
         ("a b 1\nb c x\n", "x.txt, row 2, column 3: `x` is no number"),
         ("a b -1\n", "x.txt, row 1, column 3: the weight -1"),
         ("a b 1\na b NaN\n", "x.txt, row 2, column 3: the weight NaN"),
-        ("%%MatrixMarket matrix coordinate real general\n2 2 1\n1 2 0.5\n", "x.txt, row 1: is a Matrix Market file"),
         ("a b inf\n", "x.txt, row 1, column 3: the weight inf"),
         ("a,b\n,b\n", "x.txt, row 2, column 1: the name of a node is missing"),
         ("a,b\na,\"\"\n", "x.txt, row 2, column 2: the name of a node is missing"),
@@ -210,6 +209,39 @@ fn broken_lists_are_refused_with_their_place() {
 }
 
 #[test]
+fn matrix_market_files_are_graphs_with_all_their_nodes() {
+    let read = |text: &str| read("g.mtx", text, &ReadOptions::default());
+    let list =
+        read("%%MatrixMarket matrix coordinate real general\n% made by hand\n\n4 4 3\n3 1 0.5\n1 2 2\n2 2 1e-3\n");
+    assert_eq!(names(&list), ["1", "2", "3", "4"]);
+    assert_eq!(edges(&list), [(2, 0, 0.5), (0, 1, 2.0), (1, 1, 0.001)]);
+    let list = read("%%MatrixMarket MATRIX Coordinate Pattern Symmetric\n3 3 2\n2 1\n3 3\n");
+    assert_eq!((edges(&list), list.is_weighted()), (vec![(1, 0, 1.0), (0, 1, 1.0), (2, 2, 1.0)], false));
+
+    for (text, expected) in [
+        ("array real general\n2 2\n1\n", "row 1: is a Matrix Market file of another kind"),
+        ("coordinate complex general\n2 2 1\n1 2 1 1\n", "row 1: its values are complex"),
+        ("coordinate real skew-symmetric\n2 2 1\n2 1 1\n", "row 1: is skew-symmetric"),
+        ("coordinate real general\n2 3 1\n1 2 1\n", "row 2: 2 rows and 3 columns"),
+        ("coordinate real general\n2 2\n1 2 1\n", "row 2: does not say how many"),
+        ("coordinate real general\n", "g.mtx: ends before it says how many"),
+        ("coordinate real general\n2 2 2\n1 2 1\n", "g.mtx: has 1 entries and says that there are 2"),
+        ("coordinate real general\n2 2 1\n1 2 1\n2 1 1\n", "g.mtx: has 2 entries and says that there are 1"),
+        ("coordinate real general\n2 2 1\n1 2\n", "row 3: has 2 cells"),
+        ("coordinate real general\n2 2 1\n1 3 1\n", "row 3, column 2: `3` is no number from 1 to 2"),
+        ("coordinate real general\n2 2 1\n0 1 1\n", "row 3, column 1: `0` is no number from 1 to 2"),
+        ("coordinate real general\n2 2 1\n1 2 -1\n", "row 3, column 3: the weight -1"),
+        ("coordinate real general\n2 2 0\n", "there is no edge"),
+    ] {
+        let message = refused("g.mtx", format!("%%MatrixMarket matrix {text}"), &ReadOptions::default());
+        assert!(message.contains(expected), "{text}: {message}");
+    }
+    let vast = "%%MatrixMarket matrix coordinate pattern general\n4000000000 4000000000 1\n1 2\n";
+    let message = refused("g.mtx", vast, &ReadOptions { memory: Some(1 << 20), ..ReadOptions::default() });
+    assert!(message.starts_with("memory: the names of "), "{message}");
+}
+
+#[test]
 fn weights_of_nodes_are_read_by_their_names() {
     let list = read("e.txt", "a b\nb c\n", &ReadOptions::default());
     let weights = |text: &str| {
@@ -226,6 +258,7 @@ fn weights_of_nodes_are_read_by_their_names() {
         ("a\n", "w.csv, row 1: has 1 cell, and a node and a weight are wanted"),
         ("a -2\n", "w.csv, row 1, column 2: the weight -2"),
         ("a 1\nb x\n", "w.csv, row 2, column 2: `x` is no number"),
+        ("%%MatrixMarket matrix coordinate real general\n1 1 1\n1 1 1\n", "w.csv, row 1: is a Matrix Market file"),
     ] {
         let message = weights(text).expect_err(expected);
         assert!(message.starts_with(expected), "{message}");

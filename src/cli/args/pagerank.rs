@@ -11,7 +11,7 @@ use std::path::PathBuf;
 )]
 pub(in crate::cli) struct PageRankArgs {
     /// Lists of edges, several are read as one: text with a source, a target and maybe a weight a line (also with .gz behind), or
-    /// tables of two or three columns of numbers (.npy, .npz, .parquet, .arrow, …)
+    /// tables of two or three columns of numbers (.npy, .npz, .parquet, .arrow, …), or Matrix Market files (.mtx)
     #[arg(value_name = "EDGES", required = true)]
     pub(in crate::cli) files: Vec<PathBuf>,
     /// Character between the cells of text files, or the word tab [default: found out]

@@ -1,6 +1,7 @@
 //! Text taken apart, line by line, into the cells that are wanted.
 
 use super::Wanted;
+use super::market::Market;
 use crate::data::ReadOptions;
 use crate::{Error, Place, Result};
 use memchr::memchr2;
@@ -21,6 +22,8 @@ pub(super) struct Lines<'o> {
     read: u64,
     /// Known from the first line that is no comment.
     layout: Option<Layout>,
+    /// Where the first line says that it is such a file.
+    market: Option<Market>,
 }
 
 /// How lines are taken apart.
@@ -38,11 +41,22 @@ pub(super) struct Cells<'l> {
     line: u64,
     cells: Vec<&'l str>,
     picked: &'l [usize],
+    market: Option<&'l Market>,
+    is_first: bool,
 }
 
 impl<'o> Lines<'o> {
     pub(super) fn new(file: String, options: &'o ReadOptions, wanted: Wanted<'o>) -> Self {
-        Self { file, options, wanted, read: 0, layout: None }
+        Self { file, options, wanted, read: 0, layout: None, market: None }
+    }
+
+    /// Ends the file.
+    ///
+    /// # Errors
+    /// When it lacks something.
+    pub(super) fn finish(&self) -> Result<()> {
+        let checked = self.market.as_ref().map_or(Ok(()), Market::check);
+        checked.map_err(|message| Error::data(Place::of(&self.file), message))
     }
 
     /// How many lines were read.
@@ -63,17 +77,25 @@ impl<'o> Lines<'o> {
     }
 
     fn line(&mut self, line: &[u8], each: &mut impl FnMut(&Cells) -> Result<()>) -> Result<()> {
-        let fail = |message: String| Err(Error::data(Place::of(&self.file).row(self.read), message));
+        let refuse = |message: String| Error::data(Place::of(&self.file).row(self.read), message);
+        let fail = |message: String| Err(refuse(message));
         let Ok(line) = std::str::from_utf8(line) else {
             return fail("the line is no UTF-8 text; save the file as UTF-8".into());
         };
-        if self.read == 1 && line.starts_with("%%MatrixMarket") {
-            // Its line of sizes would pass for an edge.
-            return fail(
-                "is a Matrix Market file, which is not read: give its entries alone, without the lines before".into(),
-            );
+        if let (1, Some(banner)) = (self.read, line.strip_prefix(Market::BANNER)) {
+            if !self.wanted.0.contains(&3) {
+                return fail(format!("is a Matrix Market file: give lines of {}", self.wanted.1));
+            }
+            self.market = Some(Market::of(banner).map_err(refuse)?);
+            return Ok(());
         }
         if line.trim().is_empty() || line.trim_start().starts_with(COMMENTS) {
+            return Ok(());
+        }
+        if let Some(market) = self.market.as_mut().filter(|market| !market.is_sized()) {
+            market.size(line).map_err(refuse)?;
+            let count = market.cells();
+            self.layout = Some(Layout { delimiter: b' ', count, picked: (0..count).collect() });
             return Ok(());
         }
         let Some(layout) = &self.layout else {
@@ -90,7 +112,9 @@ impl<'o> Lines<'o> {
                 self.wanted.1
             ));
         }
-        each(&Cells { file: &self.file, line: self.read, cells, picked: &layout.picked })
+        let is_first = self.market.as_mut().is_some_and(Market::note);
+        let (market, picked) = (self.market.as_ref(), layout.picked.as_slice());
+        each(&Cells { file: &self.file, line: self.read, cells, picked, market, is_first })
     }
 
     /// How the lines are taken apart, by the first of them; and whether that has titles.
@@ -139,6 +163,18 @@ impl<'l> Cells<'l> {
     pub(super) fn place(&self, at: usize) -> Place {
         let cell = self.picked.get(at).copied().unwrap_or(at);
         Place::of(self.file).row(self.line).column(cell as u64 + 1)
+    }
+
+    /// What the file says before its entries, where it is a Matrix Market file, and whether this is the first of them.
+    pub(super) fn market(&self) -> Option<(&'l Market, bool)> {
+        self.market.map(|market| (market, self.is_first))
+    }
+
+    /// The number of a row or a column, of so many.
+    pub(super) fn index(&self, at: usize, count: u64) -> Result<u64> {
+        let text = self.get(at).unwrap_or_default();
+        let index = text.parse().ok().filter(|index| (1..=count).contains(index));
+        index.ok_or_else(|| Error::data(self.place(at), format!("`{text}` is no number from 1 to {count}")))
     }
 
     /// The name of a node.
