@@ -62,6 +62,20 @@ fn scoped<T>(device: &wgpu::Device, work: impl FnOnce() -> T) -> (std::thread::R
     (outcome, errors.into_iter().next())
 }
 
+/// How many witnesses must refuse before a device is taken for lost.
+const WITNESSES: usize = 3;
+
+/// A buffer that nothing uses.
+fn witness_on(device: &wgpu::Device) -> Option<wgpu::Buffer> {
+    let descriptor = wgpu::BufferDescriptor {
+        label: Some("witness"),
+        size: wgpu::COPY_BUFFER_ALIGNMENT,
+        usage: wgpu::BufferUsages::MAP_READ | wgpu::BufferUsages::COPY_DST,
+        mapped_at_creation: false,
+    };
+    scoped(device, || device.create_buffer(&descriptor)).0.ok()
+}
+
 /// A device of wgpu behind the fence.
 pub(super) struct Fence {
     pub(super) device: wgpu::Device,
@@ -76,16 +90,10 @@ pub(super) struct Fence {
 impl Fence {
     /// A device of the caller's, whose callbacks stay the caller's.
     pub(super) fn borrowed(device: wgpu::Device, queue: wgpu::Queue, name: String) -> Self {
-        let descriptor = wgpu::BufferDescriptor {
-            label: Some("witness"),
-            size: wgpu::COPY_BUFFER_ALIGNMENT,
-            usage: wgpu::BufferUsages::MAP_READ | wgpu::BufferUsages::COPY_DST,
-            mapped_at_creation: false,
-        };
         // A device on which even this fails is found lost at its first use.
-        let (witness, _) = scoped(&device, || device.create_buffer(&descriptor));
+        let witness = Mutex::new(witness_on(&device));
         let is_hardware = device.adapter_info().device_type != wgpu::DeviceType::Cpu;
-        Self { device, queue, name, is_hardware, troubles: Arc::default(), witness: Mutex::new(witness.ok()) }
+        Self { device, queue, name, is_hardware, troubles: Arc::default(), witness }
     }
 
     /// A device of our own: a loss is noted as soon as wgpu reports it, and an error outside of a scope is kept for the
@@ -134,8 +142,8 @@ impl Fence {
 
     /// Runs calls into wgpu and makes sure that the device was alive after them.
     pub(super) fn run_alive<T>(&self, doing: impl FnOnce() -> String, work: impl FnOnce() -> T) -> Result<T> {
-        let (value, alive) = self.run(doing, || (work(), self.is_alive()))?;
-        if !alive {
+        let value = self.run(doing, work)?;
+        if !self.is_alive() {
             self.troubles.lose("it was destroyed or taken away".into());
         }
         self.check().map(|()| value)
@@ -150,9 +158,7 @@ impl Fence {
 
     /// Whether the device is lost.
     pub(super) fn is_lost(&self) -> bool {
-        // One that cannot even be asked is lost.
-        let is_alive = || matches!(scoped(&self.device, || self.is_alive()), (Ok(true), _));
-        if self.troubles.lost.get().is_none() && !is_alive() {
+        if self.troubles.lost.get().is_none() && !self.is_alive() {
             self.troubles.lose("it was destroyed or taken away".into());
         }
         self.troubles.lost.get().is_some()
@@ -160,14 +166,26 @@ impl Fence {
 
     /// Asks for the witness to be mapped: a lost device refuses at once, a living one lets the wish be withdrawn.
     /// (A new buffer that is mapped at its creation tells the same, in twice the time.)
+    ///
+    /// Where another thread polls the device just then, wgpu may map the witness between the two, and refuse to withdraw: a
+    /// fresh one is asked then.
     fn is_alive(&self) -> bool {
-        let witness = lock(&self.witness);
-        let Some(witness) = witness.as_ref() else { return false };
-        let alive = self.map(witness, wgpu::MapMode::Read).try_recv() != Ok(false);
-        if alive {
-            witness.unmap();
+        let mut witness = lock(&self.witness);
+        for _ in 0..WITNESSES {
+            let ask = |witness: &wgpu::Buffer| {
+                let alive = self.map(witness, wgpu::MapMode::Read).try_recv() != Ok(false);
+                if alive {
+                    witness.unmap();
+                }
+                alive
+            };
+            let asked = witness.as_ref().map(|witness| scoped(&self.device, || ask(witness)));
+            if matches!(asked, Some((Ok(true), None))) {
+                return true;
+            }
+            *witness = witness_on(&self.device);
         }
-        alive
+        false
     }
 
     /// Waits until a submission has ended, in slices, so that a loss ends the wait.
