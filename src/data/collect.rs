@@ -167,11 +167,7 @@ impl<'a> Collector<'a> {
     }
 
     fn spool(&mut self, bytes: &[u8], is_wide: bool) -> Result<()> {
-        let spool = match &mut self.spool {
-            Some(spool) => spool,
-            none => none.insert(Spool::new("parsed rows")?),
-        };
-        let at = spool.append(bytes)?;
+        let at = Spool::in_place(&mut self.spool, "parsed rows")?.append(bytes)?;
         let goes_on =
             |segment: &Segment| matches!(segment.values, Values::Spooled { is_wide: so_far, .. } if so_far == is_wide);
         if !self.segments.last().is_some_and(goes_on) {

@@ -9,6 +9,7 @@ mod market;
 mod nodes;
 mod sorted;
 
+pub(crate) use lines::checked_weight;
 pub use nodes::Nodes;
 pub use sorted::Edges;
 pub(crate) use sorted::SortedEdges;
@@ -207,7 +208,7 @@ impl EdgeList {
             *end = number.ok_or_else(|| too_many(table.place(row, column)))?;
         }
         let weight = match values.get(2) {
-            Some(weight) => Some(lines::checked_weight(*weight).map_err(|why| Error::data(table.place(row, 2), why))?),
+            Some(weight) => Some(checked_weight(*weight).map_err(|why| Error::data(table.place(row, 2), why))?),
             None => None,
         };
         self.push((ends[0], ends[1]), weight, false, &|| table.place(row, 0))

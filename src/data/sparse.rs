@@ -208,11 +208,7 @@ impl Packer {
         if self.unwritten.is_empty() {
             return Ok(());
         }
-        let spool = match &mut self.spool {
-            Some(spool) => spool,
-            none => none.insert(Spool::new("sparse rows")?),
-        };
-        spool.append(bytemuck::cast_slice(&self.unwritten))?;
+        Spool::in_place(&mut self.spool, "sparse rows")?.append(bytemuck::cast_slice(&self.unwritten))?;
         self.unwritten.clear();
         Ok(())
     }

@@ -22,11 +22,22 @@ impl Spool {
     ///
     /// # Errors
     /// [`Error::Io`] with the folder when it cannot be made.
-    pub(super) fn new(what: &'static str) -> Result<Self> {
+    fn new(what: &'static str) -> Result<Self> {
         let folder = std::env::temp_dir();
         match tempfile::tempfile_in(&folder) {
             Ok(file) => Ok(Self { what, file, folder, length: 0 }),
             Err(error) => Err(refuse(what, folder, 0, &error)),
+        }
+    }
+
+    /// The one that is there, or a new one.
+    ///
+    /// # Errors
+    /// [`Error::Io`] with the folder when it cannot be made.
+    pub(super) fn in_place<'s>(spool: &'s mut Option<Self>, what: &'static str) -> Result<&'s mut Self> {
+        match spool {
+            Some(spool) => Ok(spool),
+            none => Ok(none.insert(Self::new(what)?)),
         }
     }
 

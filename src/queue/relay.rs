@@ -72,6 +72,12 @@ impl Relay {
         self.at = Instant::now();
     }
 
+    /// The move that was decided was not made: rows stay where they are for good.
+    fn stay(&mut self) {
+        self.by_speed = false;
+        self.balance.stay();
+    }
+
     /// Whether it is time to keep what the tasks have come to.
     pub(super) fn is_due(&self) -> bool {
         self.may_be_lost && self.at.elapsed() >= self.apart.max(APART * self.took)
@@ -166,8 +172,8 @@ impl<R: Send> IterativeComQueue<'_, R> {
             Ok(state) => state,
             // What cannot be moved stays; a device that is lost is found so by the next round.
             Err(_) => {
-                (relay.by_speed, relay.begun) = (false, Some(rounds));
-                relay.balance.stay();
+                relay.begun = Some(rounds);
+                relay.stay();
                 return Ok(());
             }
         };
@@ -177,8 +183,7 @@ impl<R: Send> IterativeComQueue<'_, R> {
         match self.place_anew(stage, relay, None) {
             Err(Error::OutOfMemory { .. }) => {
                 stage.devices.weights = before;
-                relay.by_speed = false;
-                relay.balance.stay();
+                relay.stay();
                 self.place_anew(stage, relay, None)
             }
             done => done,

@@ -1,6 +1,6 @@
 //! A graph as PageRank sees it: for each node the edges that come in, and what goes out in all.
 
-use crate::data::{Edge, EdgeList, Entry, RowSource, SortedEdges, SparseRows};
+use crate::data::{Edge, EdgeList, Entry, RowSource, SortedEdges, SparseRows, checked_weight};
 use crate::{Error, Place, Result};
 
 /// A directed graph of n nodes, numbered from 0, whose edges may have weights.
@@ -152,9 +152,7 @@ fn checked_count(nodes: usize) -> Result<u32> {
 
 /// Checks that an edge's nodes are there and that its weight is one.
 fn check_edge((from, to, weight): Edge, nodes: u32) -> Result<(), String> {
-    if !weight.is_finite() || weight < 0.0 {
-        return Err(format!("the weight {weight} is none: give a finite number that is not negative"));
-    }
+    checked_weight(weight)?;
     match [from, to].into_iter().find(|node| *node >= nodes) {
         None => Ok(()),
         Some(node) => Err(format!("node {node} is not there: the graph has {nodes} nodes, numbered from 0")),

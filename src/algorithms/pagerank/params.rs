@@ -2,6 +2,7 @@
 
 use super::damp::Round;
 use super::graph::Graph;
+use crate::data::checked_weight;
 use crate::queue::Session;
 use crate::{Error, Place, Result};
 use std::hash::{DefaultHasher, Hash, Hasher};
@@ -182,10 +183,8 @@ fn check_weights(name: &str, weights: &[f64], graph: &Graph) -> Result<()> {
         let message = format!("{} weights for {} nodes: give one for each", weights.len(), graph.nodes());
         return Err(Error::parameter(name, message));
     }
-    if let Some(node) = weights.iter().position(|weight| !weight.is_finite() || *weight < 0.0) {
-        let weight = weights.get(node).copied().unwrap_or_default();
-        let message = format!("the weight {weight} is none: give a finite number that is not negative");
-        return Err(Error::data(Place::of(name).row(node as u64), message));
+    for (node, weight) in (0..).zip(weights) {
+        checked_weight(*weight).map_err(|message| Error::data(Place::of(name).row(node), message))?;
     }
     let all: f64 = weights.iter().sum();
     if all.is_normal() {

@@ -143,9 +143,7 @@ impl Fence {
     /// Runs calls into wgpu and makes sure that the device was alive after them.
     pub(super) fn run_alive<T>(&self, doing: impl FnOnce() -> String, work: impl FnOnce() -> T) -> Result<T> {
         let value = self.run(doing, work)?;
-        if !self.is_alive() {
-            self.troubles.lose("it was destroyed or taken away".into());
-        }
+        self.look();
         self.check().map(|()| value)
     }
 
@@ -158,10 +156,15 @@ impl Fence {
 
     /// Whether the device is lost.
     pub(super) fn is_lost(&self) -> bool {
+        self.look();
+        self.troubles.lost.get().is_some()
+    }
+
+    /// Looks whether the device is lost, and notes it.
+    fn look(&self) {
         if self.troubles.lost.get().is_none() && !self.is_alive() {
             self.troubles.lose("it was destroyed or taken away".into());
         }
-        self.troubles.lost.get().is_some()
     }
 
     /// Asks for the witness to be mapped: a lost device refuses at once, a living one lets the wish be withdrawn.

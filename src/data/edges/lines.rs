@@ -197,7 +197,7 @@ impl<'l> Cells<'l> {
 }
 
 /// A weight, if it is one.
-pub(super) fn checked_weight(weight: f64) -> Result<f64, String> {
+pub(crate) fn checked_weight(weight: f64) -> Result<f64, String> {
     if weight.is_finite() && weight >= 0.0 {
         return Ok(weight);
     }

@@ -89,12 +89,8 @@ impl SortedEdges {
     /// Writes those in memory as a run.
     fn spill(&mut self) -> Result<()> {
         self.held.par_sort_unstable();
-        let spool = match &mut self.spool {
-            Some(spool) => spool,
-            none => none.insert(Spool::new("edges")?),
-        };
         let bytes = bytemuck::cast_slice(&self.held);
-        let at = spool.append(bytes)?;
+        let at = Spool::in_place(&mut self.spool, "edges")?.append(bytes)?;
         self.runs.push(at..at + bytes.len() as u64);
         self.held.clear();
         Ok(())
